@@ -1,0 +1,23 @@
+# gantry_library(<folder> LINK <targets...>): one static library per folder of src/, named gantry_<folder>.
+function(gantry_library folder)
+    cmake_parse_arguments(ARG "" "" "LINK;PRIVATE_LINK" ${ARGN})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+    string(REPLACE "/" "_" name ${folder})
+    add_library(gantry_${name} STATIC ${sources})
+    target_link_libraries(gantry_${name} PUBLIC gantry_settings ${ARG_LINK} PRIVATE gantry_warnings ${ARG_PRIVATE_LINK})
+endfunction()
+
+# gantry_tests(<folder> LINK <targets...>): every tests/<folder>/*_test.cpp as one program, one CTest entry per folder.
+function(gantry_tests folder)
+    cmake_parse_arguments(ARG "" "" "LINK;LABELS" ${ARGN})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*_test.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(${folder}_tests ${sources})
+    target_link_libraries(${folder}_tests PRIVATE ${ARG_LINK} gantry_test_support gantry_warnings)
+    target_include_directories(${folder}_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(${folder}_tests PRIVATE GANTRY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_test(NAME ${folder} COMMAND ${folder}_tests)
+    set_tests_properties(${folder} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS "unit;${ARG_LABELS}")
+endfunction()

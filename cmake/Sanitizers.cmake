@@ -1,0 +1,6 @@
+# GANTRY_SANITIZE is a list for -fsanitize=, such as "address,undefined" or "thread".
+set(GANTRY_SANITIZE "" CACHE STRING "Sanitizers for everything that we compile")
+if(GANTRY_SANITIZE)
+    add_compile_options(-fsanitize=${GANTRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${GANTRY_SANITIZE})
+endif()

@@ -1,0 +1,9 @@
+# Warnings for our code only. -Wnull-dereference is left out: it misfires on Asio's headers at -O2.
+option(GANTRY_DEV "Treat warnings as errors" OFF)
+add_library(gantry_warnings INTERFACE)
+target_compile_options(gantry_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+# A struct with defaults is meant to be initialised in part.
+target_compile_options(gantry_warnings INTERFACE -Wno-missing-field-initializers)
+if(GANTRY_DEV)
+    target_compile_options(gantry_warnings INTERFACE -Werror)
+endif()

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// How numbers and names are written for people and read from them: one place for each decision.
+
+namespace gantry {
+
+// "0.7s", "42.0s", "2m 05s", "1h 02m": what a person reads. Below 10 ms: "4ms".
+std::string format_duration(std::chrono::nanoseconds duration);
+// "412 B", "3.1 kB", "412 MB": decimal units, as disks and registries use.
+std::string format_size(std::uint64_t size_bytes);
+// RFC 3339 in UTC with milliseconds: "2024-05-01T10:20:30.123Z".
+std::string format_time(std::chrono::system_clock::time_point time);
+std::optional<std::chrono::system_clock::time_point> parse_time(std::string_view text);
+
+// "90s", "10m", "1h30m", "500ms", "1.5s", "2d" (Compose and Go spelling). Nothing else, not even a bare number.
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+// Shortest text that parse_duration reads back to the same value: "1h30m".
+std::string print_duration(std::chrono::nanoseconds duration);
+// "512m", "1g", "1gb", "64k", "1024", "1024b": binary units, as Compose has them.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+std::vector<std::string> split(std::string_view text, char separator);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+std::string_view trim(std::string_view text);
+std::string to_lower(std::string_view text);
+
+// The candidate nearest to `word` by edit distance, if it is near enough to be what was meant.
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+std::string base64_encode(std::string_view bytes);
+std::optional<std::string> base64_decode(std::string_view text);
+// Lower-case hex of SHA-256.
+std::string sha256_hex(std::string_view bytes);
+// `count` random bytes as lower-case hex, from the kernel.
+std::string random_hex(std::size_t count);
+
+// True where `text` is valid UTF-8 (RFC 3629).
+bool is_utf8(std::string_view text);
+
+// Control characters and invalid UTF-8 as visible escapes ("^[", "\x9b"), so that text from outside cannot drive a
+// terminal. With `keep_colours`, SGR sequences (ESC [ … m) stay. Tabs stay.
+enum class Colours { strip, keep };
+std::string terminal_safe(std::string_view text, Colours colours = Colours::strip);
+
+} // namespace gantry

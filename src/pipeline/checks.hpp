@@ -1,0 +1,21 @@
+#pragma once
+
+#include "pipeline/definition.hpp"
+
+#include <set>
+
+namespace gantry::pipeline {
+
+// What an engine can honour; anything else that a definition asks for is reported with its position.
+struct Capabilities {
+    std::string engine;              // for the message: "docker"
+    std::set<std::string> features;  // of "services", "compose", "caches", "build", "push", "artifacts", "approval", …
+    std::set<std::string> container_keys; // names of Container keys, as in the file; "*" for all
+};
+
+// Problems that need the whole definition: cycles and unknown names in `needs`, duplicate stage and step names,
+// unknown volumes and networks, expressions that do not parse, name or type errors in them, text that an outsider
+// controls pasted into `run`, and (when `capabilities` is given) what the engine does not support.
+Diagnostics check(const Definition& definition, const Capabilities* capabilities = nullptr);
+
+} // namespace gantry::pipeline

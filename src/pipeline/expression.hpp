@@ -1,0 +1,77 @@
+#pragma once
+
+#include "pipeline/text.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+// The language inside `${{ … }}`: literals, == != < <= > >= && || !, in, matches (RE2), indexing and dots, and functions.
+// A small recursive-descent parser with a depth limit; evaluation is total and takes time linear in its input.
+
+namespace gantry::pipeline {
+
+struct Value;
+using List = std::vector<Value>;
+using Object = std::map<std::string, Value>;
+
+struct Value : std::variant<std::monostate, bool, double, std::string, List, Object> {
+    using variant::variant;
+    bool is_null() const { return std::holds_alternative<std::monostate>(*this); }
+};
+
+// null, false, 0 and "" are false. Text "false" is true: it is text.
+bool truthy(const Value& value);
+// What pasting the value into text gives: null is "", whole numbers have no point, lists and objects are JSON.
+std::string to_text(const Value& value);
+
+class Expression; // a parsed one; immutable, shared
+
+struct ParsedExpression {
+    std::shared_ptr<const Expression> expression; // null when it did not parse
+    std::string error;                            // then: why, and
+    std::size_t offset = 0;                       // where, in bytes from the start of the source
+    std::string hint;
+};
+ParsedExpression parse_expression(std::string_view source);
+// Canonical source: parse(print(x)) gives an equal tree.
+std::string print_expression(const Expression& expression);
+
+// The names that an expression reads, as far as they are written out: {"steps.app.image", "branch", "success()"}.
+std::set<std::string> names_of(const Expression& expression);
+
+// What names mean. `find` gives a root name's value ("branch", "steps", …); nothing: the name is not known *yet*.
+// hashFiles and the status functions come from outside, too.
+struct Scope {
+    std::function<std::optional<Value>(const std::string& name)> find;
+    std::function<std::optional<Value>(const std::string& function, const List& arguments)> call; // beyond the pure ones
+};
+
+struct Evaluated {
+    std::optional<Value> value; // empty: depends on something that is not known yet, or `error`
+    std::string error;          // a type error, with what to do
+};
+Evaluated evaluate(const Expression& expression, const Scope& scope);
+
+// Replaces every expression of `text` that can be computed now by its value; the others stay. Sets *error if one fails.
+Text resolve(const Text& text, const Scope& scope, std::string* error);
+
+// Splits "a ${{ b }} c". An unclosed `${{` is reported through *error with its offset; the text then stays a literal.
+// `mark` is the position of the first byte of `source` on its line.
+struct SplitError { std::string message; std::size_t offset = 0; };
+Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error);
+
+// The names and functions that exist, for did-you-mean and the documentation.
+const std::vector<std::string>& root_names();
+const std::vector<std::string>& function_names();
+// Of those names, the ones whose text an outsider controls (branch, message, author, title).
+bool is_outsider_controlled(const std::string& dotted_name);
+
+} // namespace gantry::pipeline
