@@ -1,0 +1,145 @@
+#pragma once
+
+#include "base/async.hpp"
+#include "engine/spec.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gantry::engine {
+
+enum class Stream { out, err };
+
+// Takes output as it comes, in order per stream. Awaited, so a slow sink slows the reading and memory stays bounded.
+// `bytes` is valid during the call only.
+class OutputSink {
+public:
+    virtual ~OutputSink() = default;
+    virtual awaitable<void> write(Stream stream, std::string_view bytes) = 0;
+};
+
+// Gives or takes the bytes of a tar archive, in pieces. An empty piece ends it.
+using ReadPiece = std::function<awaitable<std::string>()>;
+using WritePiece = std::function<awaitable<void>(std::string_view)>;
+
+// The open standard streams of one container. Destroying it closes the connection; the process goes on.
+class Attachment {
+public:
+    virtual ~Attachment() = default;
+
+    // Copies output into `sink` until both streams have ended. Call once. Throws unavailable when the engine goes away
+    // in the middle; bytes already written stay written.
+    virtual awaitable<void> read_all(OutputSink& sink) = 0;
+    // For containers with open_stdin; may overlap with read_all().
+    virtual awaitable<void> write(std::string_view bytes) = 0;
+    virtual awaitable<void> close_stdin() = 0;
+    // For a TTY.
+    virtual awaitable<void> resize(int columns, int rows) = 0;
+};
+
+struct ExecSpec {
+    std::vector<std::string> command;
+    std::vector<std::pair<std::string, std::string>> environment;
+    std::string user, working_dir;
+    bool tty = false;
+    bool open_stdin = false;
+};
+
+// A running exec: an Attachment, and the exit code once read_all() has returned.
+class ExecSession : public Attachment {
+public:
+    virtual awaitable<int> exit_code() = 0;
+};
+
+// Runs containers: Docker's API, a fake for tests, later the embedded engine.
+//
+// One object per process, used from one executor; all calls may overlap. Objects are named by the caller, and every name
+// is unique at the engine. For one container the order is
+//     create → attach → start → (read_all beside wait) → remove
+// with attach before start (or its first bytes are lost), and remove last. Every call has its own deadline inside
+// (see each) and may be cancelled; a cancelled call may or may not have had its effect.
+//
+// Errors, wherever they are not named: unavailable (the engine is not there or went away), timed_out (no answer),
+// denied (no permission at the engine), no_space (its disk is full), internal. A step that exits non-zero is not an error.
+class Engine {
+public:
+    virtual ~Engine() = default;
+
+    // What it is; throws unavailable with a hint when it cannot be used here. 10 s.
+    virtual awaitable<EngineInfo> probe() = 0;
+
+    // ---- images
+
+    // The image by that name, if the engine has it. 30 s.
+    virtual awaitable<std::optional<ImageInfo>> find_image(const std::string& image) = 0;
+    // Fetches it from its registry, with the user's credentials for that registry. Equal pulls that overlap are one.
+    // `progress` is called at most 20 times a second. Gives up after 120 s without any progress. Throws not_found (no such image or
+    // tag), denied (registry), unavailable (registry or network; retried inside, up to 5 times).
+    virtual awaitable<ImageInfo> pull_image(const std::string& image, const std::string& platform,
+                                            std::function<void(const PullProgress&)> progress) = 0;
+    // Makes an image of one layer from a tar archive, under `tag`, with labels. For the network holder and for tests.
+    virtual awaitable<ImageInfo> import_image(const std::string& tag, const Labels& labels,
+                                              const std::vector<std::string>& command, std::string tar) = 0;
+    // Makes an image from a stopped container, under `tag`.
+    virtual awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
+                                                  const Labels& labels) = 0;
+
+    // ---- networks and volumes. 30 s each. Throws conflict when the name exists, bad_input for a spec that cannot be
+    // (an overlapping subnet, an unknown driver).
+
+    virtual awaitable<void> create_network(const NetworkSpec& spec) = 0;
+    virtual awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) = 0;
+    virtual awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) = 0;
+
+    // ---- containers
+
+    // Throws not_found (image), conflict (name), bad_input (the engine refuses the spec), unsupported (with the name of
+    // the key). 60 s.
+    virtual awaitable<void> create_container(const ContainerSpec& spec) = 0;
+    // Opens the streams of a created container. `tty` and `open_stdin` as in its spec. 30 s.
+    struct AttachOptions {
+        bool tty = false;
+        bool open_stdin = false;
+    };
+    virtual awaitable<std::unique_ptr<Attachment>> attach(const std::string& container, const AttachOptions& options) = 0;
+    // Returns once its process exists. Throws bad_input when the process cannot be run (no such program, bad user),
+    // with the engine's words. 120 s.
+    virtual awaitable<void> start_container(const std::string& container) = 0;
+    // Returns when the process has ended, even if it ended before the call. No deadline. Cancelling stops the waiting
+    // only. Throws not_found when the container is gone, unavailable when the engine is.
+    virtual awaitable<ContainerExit> wait_container(const std::string& container) = 0;
+    // Sends a signal ("SIGTERM", "KILL", "15") to its main process. Nothing happens if it does not run. 30 s.
+    virtual awaitable<void> kill_container(const std::string& container, const std::string& signal) = 0;
+    // missing when there is none of that name. 30 s.
+    virtual awaitable<ContainerStatus> inspect_container(const std::string& container) = 0;
+    // Starts a further process in a running container. Throws conflict when it does not run. 30 s to start.
+    virtual awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) = 0;
+
+    // Unpacks an uncompressed tar at `path` (must exist) in a created or running container or its volumes. Streams.
+    virtual awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) = 0;
+    // The tar of a file or folder; works on created, running and exited containers. Throws not_found. Streams.
+    virtual awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) = 0;
+
+    // ---- what is there, and taking it away
+
+    // Everything, of all kinds but images, that carries all of these labels (an empty value matches any), whoever made
+    // it and in whatever state; containers before networks before volumes. 30 s.
+    virtual awaitable<std::vector<Object>> list(const Labels& labels) = 0;
+    // Removes it, killing a container first; with its anonymous volumes. It is no error if there is none, or if it is being
+    // removed already (then returns when it is gone). Retries "in use" for up to 10 s. 60 s.
+    virtual awaitable<void> remove(ObjectKind kind, const std::string& name) = 0;
+
+    // ---- events
+
+    // Calls `on_event` for what happens to objects with these labels, until cancelled; reconnects by itself and then reports
+    // `lost` and `restored`. Events between the two may be missed: the caller inspects. `ready` is called once the
+    // first connection stands.
+    virtual awaitable<void> watch(const Labels& labels, std::function<void()> ready,
+                                  std::function<void(const EngineEvent&)> on_event) = 0;
+};
+
+} // namespace gantry::engine

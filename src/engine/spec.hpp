@@ -1,0 +1,218 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What the runner asks an engine for: plain, complete values with every default filled in. An engine honours all of a
+// spec or throws unsupported; it never leaves a part out. Names follow the OCI runtime and Compose specifications.
+
+namespace gantry::engine {
+
+// On everything that is created. `gantry.instance`, `.run`, `.stage`, `.step`, `.attempt`; see labels_of() in runner/lower.
+using Labels = std::map<std::string, std::string>;
+
+enum class ObjectKind { container, network, volume, image };
+std::string_view to_string(ObjectKind kind);
+
+struct Object { // as list() finds it
+    ObjectKind kind = ObjectKind::container;
+    std::string id;
+    std::string name;
+    Labels labels;
+    friend bool operator==(const Object&, const Object&) = default;
+};
+
+struct EngineInfo {
+    std::string name;        // "docker", "podman", "fake"
+    std::string version;     // "20.10.24"
+    std::string api_version; // the one in use: "1.41"
+    std::string id;          // stable for this daemon's storage
+    std::string endpoint;    // "unix:///var/run/docker.sock"
+    std::string os, architecture;
+    std::string root_dir;    // where it keeps its data, on its own host
+    std::string cgroup_version;
+    std::string storage_driver;
+    int cpus = 0;
+    std::uint64_t memory_bytes = 0;
+    bool rootless = false;
+    bool local = false;         // reached through a unix socket of this machine
+    bool live_restore = false;
+    std::vector<std::string> warnings; // the daemon's own
+};
+
+// ---- images
+
+enum class PullPolicy { missing, always, never };
+
+struct PullProgress {
+    std::string image;
+    int layers_total = 0, layers_done = 0;
+    std::uint64_t bytes_total = 0, bytes_done = 0; // of the layers whose size is known
+};
+
+struct ImageInfo {
+    std::string id;      // sha256:…
+    std::string digest;  // of the manifest at the registry, "name@sha256:…"; empty for local images
+    std::vector<std::string> entrypoint, command, environment; // environment as KEY=value
+    std::string user, working_dir;
+    std::string stop_signal;
+    bool has_healthcheck = false;
+    std::uint64_t size_bytes = 0;
+};
+
+// ---- networks and volumes
+
+struct NetworkSpec {
+    std::string name;
+    Labels labels;
+    std::string driver = "bridge";
+    std::map<std::string, std::string> options;
+    bool internal = false, attachable = false, ipv6 = false;
+    struct Subnet {
+        std::string subnet, gateway, ip_range;
+    };
+    std::vector<Subnet> subnets;
+};
+
+struct VolumeSpec {
+    std::string name;
+    Labels labels;
+    std::string driver = "local";
+    std::map<std::string, std::string> options; // of the driver: type, device, o
+};
+
+struct VolumeInfo {
+    std::string name;
+    std::string mountpoint; // on the engine's host
+};
+
+// ---- containers
+
+struct Mount {
+    enum class Type { volume, bind, tmpfs } type = Type::volume;
+    std::string source; // volume name or host path; empty for tmpfs and anonymous volumes
+    std::string target; // absolute
+    bool read_only = false;
+    bool no_copy = false;
+    std::string subpath;
+    std::optional<std::uint64_t> tmpfs_size_bytes;
+    std::optional<std::uint32_t> tmpfs_mode;
+};
+
+struct Endpoint { // a place in a network
+    std::string network;
+    std::vector<std::string> aliases;
+    std::string ipv4_address, ipv6_address;
+};
+
+struct Port {
+    std::uint16_t container_port = 0;
+    std::string protocol = "tcp";
+    std::string host_ip;
+    std::uint16_t host_port = 0; // 0: the engine picks one
+};
+
+struct HealthcheckSpec {
+    std::vector<std::string> test; // {"NONE"}, {"CMD", …}, {"CMD-SHELL", …}
+    std::chrono::nanoseconds interval{0}, timeout{0}, start_period{0}; // 0: the engine's default
+    int retries = 0;
+};
+
+struct UlimitSpec {
+    std::string name;
+    std::int64_t soft = 0, hard = 0;
+};
+
+struct Limits { // absent: none
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<double> cpus;
+    std::optional<std::int64_t> cpu_shares;
+    std::optional<std::int64_t> pids;
+    std::optional<std::uint64_t> shm_size_bytes;
+    std::vector<UlimitSpec> ulimits;
+    std::vector<std::pair<std::string, std::uint64_t>> device_read_iops, device_write_iops;
+    bool oom_kill_disable = false;
+    std::optional<int> oom_score_adj;
+};
+
+struct Security {
+    bool privileged = false;
+    bool no_new_privileges = true;
+    bool read_only_root = false;
+    std::vector<std::string> cap_drop = {"ALL"};
+    std::vector<std::string> cap_add; // default_capabilities() and what the step adds
+    std::vector<std::string> security_opt;
+    std::map<std::string, std::string> sysctls;
+    std::vector<std::string> devices; // "/dev/x:/dev/y:rwm"
+};
+
+// The capabilities that a step keeps (docs/security.md): Docker's default set without NET_RAW, MKNOD and AUDIT_WRITE.
+const std::vector<std::string>& default_capabilities();
+
+struct ContainerSpec {
+    std::string name; // deterministic and unique at the engine
+    Labels labels;
+    std::string image;
+    std::string platform;
+    std::optional<std::vector<std::string>> entrypoint; // absent: the image's; empty: none
+    std::optional<std::vector<std::string>> command;    // absent: the image's
+    std::vector<std::pair<std::string, std::string>> environment;
+    std::string user, working_dir, hostname; // empty: the image's, the engine's
+    std::vector<std::string> extra_hosts, dns, dns_search, dns_options;
+
+    // Where it is on the network: exactly one way.
+    enum class Network { none, host, endpoints, container } network = Network::none;
+    std::vector<Endpoint> endpoints;  // endpoints
+    std::string network_container;    // container: shares that one's network namespace
+    std::vector<Port> ports;
+
+    std::vector<Mount> mounts;
+    std::vector<std::string> volumes_from;
+    Limits limits;
+    Security security;
+    std::optional<HealthcheckSpec> healthcheck;
+    std::string log_driver;              // empty: the engine's cheapest that loses nothing we need
+    std::map<std::string, std::string> log_options;
+    std::string stop_signal;
+    std::string runtime;
+    bool init = true;        // a reaping PID 1 of the engine
+    bool tty = false;        // one raw stream instead of two
+    bool open_stdin = false; // attach() can write; the process sees end of file when the writer closes
+};
+
+// How a container's main process ended, as the engine saw it. Not a verdict: the runner makes the cause.
+struct ContainerExit {
+    int exit_code = 0;       // 128 + n after signal n, as the engine reports it
+    bool oom_killed = false; // something in its cgroup was
+    std::string error;       // the engine's own, when the process never ran
+    friend bool operator==(const ContainerExit&, const ContainerExit&) = default;
+};
+
+enum class ContainerState { created, running, exited, missing };
+
+struct ContainerStatus {
+    ContainerState state = ContainerState::missing;
+    std::string health; // "", "starting", "healthy", "unhealthy"
+    ContainerExit exit; // when exited
+    std::chrono::system_clock::time_point started{}, finished{};
+    std::string ip_address;
+    std::vector<Port> ports; // with the host ports that were picked
+};
+
+// ---- events
+
+struct EngineEvent {
+    enum class Kind { started, died, oom, health, destroyed, lost, restored } kind = Kind::started;
+    std::string container; // its name; empty for lost (the engine went away) and restored (it is back)
+    Labels labels;
+    int exit_code = 0;
+    std::string health;
+    std::chrono::system_clock::time_point time{};
+};
+
+} // namespace gantry::engine
