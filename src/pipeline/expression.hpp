@@ -64,7 +64,8 @@ Evaluated evaluate(const Expression& expression, const Scope& scope);
 Text resolve(const Text& text, const Scope& scope, std::string* error);
 
 // Splits "a ${{ b }} c". An unclosed `${{` is reported through *error with its offset; the text then stays a literal.
-// `mark` is the position of the first byte of `source` on its line.
+// `mark` is the position of the first byte of `source`; later lines are taken to start in the same column, as those of
+// a block scalar do. An expression's mark is that of its first byte after the braces. Braces in its quotes do not end it.
 struct SplitError { std::string message; std::size_t offset = 0; };
 Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error);
 
