@@ -5,11 +5,11 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <list>
+#include <vector>
 
 namespace gantry {
 
@@ -28,16 +28,18 @@ bool is_cancellation(std::exception_ptr failure)
     }
 }
 
-awaitable<void> ignore_cancellation()
-{
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-}
-
 awaitable<void> check_cancellation()
 {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none)
         throw boost::system::system_error(asio::error::operation_aborted);
+}
+
+awaitable<void> shielded(awaitable<void> op)
+{
+    // `op` becomes a coroutine of its own whose cancellation slot is connected to nothing.
+    co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(op),
+                            asio::bind_cancellation_slot(asio::cancellation_slot(), use_awaitable));
 }
 
 awaitable<void> with_deadline(std::chrono::nanoseconds limit, std::string what, awaitable<void> op)
@@ -98,7 +100,7 @@ struct TaskGroup::State {
         asio::cancellation_signal cancel;
     };
 
-    explicit State(asio::any_io_executor executor) : executor(executor), ended(executor) {}
+    explicit State(const asio::any_io_executor& loop) : executor(loop), ended(loop) {}
 
     asio::any_io_executor executor;
     Signal ended;
@@ -110,8 +112,9 @@ TaskGroup::TaskGroup(asio::any_io_executor executor) : state_(std::make_shared<S
 
 TaskGroup::~TaskGroup()
 {
-    // While the whole loop is torn down its coroutines are destroyed in any order; then nothing can still be awaited.
-    if (state_.use_count() == 1)
+    // When the loop itself is torn down its coroutines are destroyed in any order; then nothing can still be awaited.
+    const auto* loop = state_->executor.target<asio::io_context::executor_type>();
+    if (loop && loop->running_in_this_thread())
         GANTRY_ASSERT(state_->tasks.empty());
 }
 
@@ -143,20 +146,25 @@ void TaskGroup::cancel()
     }
 }
 
+awaitable<void> TaskGroup::wait_for_all(std::shared_ptr<State> state)
+{
+    while (!state->tasks.empty())
+        co_await state->ended.wait();
+}
+
 awaitable<void> TaskGroup::join()
 {
     const auto state = state_;
-    bool cancelled = false;
-    while (!state->tasks.empty()) {
-        try {
-            co_await state->ended.wait();
-        } catch (const boost::system::system_error&) {
-            cancelled = true;
-        }
-        if (cancelled) {
-            co_await close();
-            throw boost::system::system_error(asio::error::operation_aborted);
-        }
+    std::exception_ptr cancelled;
+    try {
+        co_await wait_for_all(state);
+    } catch (const boost::system::system_error&) {
+        cancelled = std::current_exception();
+    }
+    if (cancelled) {
+        co_await ignore_cancellation();
+        co_await close();
+        std::rethrow_exception(cancelled);
     }
     if (state->failure)
         std::rethrow_exception(std::exchange(state->failure, nullptr));
@@ -164,11 +172,9 @@ awaitable<void> TaskGroup::join()
 
 awaitable<void> TaskGroup::close()
 {
-    co_await ignore_cancellation();
     const auto state = state_;
     cancel();
-    while (!state->tasks.empty())
-        co_await state->ended.wait();
+    co_await shielded(wait_for_all(state));
     state->failure = nullptr;
 }
 

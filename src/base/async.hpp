@@ -4,7 +4,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -64,19 +66,40 @@ awaitable<void> both(awaitable<void> first, awaitable<void> second);
 // True if the exception is Asio's operation_aborted or Error{cancelled}.
 bool is_cancellation(std::exception_ptr failure);
 
-// From here on the calling coroutine may await although it was cancelled. For clean-up.
-awaitable<void> ignore_cancellation();
+// `co_await ignore_cancellation();`: from here on the calling coroutine may await although it was cancelled, and it
+// cannot be cancelled any more. For clean-up. Without it each await of a cancelled coroutine throws operation_aborted
+// before the awaited coroutine has begun.
+inline auto ignore_cancellation()
+{
+    return asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+}
+
+// Awaits `op` to its end even if the caller is cancelled meanwhile; the caller's next await throws then.
+awaitable<void> shielded(awaitable<void> op);
 
 // Throws operation_aborted if the calling coroutine has been cancelled.
 awaitable<void> check_cancellation();
 
 // Runs blocking work on `pool` and resumes on the caller's executor. Name a closure before awaiting:
-// `auto work = [..] {..}; co_await on_pool(pool, std::move(work));`. Cannot be cancelled: `work` bounds itself.
+// `auto work = [..] {..}; co_await on_pool(pool, std::move(work));`. Cannot be cancelled: `work` bounds itself. The pool
+// is joined before the loop goes away.
 template <typename Work, typename T = std::invoke_result_t<Work&>>
 awaitable<T> on_pool(asio::thread_pool& pool, Work work)
 {
-    co_return co_await asio::co_spawn(
-        pool, [](Work inner) -> awaitable<T> { co_return inner(); }(std::move(work)), use_awaitable);
+    // The slot is connected to nothing: Asio's own cancellation of a coroutine on another thread is a data race.
+    const auto token = asio::bind_cancellation_slot(asio::cancellation_slot(), use_awaitable);
+    if constexpr (std::is_void_v<T>) {
+        auto run = [](Work& inner) -> awaitable<void> { co_return inner(); };
+        co_await asio::co_spawn(pool, run(work), token);
+    } else {
+        std::optional<T> result; // co_spawn would default-construct a T after a failure
+        auto run = [](Work& inner, std::optional<T>& out) -> awaitable<void> {
+            out.emplace(inner());
+            co_return;
+        };
+        co_await asio::co_spawn(pool, run(work, result), token);
+        co_return std::move(*result);
+    }
 }
 
 // A condition that coroutines wait for. notify_all() wakes those that wait now; a waiter re-checks its own predicate.
@@ -102,7 +125,8 @@ private:
 };
 
 // Background coroutines with one owner. The first exception that is not a cancellation is kept for join().
-// The owner awaits join() or close() before the group goes away: a destructor cannot await.
+// The owner awaits join() or close() before the group goes away: a destructor cannot await. An owner that may have been
+// cancelled awaits ignore_cancellation() before close(). All calls are made on the loop.
 class TaskGroup {
 public:
     explicit TaskGroup(asio::any_io_executor executor);
@@ -116,13 +140,14 @@ public:
     awaitable<void> join();
     // Asks all to stop.
     void cancel();
-    // cancel(), then waits for all. Failures of the tasks are dropped: they are being thrown away.
+    // cancel(), then waits for all, whatever happens to the caller. Failures of the tasks are dropped.
     awaitable<void> close();
 
     std::size_t running() const;
 
 private:
     struct State;
+    static awaitable<void> wait_for_all(std::shared_ptr<State> state);
     std::shared_ptr<State> state_;
 };
 

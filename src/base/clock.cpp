@@ -1,5 +1,6 @@
 #include "base/clock.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 namespace gantry {
@@ -19,9 +20,11 @@ public:
 
     awaitable<void> sleep_until(time_point when) override
     {
-        // Asio's timer runs on CLOCK_MONOTONIC, which stands still while the machine is suspended.
+        // Asio's timer runs on CLOCK_MONOTONIC, which stands still while the machine is suspended: look again in time.
+        constexpr std::chrono::nanoseconds k_longest = 10s;
+        const auto executor = co_await asio::this_coro::executor;
         while (now() < when) {
-            asio::steady_timer timer(co_await asio::this_coro::executor, when - now());
+            asio::steady_timer timer(executor, std::min<std::chrono::nanoseconds>(when - now(), k_longest));
             co_await timer.async_wait(use_awaitable);
         }
     }

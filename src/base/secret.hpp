@@ -13,8 +13,11 @@ public:
     explicit Secret(std::string value) : value_(std::move(value)) {}
     Secret(const Secret&) = default;
     Secret(Secret&&) noexcept = default;
-    Secret& operator=(const Secret&) = default;
-    Secret& operator=(Secret&&) noexcept = default;
+    Secret& operator=(Secret other) noexcept
+    {
+        value_.swap(other.value_);
+        return *this;
+    }
     ~Secret();
 
     const std::string& reveal() const { return value_; }
