@@ -89,7 +89,8 @@ Error to_error(std::exception_ptr failure)
         const auto& code = error.code();
         if (code == boost::system::errc::operation_canceled)
             return Error(Errc::cancelled, "cancelled");
-        const bool is_errno = code.category() == boost::system::system_category();
+        const bool is_errno =
+            code.category() == boost::system::system_category() || code.category() == boost::system::generic_category();
         return Error(is_errno ? code_of_errno(code.value()) : Errc::unavailable, code.message());
     } catch (const std::bad_alloc&) {
         return Error(Errc::internal, "out of memory");
