@@ -1,0 +1,71 @@
+#pragma once
+
+#include "base/secret.hpp"
+#include "engine/spec.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/scope.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+// Plan → container specs. The only place that knows both the pipeline's words and the engine's. Pure.
+
+namespace gantry::runner {
+
+// Paths inside every step's container.
+inline constexpr const char* k_workspace = "/workspace";   // CI_WORKSPACE
+inline constexpr const char* k_exchange = "/run/gantry";   // holds the files that CI_ENV, CI_OUTPUT, CI_STEP_SUMMARY name
+
+// Who makes an object: becomes labels and names.
+struct Owner {
+    std::string instance; // of this installation's state folder
+    std::string run;      // id
+    std::string stage;    // id; empty for objects of the whole run
+    std::string step;     // id; empty for objects of the whole stage
+    int attempt = 0;
+};
+engine::Labels labels_of(const Owner& owner);
+// "gantry-1f2e-17-build-compile-1": deterministic, valid for every engine, at most 63 bytes (also a valid host name);
+// names that would be cut or changed get a hash. `role` tells apart objects of one owner ("upper", "net").
+std::string object_name(const Owner& owner, std::string_view role = {});
+
+// The operator's consent to what reaches the host: "privileged", "host-paths", "devices", "host-namespaces",
+// "security-opt"; "all".
+using Consent = std::set<std::string>;
+
+struct StepContext {
+    const pipeline::Plan* plan = nullptr;
+    const pipeline::PlanStage* stage = nullptr;
+    const pipeline::PlanStep* step = nullptr;
+    Owner owner; // with step and attempt
+    int run_number = 0;
+    pipeline::RuntimeFacts facts;
+    std::map<std::string, std::string> exported;  // lines of CI_ENV of earlier steps
+    const std::map<std::string, Secret>* secrets = nullptr; // by secret name
+    Consent consent;
+    std::string image;                       // as resolved for this step
+    std::vector<engine::Mount> mounts;       // workspace, exchange, secret files
+    std::string network;                     // the stage's; empty when network_container is set
+    std::string network_container;           // share this one's network
+};
+
+// The image of a step, with its expressions computed. Throws bad_input when one cannot be.
+std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::PlanStep& step,
+                     const pipeline::RuntimeFacts& facts);
+
+// Throws bad_input: an expression fails, a secret is missing, or consent is (with the flag that gives it, as the hint).
+engine::ContainerSpec lower_step(const StepContext& context);
+
+// What needs consent and does not have it, and what this engine cannot do, before anything runs. Positions from the plan.
+pipeline::Diagnostics check_consent(const pipeline::Plan& plan, const Consent& consent);
+
+// CI, GANTRY, CI_* for a step (docs/variables.md lists them), in order.
+std::vector<std::pair<std::string, std::string>> ci_variables(const StepContext& context);
+
+// Parses a file named by CI_ENV or CI_OUTPUT: lines KEY=value, and KEY<<EOF … EOF. Bad lines are left out and told in
+// *problems. Bounded: 1 MiB in all.
+std::map<std::string, std::string> parse_exchange(std::string_view text, std::vector<std::string>* problems);
+
+} // namespace gantry::runner

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "base/secret.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gantry::runner {
+
+// The patterns to hide: each secret raw, per line, base64 in its three alignments (standard and URL alphabets), URL-encoded and
+// JSON-escaped. One automaton (Aho-Corasick) that all maskers of a run share. Secrets shorter than 4 bytes are not masked:
+// short_names() lists them, so that the run can say so.
+class MaskSet {
+public:
+    // Names and values.
+    explicit MaskSet(const std::vector<std::pair<std::string, Secret>>& secrets);
+    ~MaskSet();
+    bool empty() const;
+    const std::vector<std::string>& short_names() const;
+
+private:
+    friend class Masker;
+    struct Automaton;
+    std::shared_ptr<const Automaton> automaton_;
+    std::vector<std::string> short_names_;
+};
+
+// Replaces every occurrence by "***" in one stream of bytes, however it is cut into pieces. Holds back at most the
+// longest pattern's length, and only while the bytes so far could be the beginning of a secret.
+class Masker {
+public:
+    explicit Masker(const MaskSet& set); // `set` may go away
+    // Appends to `out` what is safe to show.
+    void feed(std::string_view bytes, std::string& out);
+    // End of stream: the rest.
+    void finish(std::string& out);
+    // Bytes held back now.
+    std::size_t held() const;
+
+private:
+    std::shared_ptr<const MaskSet::Automaton> automaton_;
+    std::string held_;
+    int state_ = 0;
+};
+
+} // namespace gantry::runner

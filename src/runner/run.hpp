@@ -1,0 +1,68 @@
+#pragma once
+
+#include "base/log.hpp"
+#include "engine/engine.hpp"
+#include "pipeline/plan.hpp"
+#include "runner/lower.hpp"
+#include "runner/masker.hpp"
+#include "runner/report.hpp"
+#include "runner/schedule.hpp"
+#include "runner/store.hpp"
+#include "runner/workspace.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+// Executes a Plan on an engine: the thin shell around Schedule.
+
+namespace gantry::runner {
+
+struct RunDeps {
+    engine::Engine& engine;
+    Clock& clock;
+    RunWriter& writer;        // the journal comes first: an event is on disk before anyone sees it
+    WorkspaceProvider& workspaces;
+    Log log;
+    std::vector<RunObserver*> observers;
+};
+
+struct RunOptions {
+    std::string instance;
+    int slots = 8;
+    Consent consent;
+    std::map<std::string, Secret> secrets; // by name
+    bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
+    engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
+    std::map<std::string, ScheduleOptions::Kept> kept;
+    std::map<std::string, std::string> details; // for run_started
+    std::chrono::nanoseconds grace = std::chrono::seconds(10);
+};
+
+struct RunResult {
+    State state = State::success;
+    Cause cause = Cause::ok;
+};
+
+class Run {
+public:
+    Run(const pipeline::Plan& plan, RunDeps deps, RunOptions options);
+    ~Run();
+
+    // Executes to the end and removes everything it made. Throws only when it could not do its job at all (a full disk
+    // under the journal); a step that fails is a result.
+    awaitable<RunResult> execute();
+
+    // From a signal or `gantry cancel`, on the loop. First: grace; second, or hard: at once.
+    void cancel(const std::string& by, bool hard);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// Removes all that carries this instance's label and the run's. For runs whose process died. Returns how many.
+awaitable<int> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run);
+
+} // namespace gantry::runner

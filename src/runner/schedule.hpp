@@ -1,0 +1,99 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/scope.hpp"
+#include "runner/report.hpp"
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+// When which step runs: a state machine without I/O. Inputs come in, actions come out; the shell (run.cpp) carries the
+// actions out and reports back. Deterministic: equal inputs give equal actions. It decides conditions, retries, timeouts,
+// slots, cancelling and the final states; it knows nothing of containers.
+
+namespace gantry::runner {
+
+// Positions in Plan::stages and in PlanStage::steps.
+struct StepIndex {
+    int stage = 0;
+    int step = 0;
+    friend auto operator<=>(const StepIndex&, const StepIndex&) = default;
+};
+
+namespace input {
+struct Begin {};
+struct StageOpened { int stage = 0; };                      // answers OpenStage
+struct StageFailedToOpen { int stage = 0; Outcome outcome; }; // answers OpenStage
+struct StepStarted { StepIndex step; };                     // its process runs: the step's timeouts count from here
+struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout
+struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
+struct StageClosed { int stage = 0; };                      // answers CloseStage
+struct TimerFired { int timer = 0; };
+struct Cancel { bool hard = false; std::string by; };       // hard: no grace, no finally
+} // namespace input
+using Input = std::variant<input::Begin, input::StageOpened, input::StageFailedToOpen, input::StepStarted,
+                           input::StepOutput, input::StepEnded, input::StageClosed, input::TimerFired, input::Cancel>;
+
+namespace action {
+struct OpenStage { int stage = 0; };                 // workspace, network; answered by StageOpened or StageFailedToOpen
+struct StartStep { StepIndex step; int attempt = 1; };
+// It will be the next of its stage to start if what runs now succeeds: the shell may get its container ready.
+struct PrepareStep { StepIndex step; };
+struct StopStep { StepIndex step; bool hard = false; }; // signal, grace, kill; hard: kill at once. May come twice (then hard)
+struct CloseStage { int stage = 0; };                // remove what the stage has; answered by StageClosed
+struct ArmTimer { int timer = 0; Clock::time_point at{}; };
+struct DisarmTimer { int timer = 0; };
+struct Report { RunEvent event; };                   // to the journal and to people; its time is filled in by the shell
+struct Finish { State state = State::success; Cause cause = Cause::ok; }; // the last action of all
+} // namespace action
+using Action = std::variant<action::OpenStage, action::StartStep, action::PrepareStep, action::StopStep,
+                            action::CloseStage, action::ArmTimer, action::DisarmTimer, action::Report, action::Finish>;
+
+struct ScheduleOptions {
+    int slots = 8; // steps that may run at a time
+    // Stages (by id) that have ended in an earlier process or run and are kept: not run again.
+    struct Kept {
+        State state = State::success;
+        std::map<std::string, std::map<std::string, std::string>> outputs; // by step
+    };
+    std::map<std::string, Kept> kept;
+    // How long finally-steps of a stage may take in all after a cancel or timeout.
+    std::chrono::nanoseconds finally_limit = std::chrono::minutes(5);
+};
+
+// The rules (tests/runner/schedule_test.cpp has one for each):
+// - A stage opens when all it needs is final and its condition holds (default: all of them succeeded); else it is skipped,
+//   with the reason. allow_failure makes a failure count as success for those who need it.
+// - The steps of a group start together as slots allow, the next group when all have ended. Once a step failed (and no
+//   allow_failure), later steps run only if their condition says so (failure(), always()). Finally-steps always run once
+//   the stage was opened.
+// - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n.
+// - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named.
+// - Cancel: nothing new starts but finally-steps of opened stages; running steps are stopped; a second or hard cancel stops
+//   those too, at once. Final states never change.
+// - engine_lost, disk_full and other causes of ours end the stage in state error.
+// - The run ends when every stage is final and closed. Its state: cancelled, else timed_out, else error, else failure if any
+//   stage is (allow_failure aside), else success.
+class Schedule {
+public:
+    Schedule(const pipeline::Plan& plan, ScheduleOptions options); // `plan` outlives it
+    ~Schedule();
+
+    std::vector<Action> on(const Input& input, Clock::time_point now);
+
+    // What expressions of this stage's steps may read now.
+    pipeline::RuntimeFacts facts(int stage) const;
+    State stage_state(int stage) const;
+    State step_state(StepIndex step) const;
+    int attempt(StepIndex step) const;
+    bool finished() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace gantry::runner

@@ -1,0 +1,143 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "pipeline/plan.hpp"
+#include "runner/report.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+// The state folder: runs with their plan, journal and logs. Blocking, small calls on a local disk.
+//
+//   instance                    this installation's id: 8 hex digits
+//   runs/<id>/plan.json         written once
+//   runs/<id>/meta.json         where it came from: folder, file, options that a rerun needs
+//   runs/<id>/journal.jsonl     a RunEvent a line, only ever appended
+//   runs/<id>/logs/…            the bytes of steps, by attempt
+//   runs/<id>/lock              held (flock) by the process that executes it: a free lock and no run_finished means that
+//                               the process died
+//
+// Ids count from 1. A torn last line of a journal (power loss, full disk) is ignored by readers and cut off by the next writer.
+
+namespace gantry::runner {
+
+struct RunMeta {
+    std::string folder;      // the repository or folder, absolute
+    std::string file;        // the pipeline file, relative to it
+    std::vector<std::string> arguments; // of `gantry run`, without secrets
+    std::string engine;      // "docker"
+    std::string engine_endpoint;
+    std::string rerun_of;    // id
+};
+
+// A run as its journal tells it.
+struct StepSummary {
+    std::string stage, step;
+    int attempt = 0;
+    State state = State::pending;
+    Cause cause = Cause::ok;
+    std::optional<int> exit_code, signal;
+    std::chrono::nanoseconds duration{0};
+    Timings timings;
+    std::string message, hint, image;
+    bool allowed_failure = false;
+    std::map<std::string, std::string> outputs;
+    std::uint64_t log_bytes = 0;
+};
+struct StageSummary {
+    std::string stage;
+    State state = State::pending;
+    Cause cause = Cause::ok;
+    std::string message;
+    std::chrono::nanoseconds duration{0};
+    std::vector<StepSummary> steps; // last attempt of each, in the plan's order
+};
+struct RunSummary {
+    std::string id;
+    std::string pipeline;
+    State state = State::pending; // running with a dead owner reads as error/agent_lost when `interrupted`
+    Cause cause = Cause::ok;
+    bool interrupted = false;     // its process died: resume or clean up
+    std::chrono::system_clock::time_point started{}, finished{};
+    std::map<std::string, std::string> details; // of run_started
+    std::vector<StageSummary> stages;
+    std::vector<RunEvent> warnings;
+};
+// Pure: replays events over a plan.
+RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const std::vector<RunEvent>& events);
+nlohmann::json to_json(const RunSummary& summary);
+
+// Writes one run. Appends are single write(2) calls; run_finished is synced to disk.
+class RunWriter {
+public:
+    virtual ~RunWriter() = default;
+    virtual const std::string& id() const = 0;
+    virtual int number() const = 0;
+    virtual std::string folder() const = 0;
+    // Throws no_space, with the folder and what to do.
+    virtual void append(const RunEvent& event) = 0;
+
+    // The log of one attempt. Bytes go to disk in the order of the calls; a time index lies beside them.
+    class Log {
+    public:
+        virtual ~Log() = default;
+        virtual void write(engine::Stream stream, std::string_view bytes, std::chrono::system_clock::time_point time) = 0;
+        virtual std::uint64_t size_bytes() const = 0;
+    };
+    virtual std::unique_ptr<Log> open_log(const StepKey& step) = 0;
+};
+
+struct LogPiece {
+    engine::Stream stream = engine::Stream::out;
+    std::chrono::system_clock::time_point time{};
+    std::uint64_t offset = 0;
+    std::string bytes;
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+    virtual const std::string& instance() const = 0;
+    virtual std::string root() const = 0;
+
+    // The next id, its folder and lock.
+    virtual std::unique_ptr<RunWriter> create_run(const pipeline::Plan& plan, const RunMeta& meta) = 0;
+    // Takes over an interrupted run. Throws conflict (with the owner's pid) when its process lives.
+    virtual std::unique_ptr<RunWriter> reopen_run(const std::string& id) = 0;
+
+    // Newest first. Ids only: reading a run costs, listing does not.
+    virtual std::vector<std::string> run_ids() const = 0;
+    // Not final and without a living owner.
+    virtual std::vector<std::string> interrupted_runs() const = 0;
+    virtual bool is_alive(const std::string& id) const = 0;
+    // Process id of the owner, if it lives.
+    virtual std::optional<int> owner(const std::string& id) const = 0;
+
+    // Each throws not_found with the nearest ids as the hint. "latest" is an id, too.
+    virtual std::string resolve_id(const std::string& id) const = 0;
+    virtual pipeline::Plan plan(const std::string& id) const = 0;
+    virtual RunMeta meta(const std::string& id) const = 0;
+    virtual std::vector<RunEvent> events(const std::string& id) const = 0;
+    virtual RunSummary summary(const std::string& id) const = 0;
+
+    // Reads a log from `offset` on, at most `limit_bytes`; returns the bytes. attempt 0: the last.
+    virtual std::string read_log(const std::string& id, const StepKey& step, std::uint64_t offset,
+                                 std::size_t limit_bytes) const = 0;
+    virtual std::uint64_t log_size(const std::string& id, const StepKey& step) const = 0;
+    // With times and streams.
+    virtual std::vector<LogPiece> read_log_pieces(const std::string& id, const StepKey& step, std::uint64_t offset,
+                                                  std::size_t limit_bytes) const = 0;
+    // The last `lines` lines.
+    virtual std::string tail_log(const std::string& id, const StepKey& step, int lines) const = 0;
+    // Asks the owner of a running run to cancel it (a file that it watches, and SIGINT). Throws conflict when it is final.
+    virtual void request_cancel(const std::string& id, bool hard) = 0;
+    virtual void remove_run(const std::string& id) = 0;
+};
+
+// Opens or creates the folder (mode 0700). Throws denied, no_space, …
+std::unique_ptr<Store> open_store(const std::string& folder);
+
+} // namespace gantry::runner

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "runner/lower.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+// /workspace of a stage: the snapshot of the source below, what the stages it needs changed on top, and a private
+// writable layer.
+
+namespace gantry::runner {
+
+// The writable layer that a finished stage leaves, for those that need it.
+struct StageLayer {
+    std::string stage;       // id
+    std::string volume;      // at the engine
+    std::string path;        // on the engine's host
+    std::vector<std::string> below; // ids of the stages whose layers it was stacked on, nearest first
+};
+
+struct WorkspaceRequest {
+    Owner owner;             // of the stage
+    std::vector<StageLayer> needs; // in the order of `needs`
+    bool clean = false;
+    bool last_wins = false;  // on_conflict: last
+    std::string any_image;   // that the engine has: for helper containers that are created and never started
+};
+
+// One stage's workspace. close() on every path.
+class StageWorkspace {
+public:
+    virtual ~StageWorkspace() = default;
+    // For each container of the stage.
+    virtual engine::Mount mount() const = 0;
+    // What it changed, for the stages that need it. Valid until the run's workspaces are removed.
+    virtual StageLayer layer() const = 0;
+};
+
+class WorkspaceProvider {
+public:
+    virtual ~WorkspaceProvider() = default;
+    // Takes the snapshot; may begin before the first stage asks. Throws with cause checkout_error in mind.
+    virtual awaitable<void> prepare() = 0;
+    // `intend` is called with each object's kind and name before it is created. Throws conflict "test and lint both
+    // changed report.xml" when two needed stages changed one path differently.
+    virtual awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request,
+                                                            std::function<void(engine::ObjectKind, std::string)> intend) = 0;
+};
+
+} // namespace gantry::runner
