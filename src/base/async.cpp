@@ -2,6 +2,7 @@
 
 #include "base/format.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
@@ -37,8 +38,13 @@ awaitable<void> check_cancellation()
 
 awaitable<void> shielded(awaitable<void> op)
 {
+    co_await shielded(co_await asio::this_coro::executor, std::move(op));
+}
+
+awaitable<void> shielded(asio::any_io_executor executor, awaitable<void> op)
+{
     // `op` becomes a coroutine of its own whose cancellation slot is connected to nothing.
-    co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(op),
+    co_await asio::co_spawn(std::move(executor), std::move(op),
                             asio::bind_cancellation_slot(asio::cancellation_slot(), use_awaitable));
 }
 

@@ -4,7 +4,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -76,6 +75,8 @@ inline auto ignore_cancellation()
 
 // Awaits `op` to its end even if the caller is cancelled meanwhile; the caller's next await throws then.
 awaitable<void> shielded(awaitable<void> op);
+// The same with `op` running on another executor.
+awaitable<void> shielded(asio::any_io_executor executor, awaitable<void> op);
 
 // Throws operation_aborted if the calling coroutine has been cancelled.
 awaitable<void> check_cancellation();
@@ -86,18 +87,20 @@ awaitable<void> check_cancellation();
 template <typename Work, typename T = std::invoke_result_t<Work&>>
 awaitable<T> on_pool(asio::thread_pool& pool, Work work)
 {
-    // The slot is connected to nothing: Asio's own cancellation of a coroutine on another thread is a data race.
-    const auto token = asio::bind_cancellation_slot(asio::cancellation_slot(), use_awaitable);
+    // shielded: Asio's own cancellation of a coroutine on another thread is a data race.
     if constexpr (std::is_void_v<T>) {
-        auto run = [](Work& inner) -> awaitable<void> { co_return inner(); };
-        co_await asio::co_spawn(pool, run(work), token);
+        auto run = [](Work& inner) -> awaitable<void> {
+            inner();
+            co_return;
+        };
+        co_await shielded(pool.get_executor(), run(work));
     } else {
         std::optional<T> result; // co_spawn would default-construct a T after a failure
         auto run = [](Work& inner, std::optional<T>& out) -> awaitable<void> {
             out.emplace(inner());
             co_return;
         };
-        co_await asio::co_spawn(pool, run(work, result), token);
+        co_await shielded(pool.get_executor(), run(work, result));
         co_return std::move(*result);
     }
 }
