@@ -189,4 +189,9 @@ std::size_t TaskGroup::running() const
     return state_->tasks.size();
 }
 
+asio::any_io_executor TaskGroup::executor() const
+{
+    return state_->executor;
+}
+
 } // namespace gantry

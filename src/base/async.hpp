@@ -147,6 +147,7 @@ public:
     awaitable<void> close();
 
     std::size_t running() const;
+    asio::any_io_executor executor() const;
 
 private:
     struct State;
