@@ -31,6 +31,14 @@ std::optional<Cause> parse_cause(std::string_view text);
 // success for ok; failure for the step's own doing (failed, killed_by_signal, oom); timed_out; cancelled; else error.
 State state_of(Cause cause);
 
+// Where the time of a step went. All from the same monotonic clock.
+struct Timings {
+    std::chrono::nanoseconds pull{0};    // waiting for the image
+    std::chrono::nanoseconds start{0};   // create, attach, start
+    std::chrono::nanoseconds command{0}; // the process itself
+    std::chrono::nanoseconds finish{0};  // drain, collect
+};
+
 // How an attempt of a step (or opening a stage) ended.
 struct Outcome {
     Cause cause = Cause::ok;
@@ -40,14 +48,8 @@ struct Outcome {
     std::string hint;             // what to do
     std::map<std::string, std::string> outputs; // lines of CI_OUTPUT
     std::string image;            // that it ran
-};
-
-// Where the time of a step went. All from the same monotonic clock.
-struct Timings {
-    std::chrono::nanoseconds pull{0};    // waiting for the image
-    std::chrono::nanoseconds start{0};   // create, attach, start
-    std::chrono::nanoseconds command{0}; // the process itself
-    std::chrono::nanoseconds finish{0};  // drain, collect
+    Timings timings;
+    std::uint64_t log_bytes = 0;  // length of the attempt's log
 };
 
 struct RunEvent {
