@@ -3,57 +3,104 @@
 #include "base/clock.hpp"
 #include "engine/engine.hpp"
 
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace gantry::engine {
+
+struct FakeDaemon;
+
+// Something that a process writes while it runs.
+struct FakeOutput {
+    std::chrono::nanoseconds after{0}; // since it began
+    Stream stream = Stream::out;
+    std::string bytes;
+};
 
 // What a container of the fake engine does when it is started.
 struct FakeBehaviour {
     std::chrono::nanoseconds runs_for{0};
     int exit_code = 0;
     bool oom_killed = false;
-    std::string output;               // to stdout, before it ends
-    std::string error_output;         // to stderr
+    std::string output;               // to stdout, as it begins
+    std::string error_output;         // to stderr, as it begins
+    std::vector<FakeOutput> says;     // later, in the order of their times; what would come after the end is not written
     bool ignores_signals = false;     // all but SIGKILL
     bool never_ends = false;          // until it is killed
-    std::map<std::string, std::string> files; // absolute path: contents, found by download() afterwards
+    bool waits_for_stdin = false;     // it begins when its input is closed; runs_for counts from then
+    bool echoes_stdin = false;        // writes what it reads to stdout; with it, it ends runs_for after its input is closed
+    std::chrono::nanoseconds stops_within{0}; // from a signal to its end
+    std::optional<int> exit_code_on_signal;   // default: 128 + the signal
+    std::chrono::nanoseconds healthy_after{0}; // with a health check in the spec: "starting" until then, since the start
+    bool unhealthy = false;           // what it is then
+    std::string start_error;          // not empty: its process cannot be run, start throws bad_input with this
+    std::map<std::string, std::string> files; // absolute path: contents; for download() when it has ended, or never ends
 };
 
-// Every call that was made, in order, for tests to look at: "create web", "start web", "kill web SIGTERM", …
+// Every call that was made, in order, for tests to look at: "create_container web", "kill_container web SIGTERM", …
 struct FakeCall {
-    std::string operation; // name of the Engine function
+    std::string operation; // name of the function of Engine, Attachment (read_all, write, …) or "event" (on_latency only)
     std::string object;    // container, network, volume or image
     std::string detail;
 };
+std::string to_string(const FakeCall& call);
+
+// The bytes that upload() was given.
+struct FakeUpload {
+    std::string container, path, tar;
+};
 
 // An Engine without containers. It runs on the test's clock, checks that its caller keeps the order that engine.hpp
-// demands (a violation is recorded and thrown as internal), and injects failures.
+// demands (a violation is recorded and thrown as internal), and injects failures. Files that are uploaded can be
+// downloaded again, also through another container with the same volume.
+//
+// A cancelled call has had its effect or not: half of its latency lies before the effect and half behind it.
+// The executor's context outlives the engine. Calls that are still waiting when the engine goes away are dropped.
 class FakeEngine final : public Engine {
 public:
     FakeEngine(asio::any_io_executor executor, Clock& clock);
     ~FakeEngine() override;
+    FakeEngine(const FakeEngine&) = delete;
 
     // Decides what a container does; called at start. Default: exits 0 at once without output.
     void on_start(std::function<FakeBehaviour(const ContainerSpec&)> decide);
+    // The same for exec(). Its files and its health do not count.
+    void on_exec(std::function<FakeBehaviour(const std::string& container, const ExecSpec&)> decide);
     // Called before each operation takes effect; may throw (the failure to inject). Called again, with "after " in front of
     // the operation, when it has taken effect and before the caller learns it: throwing then is an answer that got lost.
     void on_call(std::function<void(const FakeCall&)> hook);
-    // How long each operation takes; default: none.
+    // How long each operation takes; default: none. Asked for operation "event" (detail: started, died, …) too: how long
+    // after the last one an event reaches a watcher.
     void on_latency(std::function<std::chrono::nanoseconds(const FakeCall&)> latency);
     // Images that exist; default: every name does. Others give not_found.
     void only_images(std::vector<std::string> images);
-    // The daemon goes away (every call throws unavailable, attachments break, events report lost) and comes back.
+    // Images that exist, but at their registry only until they are pulled.
+    void images_to_pull(std::vector<std::string> images);
+    // A network or volume that exists although nobody creates it here.
+    void provide(const Object& object);
+    // Keep no copy of what upload() is given.
+    void forget_uploads();
+    // Labels that containers and networks must carry. Default: gantry.instance and gantry.run; of volumes, which may
+    // outlive a run, only the first is demanded.
+    void require_labels(std::vector<std::string> keys);
+    // The daemon goes away (every call throws unavailable, attachments break, events report lost) and comes back. What
+    // does not survive has exited with 137 then, without an event. Containers are there in both cases.
     void go_away();
     void come_back(bool containers_survive);
 
     const std::vector<FakeCall>& calls() const;
     const std::vector<std::string>& violations() const; // of the caller's duties
+    const std::vector<FakeUpload>& uploads() const;
     std::vector<Object> objects() const;                // what exists now
     std::vector<std::string> started() const;           // names of containers, in the order they were started
-    const ContainerSpec* spec_of(const std::string& container) const; // also after removal
+    const ContainerSpec* spec_of(const std::string& container) const; // also after removal; null if there was never one
+    std::string stdin_of(const std::string& container) const;         // what was written to it, also after removal
+    std::string describe() const; // what exists, who waits for it and the last calls: for a test that is stuck
 
     awaitable<EngineInfo> probe() override;
     awaitable<std::optional<ImageInfo>> find_image(const std::string& image) override;
@@ -81,8 +128,7 @@ public:
                           std::function<void(const EngineEvent&)> on_event) override;
 
 private:
-    struct State;
-    std::shared_ptr<State> state_;
+    std::shared_ptr<FakeDaemon> daemon_;
 };
 
 } // namespace gantry::engine

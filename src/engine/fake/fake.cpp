@@ -1,0 +1,430 @@
+#include "engine/fake/fake.hpp"
+
+#include "base/error.hpp"
+#include "engine/fake/daemon.hpp"
+
+#include <algorithm>
+
+namespace gantry::engine {
+
+namespace {
+
+FakeDaemon::Call call_of(std::string operation, std::string object, std::string detail = {})
+{
+    FakeDaemon::Call call;
+    call.what = {std::move(operation), std::move(object), std::move(detail)};
+    return call;
+}
+
+// As list() wants them, for the record.
+std::string text_of(const Labels& labels)
+{
+    std::string text;
+    for (const auto& [key, value] : labels)
+        text += (text.empty() ? "" : " ") + key + "=" + value;
+    return text;
+}
+
+} // namespace
+
+std::string to_string(const FakeCall& call)
+{
+    return call.operation + (call.object.empty() ? "" : " " + call.object) +
+           (call.detail.empty() ? "" : " " + call.detail);
+}
+
+FakeEngine::FakeEngine(asio::any_io_executor executor, Clock& clock)
+    : daemon_(std::make_shared<FakeDaemon>(std::move(executor), clock))
+{
+}
+
+FakeEngine::~FakeEngine()
+{
+    daemon_->shut_down();
+}
+
+// ---- what a test sets and sees
+
+void FakeEngine::on_start(std::function<FakeBehaviour(const ContainerSpec&)> decide)
+{
+    daemon_->settings.on_start = std::move(decide);
+}
+
+void FakeEngine::on_exec(std::function<FakeBehaviour(const std::string&, const ExecSpec&)> decide)
+{
+    daemon_->settings.on_exec = std::move(decide);
+}
+
+void FakeEngine::on_call(std::function<void(const FakeCall&)> hook)
+{
+    daemon_->settings.on_call = std::move(hook);
+}
+
+void FakeEngine::on_latency(std::function<std::chrono::nanoseconds(const FakeCall&)> latency)
+{
+    daemon_->settings.on_latency = std::move(latency);
+}
+
+void FakeEngine::only_images(std::vector<std::string> images)
+{
+    daemon_->settings.only_images = std::set<std::string>(images.begin(), images.end());
+}
+
+void FakeEngine::images_to_pull(std::vector<std::string> images)
+{
+    daemon_->settings.images_to_pull = std::set<std::string>(images.begin(), images.end());
+}
+
+void FakeEngine::provide(const Object& object)
+{
+    if (object.kind == ObjectKind::network) {
+        FakeNetwork network;
+        network.spec.name = object.name;
+        network.spec.labels = object.labels;
+        network.id = daemon_->new_id();
+        daemon_->networks.emplace(object.name, std::move(network));
+    } else {
+        GANTRY_ASSERT(object.kind == ObjectKind::volume);
+        FakeVolume volume;
+        volume.spec.name = object.name;
+        volume.spec.labels = object.labels;
+        volume.id = object.name;
+        daemon_->volumes.emplace(object.name, std::move(volume));
+    }
+}
+
+void FakeEngine::forget_uploads()
+{
+    daemon_->settings.keeps_uploads = false;
+}
+
+void FakeEngine::require_labels(std::vector<std::string> keys)
+{
+    daemon_->settings.required_labels = std::move(keys);
+}
+
+void FakeEngine::go_away()
+{
+    daemon_->go_away();
+}
+
+void FakeEngine::come_back(bool containers_survive)
+{
+    daemon_->come_back(containers_survive);
+}
+
+const std::vector<FakeCall>& FakeEngine::calls() const
+{
+    return daemon_->calls;
+}
+
+const std::vector<std::string>& FakeEngine::violations() const
+{
+    return daemon_->violations;
+}
+
+const std::vector<FakeUpload>& FakeEngine::uploads() const
+{
+    return daemon_->uploads;
+}
+
+std::vector<Object> FakeEngine::objects() const
+{
+    return daemon_->list({});
+}
+
+std::vector<std::string> FakeEngine::started() const
+{
+    return daemon_->started;
+}
+
+const ContainerSpec* FakeEngine::spec_of(const std::string& container) const
+{
+    const auto found = daemon_->ever.find(container);
+    return found == daemon_->ever.end() ? nullptr : &found->second->spec;
+}
+
+std::string FakeEngine::stdin_of(const std::string& container) const
+{
+    const auto found = daemon_->ever.find(container);
+    return found == daemon_->ever.end() ? std::string() : found->second->input->bytes;
+}
+
+std::string FakeEngine::describe() const
+{
+    return daemon_->describe();
+}
+
+// ---- Engine: each call arrives, has its effect at one moment, and is answered
+
+awaitable<EngineInfo> FakeEngine::probe()
+{
+    const auto daemon = daemon_;
+    auto call = call_of("probe", {});
+    co_await daemon->arrive(call);
+    EngineInfo info;
+    info.name = "fake";
+    info.version = "1";
+    info.api_version = "1";
+    info.id = "fake";
+    info.endpoint = "fake:";
+    info.os = "linux";
+    info.architecture = "amd64";
+    info.root_dir = "/fake";
+    info.cgroup_version = "2";
+    info.storage_driver = "fake";
+    info.cpus = 4;
+    info.memory_bytes = std::uint64_t{8} << 30;
+    info.local = true;
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<std::optional<ImageInfo>> FakeEngine::find_image(const std::string& image)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("find_image", image);
+    co_await daemon->arrive(call);
+    std::optional<ImageInfo> info;
+    if (daemon->has_image(image))
+        info = daemon->image_info(image);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<ImageInfo> FakeEngine::pull_image(const std::string& image, const std::string& platform,
+                                            std::function<void(const PullProgress&)> progress)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("pull_image", image, platform);
+    co_await daemon->arrive(call);
+    auto info = daemon->pull(image, progress);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<ImageInfo> FakeEngine::import_image(const std::string& tag, const Labels&, const std::vector<std::string>&,
+                                              std::string)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("import_image", tag);
+    co_await daemon->arrive(call);
+    daemon->made_images.insert(tag);
+    auto info = daemon->image_info(tag);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<ImageInfo> FakeEngine::commit_container(const std::string& container, const std::string& tag, const Labels&)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("commit_container", container, tag);
+    co_await daemon->arrive(call);
+    if (daemon->container(container)->running())
+        daemon->violate("commit_container " + container + ", which still runs");
+    daemon->made_images.insert(tag);
+    auto info = daemon->image_info(tag);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<void> FakeEngine::create_network(const NetworkSpec& spec)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("create_network", spec.name);
+    co_await daemon->arrive(call);
+    daemon->create(spec);
+    co_await daemon->answer(call);
+}
+
+awaitable<VolumeInfo> FakeEngine::create_volume(const VolumeSpec& spec)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("create_volume", spec.name);
+    co_await daemon->arrive(call);
+    auto info = daemon->create(spec);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<std::optional<VolumeInfo>> FakeEngine::find_volume(const std::string& name)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("find_volume", name);
+    co_await daemon->arrive(call);
+    std::optional<VolumeInfo> info;
+    if (daemon->volumes.contains(name))
+        info = VolumeInfo{name, FakeDaemon::mountpoint(name)};
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<void> FakeEngine::create_container(const ContainerSpec& spec)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("create_container", spec.name, spec.image);
+    co_await daemon->arrive(call);
+    daemon->create(spec);
+    co_await daemon->answer(call);
+}
+
+awaitable<std::unique_ptr<Attachment>> FakeEngine::attach(const std::string& container, const AttachOptions& options)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("attach", container);
+    co_await daemon->arrive(call);
+    auto attached = daemon->attach(container, options);
+    auto attachment = make_attachment(daemon, std::move(attached));
+    co_await daemon->answer(call);
+    co_return attachment;
+}
+
+awaitable<void> FakeEngine::start_container(const std::string& container)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("start_container", container);
+    co_await daemon->arrive(call);
+    daemon->start(container);
+    const auto started = daemon->find(container);
+    co_await daemon->answer(call);
+    started->start_answered = true;
+}
+
+awaitable<ContainerExit> FakeEngine::wait_container(const std::string& container)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("wait_container", container);
+    co_await daemon->arrive(call);
+    const auto found = daemon->container(container);
+    if (found->state == ContainerState::created)
+        daemon->violate("wait_container " + container + ", which was not started");
+    while (found->running()) {
+        co_await found->ended.wait();
+        daemon->check_connection(call);
+    }
+    co_await daemon->answer(call);
+    co_return found->exit;
+}
+
+awaitable<void> FakeEngine::kill_container(const std::string& container, const std::string& signal)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("kill_container", container, signal);
+    co_await daemon->arrive(call);
+    const int number = signal_number(signal);
+    if (const auto found = daemon->find(container); found && found->running())
+        found->process->signal(number);
+    co_await daemon->answer(call);
+}
+
+awaitable<ContainerStatus> FakeEngine::inspect_container(const std::string& container)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("inspect_container", container);
+    co_await daemon->arrive(call);
+    auto status = daemon->status_of(container);
+    co_await daemon->answer(call);
+    co_return status;
+}
+
+awaitable<std::unique_ptr<ExecSession>> FakeEngine::exec(const std::string& container, const ExecSpec& spec)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("exec", container, spec.command.empty() ? std::string() : spec.command.front());
+    co_await daemon->arrive(call);
+    const auto found = daemon->container(container);
+    if (spec.command.empty())
+        daemon->violate("exec in " + container + " without a command");
+    auto session = start_exec(daemon, found, spec);
+    co_await daemon->answer(call);
+    co_return session;
+}
+
+awaitable<void> FakeEngine::upload(const std::string& container, const std::string& path, ReadPiece tar)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("upload", container, path);
+    co_await daemon->arrive(call);
+    const auto found = daemon->container(container);
+    std::string archive;
+    for (;;) {
+        const std::string piece = co_await tar();
+        daemon->check_connection(call);
+        if (piece.empty())
+            break;
+        archive += piece;
+    }
+    daemon->unpack(*found, path, std::move(archive));
+    co_await daemon->answer(call);
+}
+
+awaitable<void> FakeEngine::download(const std::string& container, const std::string& path, WritePiece tar)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("download", container, path);
+    co_await daemon->arrive(call);
+    const auto files = load_files(*daemon->container(container), path);
+    if (!files)
+        throw Error(Errc::not_found, "no such file in container " + container + ": " + path);
+    const auto archive = write_tar(*files);
+    constexpr std::size_t k_piece = 64 * 1024;
+    for (std::size_t at = 0; at < archive.size(); at += k_piece) {
+        co_await tar(std::string_view(archive).substr(at, k_piece));
+        daemon->check_connection(call);
+    }
+    co_await tar(std::string_view());
+    co_await daemon->answer(call);
+}
+
+awaitable<std::vector<Object>> FakeEngine::list(const Labels& labels)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("list", {}, text_of(labels));
+    co_await daemon->arrive(call);
+    auto found = daemon->list(labels);
+    co_await daemon->answer(call);
+    co_return found;
+}
+
+awaitable<void> FakeEngine::remove(ObjectKind kind, const std::string& name)
+{
+    using namespace std::chrono_literals;
+    const auto daemon = daemon_;
+    auto call = call_of("remove", name, std::string(to_string(kind)));
+    co_await daemon->arrive(call);
+    const auto deadline = daemon->clock.now() + 10s;
+    while (const auto user = daemon->user_of(kind, name)) {
+        if (daemon->clock.now() >= deadline)
+            throw Error(Errc::conflict,
+                        std::string(to_string(kind)) + " " + name + " is in use by container " + *user);
+        co_await daemon->clock.sleep_for(100ms);
+        daemon->check_connection(call);
+    }
+    daemon->remove(kind, name);
+    co_await daemon->answer(call);
+}
+
+awaitable<void> FakeEngine::watch(const Labels& labels, std::function<void()> ready,
+                                  std::function<void(const EngineEvent&)> on_event)
+{
+    const auto daemon = daemon_;
+    daemon->calls.push_back({"watch", {}, text_of(labels)});
+    const FakeSubscription subscription(daemon, labels);
+    while (daemon->away)
+        co_await daemon->back.wait();
+    if (ready)
+        ready();
+    auto& watcher = *subscription.watcher;
+    for (;;) {
+        while (watcher.events.empty())
+            co_await watcher.changed.wait();
+        const auto event = std::move(watcher.events.front());
+        watcher.events.pop_front();
+        const auto delay = daemon->event_latency(event);
+        if (delay.count() > 0)
+            co_await daemon->clock.sleep_for(delay);
+        on_event(event);
+    }
+}
+
+} // namespace gantry::engine
