@@ -80,6 +80,19 @@ awaitable<void> both(awaitable<void> first, awaitable<void> second)
             std::rethrow_exception(failures[index]);
 }
 
+awaitable<void> first_of(awaitable<void> first, awaitable<void> second)
+{
+    const auto executor = co_await asio::this_coro::executor;
+    auto [order, first_failure, second_failure] =
+        co_await asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(first), asio::deferred),
+                                                         asio::co_spawn(executor, std::move(second), asio::deferred))
+            .async_wait(asio::experimental::wait_for_one(), use_awaitable);
+
+    const std::exception_ptr failures[] = {first_failure, second_failure};
+    if (failures[order[0]])
+        std::rethrow_exception(failures[order[0]]);
+}
+
 Signal::Signal(asio::any_io_executor executor) : timer_(std::move(executor), asio::steady_timer::time_point::max()) {}
 
 void Signal::notify_all()

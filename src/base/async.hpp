@@ -4,6 +4,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -61,6 +62,10 @@ awaitable<T> with_deadline(std::chrono::nanoseconds limit, std::string what, awa
 
 // Awaits both side by side. If one throws, the other is cancelled, awaited, and the first exception comes out.
 awaitable<void> both(awaitable<void> first, awaitable<void> second);
+
+// Awaits until one of the two ends, cancels the other and awaits that, too. The exception of the one that ended first comes
+// out; the other's is dropped.
+awaitable<void> first_of(awaitable<void> first, awaitable<void> second);
 
 // True if the exception is Asio's operation_aborted or Error{cancelled}.
 bool is_cancellation(std::exception_ptr failure);
