@@ -26,7 +26,6 @@ struct WorkspaceRequest {
     std::vector<StageLayer> needs; // in the order of `needs`
     bool clean = false;
     bool last_wins = false;  // on_conflict: last
-    std::string any_image;   // that the engine has: for helper containers that are created and never started
 };
 
 // One stage's workspace. close() on every path.
@@ -42,6 +41,8 @@ public:
 class WorkspaceProvider {
 public:
     virtual ~WorkspaceProvider() = default;
+    // The engine can bind folders of this machine. Known once a stage's workspace has been opened.
+    virtual bool sees_our_disk() const = 0;
     // Takes the snapshot; may begin before the first stage asks. Throws with cause checkout_error in mind.
     virtual awaitable<void> prepare() = 0;
     // `intend` is called with each object's kind and name before it is created. Throws conflict "test and lint both

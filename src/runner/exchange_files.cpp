@@ -1,0 +1,111 @@
+#include "runner/exchange_files.hpp"
+
+#include "base/file.hpp"
+#include "runner/lower.hpp"
+#include "runner/tar.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace gantry::runner {
+
+namespace {
+
+const char* const k_names[] = {"env", "output", "summary"};
+
+// What a step wrote is hostile: it may have put a link or a device in the place of the file.
+std::string read_exchanged(int folder, const char* name)
+{
+    const int fd = ::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return {};
+    const Fd file(fd);
+    struct stat status{};
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > static_cast<off_t>(ExchangeFiles::k_limit_bytes))
+        return {};
+    std::string text(static_cast<std::size_t>(status.st_size), '\0');
+    const auto count = ::pread(fd, text.data(), text.size(), 0);
+    text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return text;
+}
+
+} // namespace
+
+ExchangeFiles::ExchangeFiles(std::optional<std::string> host_folder) : folder_(std::move(host_folder))
+{
+    if (!folder_)
+        return;
+    std::filesystem::create_directories(*folder_);
+    // Steps run as whatever user their image names; the folders above are ours alone.
+    ::chmod(folder_->c_str(), 0777);
+    for (const auto* name : k_names) {
+        const auto path = *folder_ + "/" + name;
+        const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+        if (file.get() < 0)
+            throw errno_error(errno, path);
+        ::fchmod(file.get(), 0666);
+    }
+}
+
+ExchangeFiles::~ExchangeFiles()
+{
+    if (!folder_)
+        return;
+    try {
+        remove_tree(*folder_);
+    } catch (const Error&) {
+        // A step that ran as root may have left a folder of its own there; it goes with the run's folder.
+    }
+}
+
+std::optional<engine::Mount> ExchangeFiles::mount() const
+{
+    if (!folder_)
+        return std::nullopt;
+    engine::Mount mount;
+    mount.type = engine::Mount::Type::bind;
+    mount.source = *folder_;
+    mount.target = k_exchange;
+    return mount;
+}
+
+awaitable<void> ExchangeFiles::place(engine::Engine& engine, const std::string& container)
+{
+    if (folder_)
+        co_return;
+    TarBuilder tar;
+    const std::string folder = std::string(k_exchange).substr(1);
+    tar.add_folder(folder, 0777);
+    for (const auto* name : k_names)
+        tar.add_file(folder + "/" + name, 0666, "");
+    std::string bytes = tar.finish();
+    ReadOnce source(std::move(bytes));
+    engine::ReadPiece read = source;
+    co_await engine.upload(container, "/", read);
+}
+
+awaitable<ExchangeFiles::Contents> ExchangeFiles::collect(engine::Engine& engine, const std::string& container)
+{
+    Contents contents;
+    std::string* const fields[] = {&contents.env, &contents.output, &contents.summary};
+    if (folder_) {
+        const Fd folder(::open(folder_->c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (folder.get() >= 0)
+            for (int i = 0; i < 3; ++i)
+                *fields[i] = read_exchanged(folder.get(), k_names[i]);
+        co_return contents;
+    }
+    const auto files = co_await download_small_files(engine, container, k_exchange, 3 * k_limit_bytes + 64 * 1024);
+    for (int i = 0; i < 3; ++i) {
+        const auto found = files.find(std::string("gantry/") + k_names[i]);
+        if (found != files.end() && found->second.size() <= k_limit_bytes)
+            *fields[i] = found->second;
+    }
+    co_return contents;
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,88 @@
+#include "runner/images.hpp"
+
+#include <optional>
+
+namespace gantry::runner {
+
+namespace {
+constexpr int k_pulls_at_a_time = 4;
+}
+
+struct Images::Entry {
+    explicit Entry(asio::any_io_executor executor) : done(std::move(executor)) {}
+
+    std::string image, platform;
+    engine::PullPolicy policy = engine::PullPolicy::missing;
+    std::optional<Ready> ready;
+    std::exception_ptr failure;
+    Signal done;
+};
+
+Images::Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks,
+               std::function<void(const engine::PullProgress&)> progress,
+               std::function<void(const std::string&, const Ready&)> ready)
+    : engine_(engine), clock_(clock), tasks_(tasks), progress_(std::move(progress)), ready_(std::move(ready)),
+      slot_freed_(std::make_shared<Signal>(tasks.executor()))
+{
+}
+
+void Images::begin(const std::string& image, const std::string& platform, engine::PullPolicy policy)
+{
+    auto& entry = entries_[image + '\n' + platform];
+    if (entry)
+        return;
+    entry = std::make_shared<Entry>(tasks_.executor());
+    entry->image = image;
+    entry->platform = platform;
+    entry->policy = policy;
+    tasks_.spawn([this, kept = entry]() -> awaitable<void> { return fetch(kept); });
+}
+
+awaitable<Images::Ready> Images::get(const std::string& image, const std::string& platform, engine::PullPolicy policy)
+{
+    begin(image, platform, policy);
+    const auto entry = entries_[image + '\n' + platform];
+    while (!entry->ready && !entry->failure)
+        co_await entry->done.wait();
+    if (entry->failure)
+        std::rethrow_exception(entry->failure);
+    co_return *entry->ready;
+}
+
+awaitable<void> Images::fetch(std::shared_ptr<Entry> entry)
+{
+    try {
+        std::optional<engine::ImageInfo> found;
+        if (entry->policy != engine::PullPolicy::always)
+            found = co_await engine_.find_image(entry->image);
+        Ready ready;
+        if (found) {
+            ready.info = std::move(*found);
+        } else if (entry->policy == engine::PullPolicy::never) {
+            throw Error(Errc::not_found, "image " + entry->image + " is not here and pull_policy is never",
+                        "pull it first, or set pull_policy: missing");
+        } else {
+            while (pulling_ >= k_pulls_at_a_time)
+                co_await slot_freed_->wait();
+            ++pulling_;
+            const auto begun = clock_.now();
+            try {
+                ready.info = co_await engine_.pull_image(entry->image, entry->platform, progress_);
+            } catch (...) {
+                --pulling_;
+                slot_freed_->notify_all();
+                throw;
+            }
+            --pulling_;
+            slot_freed_->notify_all();
+            ready.pull = clock_.now() - begun;
+        }
+        entry->ready = std::move(ready);
+        ready_(entry->image, *entry->ready);
+    } catch (...) {
+        entry->failure = std::current_exception();
+    }
+    entry->done.notify_all();
+}
+
+} // namespace gantry::runner

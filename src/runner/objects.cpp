@@ -1,0 +1,63 @@
+#include "runner/objects.hpp"
+
+#include <vector>
+
+namespace gantry::runner {
+
+namespace {
+constexpr auto k_pause_between_tries = std::chrono::seconds(1);
+constexpr engine::ObjectKind k_order[] = {engine::ObjectKind::container, engine::ObjectKind::network,
+                                          engine::ObjectKind::volume};
+} // namespace
+
+Objects::Objects(engine::Engine& engine, Tell intend, Tell removed)
+    : engine_(engine), intend_(std::move(intend)), removed_(std::move(removed))
+{
+}
+
+void Objects::intend(engine::ObjectKind kind, const std::string& name)
+{
+    intend_(kind, name);
+    left_.emplace(kind, name);
+}
+
+awaitable<void> Objects::remove(engine::ObjectKind kind, std::string name)
+{
+    if (!left_.contains({kind, name}))
+        co_return;
+    co_await engine_.remove(kind, name);
+    if (left_.erase({kind, name}) > 0)
+        removed_(kind, name);
+}
+
+awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit)
+{
+    const auto deadline = clock.now() + limit;
+    for (const auto kind : k_order) {
+        for (;;) {
+            TaskGroup removals(co_await asio::this_coro::executor);
+            std::exception_ptr failure;
+            const auto now_left = left_;
+            for (const auto& [one_kind, name] : now_left)
+                if (one_kind == kind)
+                    removals.spawn([this, kind, name = name]() { return remove(kind, name); });
+            try {
+                co_await removals.join();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            if (!failure)
+                break;
+            if (clock.now() >= deadline)
+                std::rethrow_exception(failure);
+            co_await clock.sleep_for(k_pause_between_tries);
+        }
+    }
+}
+
+void Objects::release(engine::ObjectKind kind, const std::string& name)
+{
+    left_.erase({kind, name});
+}
+
+} // namespace gantry::runner

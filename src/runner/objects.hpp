@@ -1,0 +1,39 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "engine/engine.hpp"
+
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace gantry::runner {
+
+// What a run has at its engine. An object is on the books before it is created and until it is known to be gone, so that a
+// lost answer leaves nothing behind.
+class Objects {
+public:
+    using Tell = std::function<void(engine::ObjectKind, const std::string& name)>;
+    // `intend` and `removed` go to the journal.
+    Objects(engine::Engine& engine, Tell intend, Tell removed);
+
+    // Say it before creating.
+    void intend(engine::ObjectKind kind, const std::string& name);
+    // Removes one. Errors come out; the object stays on the books.
+    awaitable<void> remove(engine::ObjectKind kind, std::string name);
+    // Removes all that are left, containers first, each kind side by side; tries again while the engine does not answer,
+    // up to `limit`. Throws the last error if something is still there.
+    awaitable<void> remove_all(Clock& clock, std::chrono::nanoseconds limit);
+    // Forgets one that is to stay (`--keep-failed`).
+    void release(engine::ObjectKind kind, const std::string& name);
+
+    const std::set<std::pair<engine::ObjectKind, std::string>>& left() const { return left_; }
+
+private:
+    engine::Engine& engine_;
+    Tell intend_, removed_;
+    std::set<std::pair<engine::ObjectKind, std::string>> left_;
+};
+
+} // namespace gantry::runner

@@ -1,0 +1,509 @@
+#include "runner/run.hpp"
+
+#include "runner/stage_host.hpp"
+#include "runner/step_runner.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+
+namespace gantry::runner {
+
+namespace {
+
+// The engine may be away when we want to clean up; after this the next command's reaper has to do it.
+constexpr auto k_cleanup_limit = std::chrono::seconds(120);
+
+engine::PullPolicy policy_of(const pipeline::Container& container, engine::PullPolicy otherwise)
+{
+    if (!container.pull_policy)
+        return otherwise;
+    if (*container.pull_policy == "always")
+        return engine::PullPolicy::always;
+    if (*container.pull_policy == "never")
+        return engine::PullPolicy::never;
+    return engine::PullPolicy::missing;
+}
+
+// Nothing in it waits for what an earlier step says, so its container can be made ahead of its turn.
+bool is_complete(const pipeline::PlanStep& step)
+{
+    const auto literal = [](const auto& text) { return !text || text->is_literal(); };
+    const auto all_literal = [](const pipeline::EnvMap& map) {
+        return std::all_of(map.begin(), map.end(), [](const auto& entry) { return entry.second.is_literal(); });
+    };
+    const auto& container = step.container;
+    return step.run && literal(step.run) && literal(container.image) && literal(container.user) &&
+           literal(container.working_dir) && literal(container.hostname) && !container.command && !container.entrypoint &&
+           container.volumes.empty() && all_literal(container.environment) && all_literal(step.settings);
+}
+
+} // namespace
+
+struct Run::Impl {
+    struct StageRuntime {
+        std::unique_ptr<StageHost> host;
+        std::map<int, std::shared_ptr<StepRunner>> ahead;   // prepared, by position of the step
+        std::map<int, std::shared_ptr<StepRunner>> running;
+        std::vector<std::shared_ptr<StepRunner>> stale;     // prepared in vain
+        std::vector<std::shared_ptr<StepRunner>> ended;     // whose containers may still be there
+        std::map<std::string, std::string> exported;        // CI_ENV
+    };
+
+    Impl(const pipeline::Plan& plan_in, RunDeps deps_in, RunOptions options_in)
+        : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
+          schedule(plan, ScheduleOptions{options.slots, options.kept}),
+          masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
+          stages(plan.stages.size())
+    {
+    }
+
+    // ---- the loop
+
+    awaitable<RunResult> execute();
+    void post(Input input);
+    void carry_out(const Action& action);
+    void report(RunEvent event);
+    void journal(RunEvent event);
+    void cancel(const std::string& by, bool hard) { post(input::Cancel{hard, by}); }
+
+    // ---- carrying out
+
+    void begin_images();
+    awaitable<void> open_stage(int stage);
+    awaitable<void> close_stage(int stage);
+    awaitable<void> start_step(StepIndex index, int attempt);
+    void prepare_step(StepIndex index);
+    std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
+    std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
+    void arm(int timer, Clock::time_point at);
+    void keep_for_shell(StepRunner& runner);
+
+    Owner owner_of(int stage) const;
+    std::vector<StageLayer> layers_for(int stage) const;
+    void add_layers_of(const std::string& id, std::vector<StageLayer>& layers, std::set<std::string>& seen) const;
+
+    const pipeline::Plan& plan;
+    RunDeps deps;
+    RunOptions options;
+    Schedule schedule;
+    MaskSet masks;
+    std::vector<StageRuntime> stages;
+
+    std::unique_ptr<TaskGroup> tasks;
+    std::unique_ptr<Signal> arrived;
+    std::unique_ptr<Images> images;
+    std::unique_ptr<Objects> objects;
+    std::deque<Input> inputs;
+    struct Timer {
+        asio::cancellation_signal cancel;
+        bool disarmed = false;
+        void disarm()
+        {
+            disarmed = true;
+            cancel.emit(asio::cancellation_type::terminal);
+        }
+    };
+    std::map<int, std::shared_ptr<Timer>> timers;
+    std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
+    std::optional<RunResult> result;
+    std::exception_ptr fatal;           // the journal cannot be written
+    Clock::time_point begun{};
+};
+
+void Run::Impl::post(Input input)
+{
+    inputs.push_back(std::move(input));
+    if (arrived)
+        arrived->notify_all();
+}
+
+awaitable<RunResult> Run::Impl::execute()
+{
+    const auto executor = co_await asio::this_coro::executor;
+    begun = deps.clock.now();
+    tasks = std::make_unique<TaskGroup>(executor);
+    arrived = std::make_unique<Signal>(executor);
+    objects = std::make_unique<Objects>(
+        deps.engine,
+        [this](engine::ObjectKind kind, const std::string& name) {
+            RunEvent event;
+            event.kind = RunEvent::Kind::intent;
+            event.object_kind = to_string(kind);
+            event.object = name;
+            journal(event);
+        },
+        [this](engine::ObjectKind kind, const std::string& name) {
+            RunEvent event;
+            event.kind = RunEvent::Kind::removed;
+            event.object_kind = to_string(kind);
+            event.object = name;
+            journal(event);
+        });
+    images = std::make_unique<Images>(
+        deps.engine, deps.clock, *tasks,
+        [this](const engine::PullProgress& progress) {
+            for (auto* observer : deps.observers)
+                observer->on_pull(progress);
+        },
+        [this](const std::string& image, const Images::Ready& ready) {
+            RunEvent event;
+            event.kind = RunEvent::Kind::image_ready;
+            event.message = image;
+            event.duration = ready.pull;
+            journal(event);
+        });
+    begin_images();
+    // The snapshot and the probe of the engine's disk do not wait for the first stage.
+    std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
+        try {
+            co_await deps.workspaces.prepare();
+        } catch (...) {
+            // open() of the first stage meets the same error and reports it.
+        }
+    };
+    tasks->spawn(prepare_workspaces);
+
+    inputs.push_front(input::Begin{});
+    while (!result) {
+        while (!inputs.empty() && !result) {
+            const auto input = std::move(inputs.front());
+            inputs.pop_front();
+            for (const auto& action : schedule.on(input, deps.clock.now()))
+                carry_out(action);
+        }
+        if (!result && inputs.empty())
+            co_await arrived->wait();
+    }
+
+    for (const auto& [id, timer] : std::map(timers))
+        timer->disarm();
+    co_await tasks->join();
+    try {
+        co_await objects->remove_all(deps.clock, k_cleanup_limit);
+    } catch (...) {
+        const auto error = to_error(std::current_exception());
+        RunEvent event;
+        event.kind = RunEvent::Kind::warning;
+        event.message = std::string("not everything could be removed: ") + error.what();
+        event.hint = "the next gantry command tries again";
+        journal(event);
+    }
+    if (last_event) {
+        last_event->duration = deps.clock.now() - begun;
+        journal(*last_event);
+    }
+    if (fatal)
+        std::rethrow_exception(fatal);
+    co_return *result;
+}
+
+void Run::Impl::carry_out(const Action& action)
+{
+    if (const auto* open = std::get_if<action::OpenStage>(&action)) {
+        tasks->spawn([this, stage = open->stage]() { return open_stage(stage); });
+    } else if (const auto* start = std::get_if<action::StartStep>(&action)) {
+        tasks->spawn([this, step = start->step, attempt = start->attempt]() { return start_step(step, attempt); });
+    } else if (const auto* prepare = std::get_if<action::PrepareStep>(&action)) {
+        prepare_step(prepare->step);
+    } else if (const auto* stop = std::get_if<action::StopStep>(&action)) {
+        auto& running = stages[stop->step.stage].running;
+        const auto found = running.find(stop->step.step);
+        if (found != running.end())
+            found->second->stop(stop->hard);
+    } else if (const auto* close = std::get_if<action::CloseStage>(&action)) {
+        tasks->spawn([this, stage = close->stage]() { return close_stage(stage); });
+    } else if (const auto* timer = std::get_if<action::ArmTimer>(&action)) {
+        arm(timer->timer, timer->at);
+    } else if (const auto* disarm = std::get_if<action::DisarmTimer>(&action)) {
+        const auto found = timers.find(disarm->timer);
+        if (found != timers.end())
+            std::shared_ptr(found->second)->disarm();
+    } else if (const auto* told = std::get_if<action::Report>(&action)) {
+        report(told->event);
+    } else if (const auto* finish = std::get_if<action::Finish>(&action)) {
+        result = RunResult{finish->state, finish->cause};
+    }
+}
+
+void Run::Impl::report(RunEvent event)
+{
+    if (event.kind == RunEvent::Kind::run_finished) {
+        last_event = std::move(event);
+        return;
+    }
+    if (event.kind == RunEvent::Kind::run_started)
+        event.outputs.insert(options.details.begin(), options.details.end());
+    journal(std::move(event));
+}
+
+void Run::Impl::journal(RunEvent event)
+{
+    event.time = deps.clock.wall();
+    try {
+        deps.writer.append(event);
+    } catch (...) {
+        // Without a journal nothing may go on: what we could not remember we could not clean up.
+        if (!std::exchange(fatal, std::current_exception()))
+            post(input::Cancel{true, "the journal cannot be written"});
+    }
+    for (auto* observer : deps.observers)
+        observer->on_event(event);
+}
+
+void Run::Impl::begin_images()
+{
+    for (const auto& stage : plan.stages) {
+        if (stage.skip_reason || options.kept.contains(stage.id))
+            continue;
+        for (const auto& step : stage.steps) {
+            const auto& image = step.container.image;
+            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push)
+                images->begin(image->literal(), step.container.platform.value_or(""),
+                              policy_of(step.container, options.pull));
+        }
+    }
+}
+
+Owner Run::Impl::owner_of(int stage) const
+{
+    Owner owner;
+    owner.instance = options.instance;
+    owner.run = deps.writer.id();
+    owner.stage = plan.stages[stage].id;
+    return owner;
+}
+
+// A stage that was skipped made no layer; what it needs shows through.
+void Run::Impl::add_layers_of(const std::string& id, std::vector<StageLayer>& layers, std::set<std::string>& seen) const
+{
+    if (!seen.insert(id).second)
+        return;
+    const auto found = std::find_if(plan.stages.begin(), plan.stages.end(), [&id](const auto& one) { return one.id == id; });
+    if (found == plan.stages.end())
+        return;
+    const auto& host = stages[found - plan.stages.begin()].host;
+    if (auto layer = host ? host->layer() : std::nullopt) {
+        layers.push_back(std::move(*layer));
+        return;
+    }
+    for (const auto& need : found->needs)
+        add_layers_of(need, layers, seen);
+}
+
+std::vector<StageLayer> Run::Impl::layers_for(int stage) const
+{
+    std::vector<StageLayer> layers;
+    std::set<std::string> seen;
+    for (const auto& need : plan.stages[stage].needs)
+        add_layers_of(need, layers, seen);
+    return layers;
+}
+
+awaitable<void> Run::Impl::open_stage(int stage)
+{
+    auto& runtime = stages[stage];
+    runtime.host = std::make_unique<StageHost>(deps.engine, *objects, deps.workspaces);
+    StageHost::Request request;
+    request.stage = &plan.stages[stage];
+    request.owner = owner_of(stage);
+    request.needs = layers_for(stage);
+    try {
+        co_await runtime.host->open(request);
+        post(input::StageOpened{stage});
+    } catch (...) {
+        const auto error = to_error(std::current_exception());
+        post(input::StageFailedToOpen{stage, outcome_of_error(error, Cause::checkout_error)});
+    }
+}
+
+awaitable<void> Run::Impl::close_stage(int stage)
+{
+    auto& runtime = stages[stage];
+    TaskGroup discards(co_await asio::this_coro::executor);
+    for (auto& [position, runner] : runtime.ahead) {
+        runner->stop(true);
+        discards.spawn([runner = runner]() -> awaitable<void> {
+            co_await runner->prepare(); // until it has unwound
+            co_await runner->discard();
+        });
+    }
+    runtime.ahead.clear();
+    for (auto& runner : runtime.ended)
+        discards.spawn([runner = runner]() { return runner->discard(); });
+    runtime.ended.clear();
+    co_await discards.join();
+    try {
+        if (runtime.host)
+            co_await runtime.host->close();
+    } catch (const Error&) {
+        // Still on the books: removed at the end of the run.
+    }
+    post(input::StageClosed{stage});
+}
+
+std::shared_ptr<StepRunner> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
+{
+    const auto& stage = plan.stages[index.stage];
+    const auto& step = stage.steps[index.step];
+    auto& runtime = stages[index.stage];
+
+    StepRunner::Request request;
+    auto& context = request.context;
+    context.plan = &plan;
+    context.stage = &stage;
+    context.step = &step;
+    context.owner = owner_of(index.stage);
+    context.owner.step = step.id;
+    context.owner.attempt = attempt;
+    context.run_number = deps.writer.number();
+    context.facts = schedule.facts(index.stage);
+    context.exported = runtime.exported;
+    context.secrets = &options.secrets;
+    context.consent = options.consent;
+    context.mounts = {runtime.host->workspace_mount()};
+    const auto network = runtime.host->network_for(step);
+    context.network = network.network;
+    context.network_container = network.container;
+    request.pull = policy_of(step.container, options.pull);
+    if (deps.workspaces.sees_our_disk())
+        request.exchange_folder = deps.writer.folder() + "/exchange/" + object_name(context.owner);
+    request.hold = ahead;
+    request.grace = options.grace;
+    request.on_started = [this, index] { post(input::StepStarted{index}); };
+    if (step.idle_timeout)
+        request.on_output = [this, index] { post(input::StepOutput{index}); };
+
+    StepRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    return std::make_shared<StepRunner>(parts, std::move(request));
+}
+
+void Run::Impl::prepare_step(StepIndex index)
+{
+    auto& runtime = stages[index.stage];
+    if (!is_complete(plan.stages[index.stage].steps[index.step]) || runtime.ahead.contains(index.step))
+        return;
+    const auto runner = make_runner(index, 1, true);
+    runtime.ahead[index.step] = runner;
+    tasks->spawn([runner]() { return runner->prepare(); });
+}
+
+// The one that was prepared, unless it was prepared for something else than what is asked for now.
+std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
+{
+    auto& runtime = stages[index.stage];
+    const auto found = runtime.ahead.find(index.step);
+    if (found != runtime.ahead.end()) {
+        const auto runner = found->second;
+        runtime.ahead.erase(found);
+        if (attempt == 1 && !runner->failed() && runner->exported() == runtime.exported)
+            return runner;
+        runner->stop(true);
+        runtime.stale.push_back(runner);
+    }
+    return make_runner(index, attempt, false);
+}
+
+awaitable<void> Run::Impl::start_step(StepIndex index, int attempt)
+{
+    auto& runtime = stages[index.stage];
+    const auto runner = take_runner(index, attempt);
+    runtime.running[index.step] = runner;
+    // One that was prepared in vain has the same name: it must be gone first.
+    for (auto& stale : std::exchange(runtime.stale, {})) {
+        co_await stale->prepare();
+        co_await stale->discard();
+    }
+    auto ended = co_await runner->run();
+    runtime.running.erase(index.step);
+
+    for (auto& [name, value] : ended.exported)
+        runtime.exported[name] = value;
+    const auto tell = [this, index](RunEvent::Kind kind, std::string message) {
+        RunEvent event;
+        event.kind = kind;
+        event.stage = plan.stages[index.stage].id;
+        event.step = plan.stages[index.stage].steps[index.step].id;
+        event.message = std::move(message);
+        journal(event);
+    };
+    for (auto& problem : ended.problems)
+        tell(RunEvent::Kind::warning, std::move(problem));
+    if (!ended.summary.empty())
+        tell(RunEvent::Kind::summary, std::move(ended.summary));
+
+    const bool failed = state_of(ended.outcome.cause) == State::failure;
+    if (options.keep_failed && failed) {
+        keep_for_shell(*runner);
+    } else {
+        // Not waited for: the next step need not wait until this one's container is gone, the stage does.
+        runtime.ended.push_back(runner);
+        tasks->spawn([runner]() { return runner->discard(); });
+    }
+    post(input::StepEnded{index, std::move(ended.outcome)});
+}
+
+void Run::Impl::keep_for_shell(StepRunner& runner)
+{
+    objects->release(engine::ObjectKind::container, runner.container());
+    for (const auto& [kind, name] : std::set(objects->left()))
+        if (kind == engine::ObjectKind::volume)
+            objects->release(kind, name);
+}
+
+void Run::Impl::arm(int id, Clock::time_point at)
+{
+    const auto old = timers.find(id);
+    if (old != timers.end())
+        std::shared_ptr(old->second)->disarm();
+    const auto timer = std::make_shared<Timer>();
+    timers[id] = timer;
+    tasks->spawn([this, id, at, timer]() -> awaitable<void> {
+        try {
+            auto sleep = deps.clock.sleep_until(at);
+            if (!timer->disarmed)
+                co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(sleep),
+                                        asio::bind_cancellation_slot(timer->cancel.slot(), use_awaitable));
+        } catch (const boost::system::system_error&) {
+            // disarmed
+        }
+        const auto found = timers.find(id);
+        if (found != timers.end() && found->second == timer)
+            timers.erase(found);
+        if (!timer->disarmed)
+            post(input::TimerFired{id});
+    });
+}
+
+Run::Run(const pipeline::Plan& plan, RunDeps deps, RunOptions options)
+    : impl_(std::make_unique<Impl>(plan, std::move(deps), std::move(options)))
+{
+}
+
+Run::~Run() = default;
+
+awaitable<RunResult> Run::execute()
+{
+    return impl_->execute();
+}
+
+void Run::cancel(const std::string& by, bool hard)
+{
+    impl_->cancel(by, hard);
+}
+
+awaitable<int> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run)
+{
+    const engine::Labels labels{{"gantry.instance", instance}, {"gantry.run", run}};
+    const auto objects = co_await engine.list(labels);
+    for (const auto kind : {engine::ObjectKind::container, engine::ObjectKind::network, engine::ObjectKind::volume}) {
+        TaskGroup removals(co_await asio::this_coro::executor);
+        for (const auto& object : objects)
+            if (object.kind == kind)
+                removals.spawn([&engine, kind, name = object.name]() { return engine.remove(kind, name); });
+        co_await removals.join();
+    }
+    co_return static_cast<int>(objects.size());
+}
+
+} // namespace gantry::runner

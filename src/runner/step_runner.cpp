@@ -1,0 +1,350 @@
+#include "runner/step_runner.hpp"
+
+#include "base/format.hpp"
+
+#include <algorithm>
+
+namespace gantry::runner {
+
+namespace {
+
+// How long output may still come after the main process has ended: a process that it left behind can hold a stream open.
+constexpr auto k_drain_limit = std::chrono::seconds(2);
+
+// Told apart from other errors because its cause is the image's, whichever side failed.
+struct ImageFailure {
+    Error error;
+};
+
+// Shells whose `read` and `exec` a held step can rely on.
+bool is_known_shell(const std::vector<std::string>& shell)
+{
+    if (shell.empty())
+        return false;
+    const auto slash = shell[0].rfind('/');
+    const auto name = slash == std::string::npos ? shell[0] : shell[0].substr(slash + 1);
+    return name == "sh" || name == "bash" || name == "ash" || name == "dash";
+}
+
+// The same command, after a line has come on standard input. The shell replaces itself, so that the step is the same process
+// with the same arguments as without; its standard input is at its end by then, as if there were none.
+void hold_back(engine::ContainerSpec& spec)
+{
+    std::vector<std::string> command{"-c", "IFS= read -r _ && unset _ && exec \"$@\"", (*spec.entrypoint)[0]};
+    command.insert(command.end(), spec.entrypoint->begin(), spec.entrypoint->end());
+    if (spec.command)
+        command.insert(command.end(), spec.command->begin(), spec.command->end());
+    spec.entrypoint = std::vector<std::string>{(*spec.entrypoint)[0]};
+    spec.command = std::move(command);
+    spec.open_stdin = true;
+}
+
+} // namespace
+
+Outcome outcome_of_error(const Error& error, Cause otherwise)
+{
+    Outcome outcome;
+    outcome.message = error.what();
+    outcome.hint = error.hint();
+    switch (error.code()) {
+    case Errc::cancelled: outcome.cause = Cause::cancelled; break;
+    case Errc::no_space: outcome.cause = Cause::disk_full; break;
+    case Errc::unavailable: outcome.cause = otherwise == Cause::image_error ? otherwise : Cause::engine_lost; break;
+    case Errc::bad_input:
+    case Errc::unsupported: outcome.cause = otherwise == Cause::image_error ? otherwise : Cause::config_error; break;
+    default: outcome.cause = otherwise;
+    }
+    return outcome;
+}
+
+StepRunner::StepRunner(Parts parts, Request request)
+    : parts_(parts), request_(std::move(request)), name_(object_name(request_.context.owner)),
+      drained_(std::make_unique<Signal>(parts_.background.executor())), grace_(request_.grace),
+      stop_changed_(std::make_unique<Signal>(parts_.background.executor())),
+      prepared_changed_(std::make_unique<Signal>(parts_.background.executor()))
+{
+    if (request_.context.step->container.stop_grace_period)
+        grace_ = *request_.context.step->container.stop_grace_period;
+}
+
+StepRunner::~StepRunner() = default;
+
+// Runs a phase that stop() interrupts.
+awaitable<void> StepRunner::guarded(std::function<awaitable<void>()> phase)
+{
+    if (stop_requested_)
+        throw Error(Errc::cancelled, "stopped before it began");
+    co_await asio::co_spawn(co_await asio::this_coro::executor, phase(),
+                            asio::bind_cancellation_slot(cancel_.slot(), use_awaitable));
+}
+
+awaitable<void> StepRunner::prepare()
+{
+    if (std::exchange(preparing_, true)) {
+        while (!prepared_)
+            co_await prepared_changed_->wait();
+        co_return;
+    }
+    std::function<awaitable<void>()> body = [this]() { return create(); };
+    try {
+        co_await guarded(body);
+    } catch (...) {
+        failure_ = std::current_exception();
+    }
+    prepared_ = true;
+    prepared_changed_->notify_all();
+}
+
+awaitable<void> StepRunner::create()
+{
+    auto& context = request_.context;
+    image_ = image_of(*context.plan, *context.stage, *context.step, context.facts);
+    context.image = image_;
+
+    const auto waiting_since = parts_.clock.now();
+    const auto platform = context.step->container.platform.value_or("");
+    try {
+        co_await parts_.images.get(image_, platform, request_.pull);
+    } catch (...) {
+        auto error = to_error(std::current_exception());
+        if (error.code() == Errc::cancelled)
+            throw;
+        throw ImageFailure(error);
+    }
+    const auto have_image = parts_.clock.now();
+    timings_.pull = have_image - waiting_since;
+
+    exchange_ = std::make_unique<ExchangeFiles>(request_.exchange_folder);
+    if (const auto mount = exchange_->mount())
+        context.mounts.push_back(*mount);
+    auto spec = lower_step(context);
+    const bool hold = request_.hold && context.step->run && is_known_shell(context.step->shell) && spec.entrypoint;
+    if (hold)
+        hold_back(spec);
+
+    parts_.objects.intend(engine::ObjectKind::container, name_);
+    co_await parts_.engine.create_container(spec);
+    co_await exchange_->place(parts_.engine, name_);
+    engine::Engine::AttachOptions attach;
+    attach.tty = spec.tty;
+    attach.open_stdin = spec.open_stdin;
+    attachment_ = co_await parts_.engine.attach(name_, attach);
+    if (hold) {
+        co_await parts_.engine.start_container(name_);
+        held_ = true;
+    }
+    timings_.start = parts_.clock.now() - have_image;
+}
+
+awaitable<void> StepRunner::begin()
+{
+    const auto before = parts_.clock.now();
+    if (held_) {
+        co_await attachment_->write("\n");
+        co_await attachment_->close_stdin();
+    } else {
+        co_await parts_.engine.start_container(name_);
+    }
+    timings_.start += parts_.clock.now() - before;
+}
+
+awaitable<void> StepRunner::drain()
+{
+    try {
+        co_await attachment_->read_all(*output_);
+    } catch (...) {
+        output_failure_ = std::current_exception();
+    }
+    reading_ = false;
+    drained_->notify_all();
+}
+
+// Waits for the end of the process, then for the end of its output; leaves nothing reading behind.
+awaitable<engine::ContainerExit> StepRunner::follow()
+{
+    engine::ContainerExit exit;
+    std::exception_ptr failure;
+    try {
+        exit = co_await parts_.engine.wait_container(name_);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    ended_ = true;
+    stop_changed_->notify_all();
+    if (!failure && reading_) {
+        auto until_drained = [this]() -> awaitable<void> {
+            while (reading_)
+                co_await drained_->wait();
+        };
+        auto wait = until_drained();
+        auto sleep = parts_.clock.sleep_for(k_drain_limit);
+        co_await first_of(std::move(wait), std::move(sleep));
+    }
+    if (reading_)
+        cancel_.emit(asio::cancellation_type::terminal); // the reader
+    while (reading_)
+        co_await drained_->wait();
+    if (failure)
+        std::rethrow_exception(failure);
+    co_return exit;
+}
+
+awaitable<StepRunner::Result> StepRunner::run()
+{
+    Result result;
+    auto& outcome = result.outcome;
+    co_await prepare();
+    try {
+        if (failure_)
+            std::rethrow_exception(failure_);
+        output_ = std::make_unique<StepOutput>(
+            StepKey{request_.context.stage->id, request_.context.step->id, request_.context.owner.attempt},
+            parts_.writer.open_log({request_.context.stage->id, request_.context.step->id, request_.context.owner.attempt}),
+            parts_.masks, parts_.clock, parts_.observers, request_.on_output);
+        std::function<awaitable<void>()> body = [this]() { return begin(); };
+        co_await guarded(body);
+        running_ = true;
+        request_.on_started();
+        const auto started = parts_.clock.now();
+        reading_ = true;
+        std::function<awaitable<void>()> reader = [this]() -> awaitable<void> {
+            std::function<awaitable<void>()> inner = [this]() { return drain(); };
+            // stop() of the process must not cut its last words: only follow() cancels the reader.
+            co_await asio::co_spawn(co_await asio::this_coro::executor, inner(),
+                                    asio::bind_cancellation_slot(cancel_.slot(), use_awaitable));
+        };
+        parts_.background.spawn(reader);
+        if (stop_requested_)
+            stop(hard_);
+
+        const auto exit = co_await follow();
+        const auto ended = parts_.clock.now();
+        timings_.command = ended - started;
+        output_->finish();
+        co_await finish(result, exit);
+        timings_.finish = parts_.clock.now() - ended;
+    } catch (const ImageFailure& failure) {
+        outcome = outcome_of_error(failure.error, Cause::image_error);
+    } catch (...) {
+        outcome = outcome_of_error(to_error(std::current_exception()), Cause::internal);
+        if (outcome.cause == Cause::engine_lost && outcome.hint.empty())
+            outcome.hint = "the step's own result is not known; run it again: gantry rerun --failed";
+    }
+    if (stop_requested_ && outcome.cause != Cause::disk_full && outcome.cause != Cause::engine_lost &&
+        (!running_ || killed_by_us_))
+        outcome.cause = Cause::cancelled;
+    outcome.image = image_;
+    outcome.timings = timings_;
+    outcome.log_bytes = output_ ? output_->size_bytes() : 0;
+    ended_ = true;
+    stop_changed_->notify_all();
+    co_return result;
+}
+
+awaitable<void> StepRunner::finish(Result& result, const engine::ContainerExit& exit)
+{
+    result.outcome = outcome_of(exit);
+    if (output_failure_) {
+        const auto error = to_error(output_failure_);
+        if (error.code() == Errc::no_space || error.code() == Errc::unavailable) {
+            result.outcome = outcome_of_error(error, Cause::internal);
+            co_return;
+        }
+    }
+    // A daemon that is stopped stops its containers first: such an end is not the step's own.
+    const bool by_signal = exit.exit_code == 137 || exit.exit_code == 143;
+    if (by_signal && !killed_by_us_ && !exit.oom_killed) {
+        const auto status = co_await parts_.engine.inspect_container(name_);
+        if (status.state == engine::ContainerState::missing)
+            throw Error(Errc::unavailable, "the container was removed by somebody else");
+    }
+    const auto contents = co_await exchange_->collect(parts_.engine, name_);
+    result.exported = parse_exchange(contents.env, &result.problems);
+    result.outcome.outputs = parse_exchange(contents.output, &result.problems);
+    result.summary = contents.summary;
+}
+
+Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const
+{
+    Outcome outcome;
+    outcome.exit_code = exit.exit_code;
+    if (!exit.error.empty()) {
+        outcome.cause = Cause::config_error;
+        outcome.message = exit.error;
+        outcome.exit_code.reset();
+        return outcome;
+    }
+    if (exit.exit_code == 0) {
+        outcome.cause = Cause::ok;
+        if (exit.oom_killed)
+            outcome.message = "a process in it was killed for want of memory, and the step passed all the same";
+        return outcome;
+    }
+    const auto limit = request_.context.step->container.memory_bytes;
+    if (exit.oom_killed) {
+        outcome.cause = Cause::oom;
+        outcome.message = "out of memory" + (limit ? ": its limit is " + format_size(*limit) : std::string());
+        outcome.hint = "raise resources: { memory: … }, or use less";
+    } else if (exit.exit_code > 128 && exit.exit_code <= 128 + 31) {
+        outcome.cause = Cause::killed_by_signal;
+        outcome.signal = exit.exit_code - 128;
+    } else {
+        outcome.cause = Cause::failed;
+    }
+    return outcome;
+}
+
+void StepRunner::stop(bool hard)
+{
+    stop_requested_ = true;
+    hard_ = hard_ || hard;
+    stop_changed_->notify_all();
+    if (!running_) {
+        cancel_.emit(asio::cancellation_type::terminal);
+        return;
+    }
+    if (!std::exchange(stopping_, true)) {
+        std::function<awaitable<void>()> body = [this]() { return stop_process(); };
+        parts_.background.spawn(body);
+    }
+}
+
+awaitable<void> StepRunner::stop_process()
+{
+    killed_by_us_ = true;
+    if (!hard_) {
+        const auto signal = request_.context.step->container.stop_signal.value_or("SIGTERM");
+        try {
+            co_await parts_.engine.kill_container(name_, signal);
+        } catch (const Error&) {
+            // An engine that does not answer ends the step through follow(); a bad signal name, through the kill below.
+        }
+        auto until_ended = [this]() -> awaitable<void> {
+            while (!ended_ && !hard_)
+                co_await stop_changed_->wait();
+        };
+        auto wait = until_ended();
+        auto sleep = parts_.clock.sleep_for(grace_);
+        co_await first_of(std::move(wait), std::move(sleep));
+    }
+    if (ended_)
+        co_return;
+    try {
+        co_await parts_.engine.kill_container(name_, "SIGKILL");
+    } catch (const Error&) {
+    }
+}
+
+awaitable<void> StepRunner::discard()
+{
+    if (std::exchange(discarded_, true))
+        co_return;
+    attachment_.reset();
+    try {
+        co_await parts_.objects.remove(engine::ObjectKind::container, name_);
+    } catch (const Error&) {
+        discarded_ = false; // stays on the books; the run's end tries again
+    }
+}
+
+} // namespace gantry::runner
