@@ -130,6 +130,16 @@ void FakeDaemon::check_start(const FakeContainer& container)
     }
 }
 
+FakeBehaviour FakeDaemon::behaviour_of(const ContainerSpec& spec) const
+{
+    const auto step = spec.labels.find("gantry.step");
+    if (step != spec.labels.end() && !step->second.empty())
+        return settings.on_start ? settings.on_start(spec) : FakeBehaviour{};
+    FakeBehaviour holds;
+    holds.never_ends = true;
+    return holds;
+}
+
 void FakeDaemon::start(const std::string& name)
 {
     const auto found = own_container(name, "start");
@@ -139,7 +149,7 @@ void FakeDaemon::start(const std::string& name)
         return;
     }
     check_start(*found);
-    auto behaviour = settings.on_start ? settings.on_start(found->spec) : FakeBehaviour{};
+    auto behaviour = behaviour_of(found->spec);
     if (!behaviour.start_error.empty())
         throw Error(Errc::bad_input, behaviour.start_error);
     const bool writes = !behaviour.output.empty() || !behaviour.error_output.empty() || !behaviour.says.empty();

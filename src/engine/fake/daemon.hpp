@@ -124,6 +124,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     // Does nothing if it has been started by a call whose answer was lost.
     void start(const std::string& name);
     void check_start(const FakeContainer& container);
+    FakeBehaviour behaviour_of(const ContainerSpec& spec) const;
     void watch_health(const FakeContainerPtr& container);
     void set_health(FakeContainer& container);
     void process_ended(FakeContainer& container, int exit_code, bool by_itself);

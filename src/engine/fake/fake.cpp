@@ -175,7 +175,7 @@ awaitable<EngineInfo> FakeEngine::probe()
     info.storage_driver = "fake";
     info.cpus = 4;
     info.memory_bytes = std::uint64_t{8} << 30;
-    info.local = true;
+    info.local = false; // binds of this machine's folders are not seen in its containers
     co_await daemon->answer(call);
     co_return info;
 }

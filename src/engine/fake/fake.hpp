@@ -32,7 +32,9 @@ struct FakeBehaviour {
     std::vector<FakeOutput> says;     // later, in the order of their times; what would come after the end is not written
     bool ignores_signals = false;     // all but SIGKILL
     bool never_ends = false;          // until it is killed
-    bool waits_for_stdin = false;     // it begins when its input is closed; runs_for counts from then
+    // It begins when its input is closed; runs_for counts from then. If nothing was written by then it ends at once with 1,
+    // as `read -r line && …` does.
+    bool waits_for_stdin = false;
     bool echoes_stdin = false;        // writes what it reads to stdout; with it, it ends runs_for after its input is closed
     std::chrono::nanoseconds stops_within{0}; // from a signal to its end
     std::optional<int> exit_code_on_signal;   // default: 128 + the signal
@@ -67,7 +69,8 @@ public:
     ~FakeEngine() override;
     FakeEngine(const FakeEngine&) = delete;
 
-    // Decides what a container does; called at start. Default: exits 0 at once without output.
+    // Decides what a container with the label gantry.step does; called at start. Default: exits 0 at once without output.
+    // The others hold something for a stage or a run: they run until they are killed.
     void on_start(std::function<FakeBehaviour(const ContainerSpec&)> decide);
     // The same for exec(). Its files and its health do not count.
     void on_exec(std::function<FakeBehaviour(const std::string& container, const ExecSpec&)> decide);

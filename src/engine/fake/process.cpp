@@ -64,6 +64,11 @@ void FakeProcess::begin()
 awaitable<void> FakeProcess::live(std::shared_ptr<FakeProcess> self)
 {
     co_await self->read_input();
+    if (self->behaviour_.waits_for_stdin && self->setting_.input->bytes.empty()) {
+        self->life_.reset();
+        self->end(1, true);
+        co_return;
+    }
     const auto begun = self->setting_.clock->now();
     self->say(Stream::out, self->behaviour_.output);
     self->say(Stream::err, self->behaviour_.error_output);
@@ -129,14 +134,13 @@ awaitable<void> FakeProcess::stop_later(std::shared_ptr<FakeProcess> self, int e
 
 void FakeProcess::signal(int number)
 {
-    if (!running_ || stopping_)
-        if (!running_ || number != SIGKILL)
-            return;
+    if (!running_)
+        return;
     if (number == SIGKILL)
         return end(128 + SIGKILL, false);
     const bool harmless = number == 0 || number == SIGCHLD || number == SIGCONT || number == SIGWINCH ||
                           number == SIGURG || number == SIGSTOP || number == SIGTSTP;
-    if (harmless || behaviour_.ignores_signals)
+    if (harmless || stopping_ || behaviour_.ignores_signals)
         return;
     const int exit_code = behaviour_.exit_code_on_signal.value_or(128 + number);
     if (behaviour_.stops_within.count() == 0)
