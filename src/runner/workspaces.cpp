@@ -1,0 +1,399 @@
+#include "runner/workspaces.hpp"
+
+#include "base/file.hpp"
+#include "base/format.hpp"
+#include "runner/holder_image.hpp"
+#include "runner/layer_merge.hpp"
+#include "runner/tar.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+namespace gantry::runner {
+
+namespace {
+
+using Intend = std::function<void(engine::ObjectKind, std::string)>;
+
+// mount(2) takes one page of options; some of it is for upperdir and workdir.
+constexpr std::size_t k_mount_options_limit_bytes = 3900;
+
+engine::Mount volume_mount(const std::string& volume, const std::string& target)
+{
+    engine::Mount mount;
+    mount.type = engine::Mount::Type::volume;
+    mount.source = volume;
+    mount.target = target;
+    mount.no_copy = true;
+    return mount;
+}
+
+// Docker splits the options at commas and overlayfs splits lowerdir at colons.
+bool can_be_lower(const std::string& path)
+{
+    return path.find_first_of(",:\\\"") == std::string::npos;
+}
+
+std::string overlay_options(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work)
+{
+    return "lowerdir=" + join(lowers, ":") + ",upperdir=" + upper + ",workdir=" + work;
+}
+
+engine::VolumeSpec overlay_volume(std::string name, engine::Labels labels, std::string options)
+{
+    engine::VolumeSpec spec;
+    spec.name = std::move(name);
+    spec.labels = std::move(labels);
+    spec.options = {{"type", "overlay"}, {"device", "overlay"}, {"o", std::move(options)}};
+    return spec;
+}
+
+// A container that is created and never started, to reach into volumes.
+awaitable<void> create_carrier(engine::Engine& engine, std::string name, engine::Labels labels,
+                               std::vector<engine::Mount> mounts)
+{
+    if (!co_await have_holder_image(engine))
+        throw Error(Errc::unsupported, "this processor has no helper image");
+    engine::ContainerSpec spec;
+    spec.name = std::move(name);
+    spec.labels = std::move(labels);
+    spec.image = k_holder_image;
+    spec.mounts = std::move(mounts);
+    spec.init = false;
+    co_await engine.create_container(spec);
+}
+
+// ---- overlay
+
+class OverlayStage final : public StageWorkspace {
+public:
+    OverlayStage(std::string merged, StageLayer layer) : merged_(std::move(merged)), layer_(std::move(layer)) {}
+    engine::Mount mount() const override { return volume_mount(merged_, k_workspace); }
+    StageLayer layer() const override { return layer_; }
+
+private:
+    std::string merged_;
+    StageLayer layer_;
+};
+
+class EmptyWorkspaces final : public WorkspaceProvider {
+public:
+    explicit EmptyWorkspaces(engine::Engine& engine) : engine_(engine) {}
+    bool sees_our_disk() const override { return false; }
+    awaitable<void> prepare() override { co_return; }
+
+    awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
+    {
+        engine::VolumeSpec spec;
+        spec.name = object_name(request.owner, "ws");
+        spec.labels = labels_of(request.owner);
+        intend(engine::ObjectKind::volume, spec.name);
+        const auto made = co_await engine_.create_volume(spec);
+        StageLayer layer;
+        layer.stage = request.owner.stage;
+        layer.volume = spec.name;
+        layer.path = made.mountpoint;
+        co_return std::make_unique<OverlayStage>(spec.name, std::move(layer));
+    }
+
+private:
+    engine::Engine& engine_;
+};
+
+class Workspaces final : public WorkspaceProvider {
+public:
+    Workspaces(engine::Engine& engine, asio::thread_pool& pool, Log log, WorkspacesOptions options)
+        : engine_(engine), pool_(pool), log_(std::move(log)), options_(std::move(options))
+    {
+    }
+
+    bool sees_our_disk() const override { return kind_ == WorkspaceKind::overlay; }
+
+    awaitable<void> prepare() override
+    {
+        if (!changed_)
+            changed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
+        if (std::exchange(preparing_, true)) {
+            while (!prepared_)
+                co_await changed_->wait();
+        } else {
+            try {
+                co_await both(take(), ask());
+            } catch (...) {
+                failure_ = std::current_exception();
+            }
+            prepared_ = true;
+            changed_->notify_all();
+        }
+        if (failure_)
+            std::rethrow_exception(failure_);
+    }
+
+    awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
+    {
+        co_await prepare();
+        if (kind_ == WorkspaceKind::overlay)
+            co_return co_await open_overlay(request, intend);
+        co_return co_await open_copy(request, intend);
+    }
+
+private:
+    awaitable<void> take()
+    {
+        auto work = [source = options_.source] { return take_snapshot(source); };
+        snapshot_ = co_await on_pool(pool_, std::move(work));
+        log_.debug("snapshot", {{"files", std::to_string(snapshot_.files)},
+                                {"copied", std::to_string(snapshot_.copied_files)},
+                                {"layers", std::to_string(snapshot_.layers.size())}});
+    }
+
+    awaitable<void> ask()
+    {
+        kind_ = co_await probe_workspaces(engine_, options_);
+        if (!can_be_lower(options_.source.cache_folder))
+            kind_ = WorkspaceKind::copy;
+    }
+
+    awaitable<engine::VolumeInfo> plain_volume(const Owner& owner, const char* role, const Intend& intend)
+    {
+        engine::VolumeSpec spec;
+        spec.name = object_name(owner, role);
+        spec.labels = labels_of(owner);
+        intend(engine::ObjectKind::volume, spec.name);
+        co_return co_await engine_.create_volume(spec);
+    }
+
+    awaitable<std::unique_ptr<StageWorkspace>> open_overlay(const WorkspaceRequest& request, const Intend& intend)
+    {
+        const auto stack = request.clean ? std::vector<StageLayer>() : stack_of(request.needs);
+        if (!request.last_wins)
+            co_await refuse_conflicts(request, stack, intend);
+
+        const auto upper = co_await plain_volume(request.owner, "upper", intend);
+        const auto work = co_await plain_volume(request.owner, "work", intend);
+        std::vector<std::string> lowers;
+        for (auto layer = stack.rbegin(); layer != stack.rend(); ++layer)
+            lowers.push_back(layer->path);
+        lowers.insert(lowers.end(), snapshot_.layers.begin(), snapshot_.layers.end());
+        const auto options = overlay_options(lowers, upper.mountpoint, work.mountpoint);
+        if (options.size() > k_mount_options_limit_bytes)
+            throw Error(Errc::unsupported, "the workspace has too many layers (" + std::to_string(lowers.size()) + ")",
+                        "let fewer stages hand on their files: workspace: clean");
+        const auto spec = overlay_volume(object_name(request.owner, "ws"), labels_of(request.owner), options);
+        intend(engine::ObjectKind::volume, spec.name);
+        co_await engine_.create_volume(spec);
+
+        StageLayer layer;
+        layer.stage = request.owner.stage;
+        layer.volume = upper.name;
+        layer.path = upper.mountpoint;
+        for (const auto& below : stack)
+            layer.below.push_back(below.stage);
+        layers_[layer.stage] = layer;
+        co_return std::make_unique<OverlayStage>(spec.name, std::move(layer));
+    }
+
+    // Lowest first: each layer after those it was stacked on, none twice.
+    std::vector<StageLayer> stack_of(const std::vector<StageLayer>& needs) const
+    {
+        std::vector<StageLayer> stack;
+        std::set<std::string> seen;
+        const auto add = [&](const StageLayer& layer) {
+            if (seen.insert(layer.stage).second)
+                stack.push_back(layer);
+        };
+        for (const auto& need : needs) {
+            for (const auto& below : need.below)
+                if (const auto known = layers_.find(below); known != layers_.end())
+                    add(known->second);
+            add(need);
+        }
+        return stack;
+    }
+
+    static bool stacked_on(const StageLayer& upper, const StageLayer& lower)
+    {
+        return std::find(upper.below.begin(), upper.below.end(), lower.stage) != upper.below.end();
+    }
+
+    awaitable<void> refuse_conflicts(const WorkspaceRequest& request, const std::vector<StageLayer>& stack,
+                                     const Intend& intend)
+    {
+        std::set<std::size_t> independent;
+        for (std::size_t i = 0; i < stack.size(); ++i)
+            for (std::size_t j = i + 1; j < stack.size(); ++j)
+                if (!stacked_on(stack[j], stack[i]))
+                    independent.insert({i, j});
+        if (independent.empty())
+            co_return;
+
+        std::vector<engine::Mount> mounts;
+        for (const auto i : independent)
+            mounts.push_back(volume_mount(stack[i].volume, "/layers/" + std::to_string(i)));
+        const auto carrier = object_name(request.owner, "merge");
+        intend(engine::ObjectKind::container, carrier);
+        auto labels = labels_of(request.owner);
+        co_await create_carrier(engine_, carrier, std::move(labels), std::move(mounts));
+        std::map<std::size_t, LayerChanges> changes;
+        for (const auto i : independent) {
+            const auto path = "/layers/" + std::to_string(i);
+            changes[i] = co_await read_changes(engine_, pool_, carrier, path, options_.cache_folder);
+        }
+        co_await engine_.remove(engine::ObjectKind::container, carrier);
+        for (const auto i : independent)
+            for (const auto j : independent)
+                if (i < j && !stacked_on(stack[j], stack[i]))
+                    if (const auto path = first_conflict(changes[i], changes[j]))
+                        throw Error(Errc::conflict,
+                                    "stages " + stack[i].stage + " and " + stack[j].stage + " both changed " + *path +
+                                        ", each in its own way",
+                                    "let one of them write elsewhere, or set workspace: { on_conflict: last }");
+    }
+
+    // ---- copy
+
+    awaitable<std::unique_ptr<StageWorkspace>> open_copy(const WorkspaceRequest& request, const Intend& intend)
+    {
+        const bool from_need = !request.clean && !request.needs.empty();
+        if (from_need && request.needs.size() > 1)
+            throw Error(Errc::unsupported,
+                        "stage " + request.owner.stage + " needs the files of several stages, which this engine cannot stack",
+                        "let it need one stage, or use an engine on this machine (gantry doctor says why)");
+        const auto volume = co_await plain_volume(request.owner, "ws", intend);
+        std::vector<engine::Mount> mounts{volume_mount(volume.name, k_workspace)};
+        if (from_need)
+            mounts.push_back(volume_mount(request.needs[0].volume, "/from"));
+        const auto carrier = object_name(request.owner, "fill");
+        intend(engine::ObjectKind::container, carrier);
+        auto labels = labels_of(request.owner);
+        co_await create_carrier(engine_, carrier, std::move(labels), std::move(mounts));
+        if (from_need)
+            co_await copy_in_container(engine_, pool_, carrier, "/from", "/", "workspace", options_.cache_folder);
+        else
+            co_await send_snapshot(carrier);
+        co_await engine_.remove(engine::ObjectKind::container, carrier);
+        StageLayer layer;
+        layer.stage = request.owner.stage;
+        layer.volume = volume.name;
+        layer.path = volume.mountpoint;
+        co_return std::make_unique<OverlayStage>(volume.name, std::move(layer));
+    }
+
+    awaitable<void> send_snapshot(const std::string& carrier)
+    {
+        const auto next = tar_of(snapshot_);
+        engine::ReadPiece read = [this, next]() -> awaitable<std::string> {
+            auto work = [&next] { return next(); };
+            co_return co_await on_pool(pool_, std::move(work));
+        };
+        co_await engine_.upload(carrier, k_workspace, read);
+    }
+
+    engine::Engine& engine_;
+    asio::thread_pool& pool_;
+    Log log_;
+    WorkspacesOptions options_;
+    Snapshot snapshot_;
+    WorkspaceKind kind_ = WorkspaceKind::copy;
+    std::map<std::string, StageLayer> layers_; // of the stages opened so far
+    std::unique_ptr<Signal> changed_;
+    bool preparing_ = false, prepared_ = false;
+    std::exception_ptr failure_;
+};
+
+// ---- the probe
+
+std::string verdict_path(const WorkspacesOptions& options, const engine::EngineInfo& info)
+{
+    const auto key = sha256_hex(info.id + '\n' + info.endpoint + '\n' + options.cache_folder).substr(0, 16);
+    return options.cache_folder + "/engines/" + key;
+}
+
+// True when the engine mounts a folder of ours as the lower layer of a volume and finds the file that we put there.
+awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& options)
+{
+    const auto nonce = random_hex(8);
+    Owner owner;
+    owner.instance = options.instance;
+    owner.run = "probe-" + nonce;
+    const auto folder = options.cache_folder + "/engines/probe-" + nonce;
+    std::filesystem::create_directories(folder);
+    write_file_atomic(folder + "/nonce", nonce, 0644);
+
+    std::vector<std::pair<engine::ObjectKind, std::string>> made;
+    const auto make_volume = [&](const char* role) {
+        engine::VolumeSpec spec;
+        spec.name = object_name(owner, role);
+        spec.labels = labels_of(owner);
+        made.emplace_back(engine::ObjectKind::volume, spec.name);
+        return spec;
+    };
+    bool seen = false;
+    try {
+        const auto upper_spec = make_volume("upper");
+        const auto upper = co_await engine.create_volume(upper_spec);
+        const auto work_spec = make_volume("work");
+        const auto work = co_await engine.create_volume(work_spec);
+        const auto mount_options = overlay_options({folder}, upper.mountpoint, work.mountpoint);
+        const auto merged = overlay_volume(object_name(owner, "ws"), labels_of(owner), mount_options);
+        made.emplace_back(engine::ObjectKind::volume, merged.name);
+        co_await engine.create_volume(merged);
+        const auto carrier = object_name(owner, "fill");
+        made.emplace_back(engine::ObjectKind::container, carrier);
+        auto labels = labels_of(owner);
+        std::vector<engine::Mount> mounts{volume_mount(merged.name, k_workspace)};
+        co_await create_carrier(engine, carrier, std::move(labels), std::move(mounts));
+        const auto files = co_await download_small_files(engine, carrier, k_workspace, 1 << 20);
+        const auto found = files.find("workspace/nonce");
+        seen = found != files.end() && found->second == nonce;
+    } catch (const Error& error) {
+        if (error.code() == Errc::unavailable || error.code() == Errc::timed_out)
+            throw;
+    }
+    for (auto object = made.rbegin(); object != made.rend(); ++object)
+        co_await engine.remove(object->first, object->second);
+    std::filesystem::remove_all(folder);
+    co_return seen;
+}
+
+} // namespace
+
+std::string_view to_string(WorkspaceKind kind)
+{
+    return kind == WorkspaceKind::overlay ? "overlay" : "copy";
+}
+
+awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, bool again)
+{
+    const auto info = co_await engine.probe();
+    const auto path = verdict_path(options, info);
+    if (!again) {
+        try {
+            const auto known = read_file(path, 64);
+            if (known == "overlay" || known == "copy")
+                co_return known == "overlay" ? WorkspaceKind::overlay : WorkspaceKind::copy;
+        } catch (const Error&) {
+            // Not asked yet.
+        }
+    }
+    const bool overlay = can_be_lower(options.cache_folder) && co_await can_overlay(engine, options);
+    const auto kind = overlay ? WorkspaceKind::overlay : WorkspaceKind::copy;
+    std::filesystem::create_directories(options.cache_folder + "/engines");
+    write_file_atomic(path, std::string(to_string(kind)), 0644);
+    co_return kind;
+}
+
+std::unique_ptr<WorkspaceProvider> make_workspaces(engine::Engine& engine, asio::thread_pool& pool, Log log,
+                                                   WorkspacesOptions options)
+{
+    return std::make_unique<Workspaces>(engine, pool, std::move(log), std::move(options));
+}
+
+std::unique_ptr<WorkspaceProvider> make_empty_workspaces(engine::Engine& engine)
+{
+    return std::make_unique<EmptyWorkspaces>(engine);
+}
+
+} // namespace gantry::runner
