@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gantry::pipeline {
@@ -38,5 +39,7 @@ struct Event {
 
 std::string_view to_string(Event::Kind kind);
 std::optional<Event::Kind> parse_event_kind(std::string_view text);
+// Its first eight digits, as GitLab's CI_COMMIT_SHORT_SHA has them.
+std::string short_sha(const Event& event);
 
 } // namespace gantry::pipeline

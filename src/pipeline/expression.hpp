@@ -27,6 +27,10 @@ struct Value : std::variant<std::monostate, bool, double, std::string, List, Obj
     bool is_null() const { return std::holds_alternative<std::monostate>(*this); }
 };
 
+// `==` and `in` compare a number with text that reads as the same number, true and false with their names and null with
+// empty text; otherwise different types differ. `&&` and `||` give one of their operands; `in` also asks for a key of an
+// object or a part of a text. What an object does not have is null, and so is anything in null.
+
 // null, false, 0 and "" are false. Text "false" is true: it is text.
 bool truthy(const Value& value);
 // What pasting the value into text gives: null is "", whole numbers have no point, lists and objects are JSON.
@@ -52,6 +56,9 @@ std::set<std::string> names_of(const Expression& expression);
 struct Scope {
     std::function<std::optional<Value>(const std::string& name)> find;
     std::function<std::optional<Value>(const std::string& function, const List& arguments)> call; // beyond the pure ones
+    // When set, it is asked for one key of steps, env and inputs instead of find(name), which then need not build the
+    // whole object. Nothing: not known yet; null: there is no such key.
+    std::function<std::optional<Value>(const std::string& name, const std::string& key)> find_member;
 };
 
 struct Evaluated {
@@ -60,8 +67,15 @@ struct Evaluated {
 };
 Evaluated evaluate(const Expression& expression, const Scope& scope);
 
+// Where and why an expression of a text is wrong.
+struct TextError {
+    std::string message, hint;
+    Mark mark;              // of the byte, when the text's own marks are known
+    std::size_t length = 1;
+};
 // Replaces every expression of `text` that can be computed now by its value; the others stay. Sets *error if one fails.
 Text resolve(const Text& text, const Scope& scope, std::string* error);
+Text resolve_at(const Text& text, const Scope& scope, std::optional<TextError>* error);
 
 // Splits "a ${{ b }} c". An unclosed `${{` is reported through *error with its offset; the text then stays a literal.
 // `mark` is the position of the first byte of `source`; later lines are taken to start in the same column, as those of

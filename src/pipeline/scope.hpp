@@ -4,8 +4,10 @@
 #include "pipeline/expression.hpp"
 #include "pipeline/plan.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace gantry::pipeline {
 
@@ -20,10 +22,16 @@ struct RuntimeFacts {
     std::map<std::string, std::map<std::string, Step>> stages;  // of finished stages, by stage id, then by step id
     bool failed = false;     // something before this failed (allow_failure aside)
     bool cancelled = false;
+    std::function<std::string(const std::vector<std::string>& globs)> hash_files; // absent: hashFiles() stays unknown
 };
 
-// What names mean for this event and stage. Without `facts` (planning), steps.* and the status functions are not known yet.
+// What names mean for this event and stage. Without `facts` (planning), steps.* and the status functions are not known
+// yet; with them, only steps that `facts` does not have. `steps.unit` is looked for in this stage, then in those that it
+// needs; `steps['build/unit']` in the stage of that name or id, of several rows the one with this stage's own values.
+// changed_files is null when it is not known. `env` is not known without a step.
 // The arguments outlive the scope.
 Scope make_scope(const Event& event, const PlanStage& stage, const RuntimeFacts* facts = nullptr);
+// With the step's environment as `env`; a variable may use those above it.
+Scope make_scope(const Event& event, const PlanStage& stage, const PlanStep& step, const RuntimeFacts* facts = nullptr);
 
 } // namespace gantry::pipeline
