@@ -1,0 +1,78 @@
+"""Rules for our C++ that a compiler does not know."""
+
+import os
+import re
+
+from lint import ROOT, code_only, cpp_files, line_of, run
+
+MOST_LINES = 500
+
+# pattern: what is wrong, the folders it is for, the files it is not for.
+PATTERNS = [
+    (r"\bthis_thread::sleep_|\b(?:usleep|nanosleep)\s*\(|(?:[;{})]\s*|\w::|\s::)sleep\s*\(", "no sleep: wait for the event, or on a timer with a deadline",
+     ("src/", "tests/"), ("tests/base/process_test.cpp",)),
+    (r"\bpopen\s*\(|(?<![\w.:>])system\s*\(|std::system\b", "no shell: start the process by its arguments (base/process.hpp)",
+     ("src/", "tests/"), ()),
+    (r"\basio::detached\b", "a detached task belongs to nobody: give it to a TaskGroup", ("src/",), ("src/base/",)),
+    (r"\bstd::(?:format|expected|print)\b", "not in g++ 12: use fmt", ("src/", "tests/"), ()),
+    (r"\busing namespace (?!std::(?:chrono|string|string_view)?_?literals\b|std::chrono;)", "write the name, or an alias", ("src/",), ()),
+    (r"\bstd::regex\b", "std::regex recurses and backtracks: use RE2 or find", ("src/", "tests/"), ()),
+    (r"\bco_spawn\s*\([^;]*?\[[^\[\]]+\]\s*\([^()]*\)\s*(?:->[^{;]*)?\{[^{}]*\}\s*\(\)",
+     "pass the lambda to co_spawn without (): its captures die with it", ("src/", "tests/"), ("tests/base/coroutine_traps_test.cpp",)),
+    (r"\basio::experimental::awaitable_operators\b", "no || or && on awaitables: with_deadline, both, TaskGroup", ("src/", "tests/"),
+     ("tests/base/coroutine_traps_test.cpp",)),
+]
+
+
+def own_header_first(path, text, files):
+    header = path[:-4] + ".hpp"
+    if not path.startswith("src/") or not path.endswith(".cpp") or header not in files:
+        return []
+    first = re.search(r'^#include [<"]([^>"]+)', text, re.M)
+    if first and "src/" + first.group(1) == header:
+        return []
+    return [f'{path}:1: its own header "{header[4:]}" comes first: so each header is known to compile alone']
+
+
+def check(files):
+    problems = []
+    for path, text in files.items():
+        code = code_only(text)
+        for pattern, problem, folders, exempt in PATTERNS:
+            if path.startswith(folders) and not path.startswith(exempt or ("//",)):
+                problems += [f"{path}:{line_of(code, m.start())}: {problem}" for m in re.finditer(pattern, code)]
+        if path.endswith(".hpp") and not text.startswith("#pragma once\n"):
+            problems.append(f"{path}:1: a header starts with #pragma once")
+        if re.search(r"//.*\b(?:TODO|FIXME|XXX)\b", text):
+            problems.append(f"{path}:1: unfinished work goes to an issue, not into a comment")
+        if not text.endswith("\n") and text:
+            problems.append(f"{path}:{line_of(text, len(text))}: no newline at the end")
+        problems += own_header_first(path, text, files)
+        if text.count("\n") > MOST_LINES:
+            print(f"{path}: warning: {text.count(chr(10))} lines; has it still one subject?")
+    return problems
+
+
+def source(code):
+    return {"src/runner/a.cpp": code + "\n"}
+
+
+PLANTED = [
+    (source("std::this_thread::sleep_for(1s);"), "no sleep"),
+    (source("usleep(10);"), "no sleep"),
+    (source("f();\n    ::sleep(10);"), "no sleep"),
+    (source('system("ls");'), "no shell"),
+    (source('FILE* f = popen("ls", "r");'), "no shell"),
+    (source("co_spawn(ex, f(), asio::detached);"), "belongs to nobody"),
+    (source("co_spawn(ex, [s]() -> awaitable<void> { co_return; }(), done);"), "without ()"),
+    (source("auto s = std::format(\"x\");"), "not in g++ 12"),
+    ({"src/base/a.hpp": "int f();\n"}, "#pragma once"),
+    ({"src/base/a.hpp": "#pragma once\n", "src/base/a.cpp": '#include <map>\n#include "base/a.hpp"\n'}, "comes first"),
+    (source("// TODO: later"), "unfinished work"),
+    (source('// sleep(1)\nco_await clock.sleep_for(1s); auto s = "sleep(1)"; engine.system(x); file_system(x);'), None),
+    ({"src/base/a.hpp": "#pragma once\n", "src/base/a.cpp": '#include "base/a.hpp"\n\n#include <map>\n'}, None),
+]
+
+if __name__ == "__main__":
+    assert os.path.isdir(os.path.join(ROOT, "src"))
+    run(check, PLANTED, cpp_files())
