@@ -4,10 +4,13 @@
 #include "pipeline/plan.hpp"
 #include "runner/report.hpp"
 
-#include <functional>
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // The state folder: runs with their plan, journal and logs. Blocking, small calls on a local disk.
@@ -17,8 +20,12 @@
 //   runs/<id>/meta.json         where it came from: folder, file, options that a rerun needs
 //   runs/<id>/journal.jsonl     a RunEvent a line, only ever appended
 //   runs/<id>/logs/…            the bytes of steps, by attempt
-//   runs/<id>/lock              held (flock) by the process that executes it: a free lock and no run_finished means that
-//                               the process died
+//   runs/<id>/lock              held by the process that executes it and names it: a free lock and no run_finished means
+//                               that the process died
+//   runs/<id>/cancel            "soft" or "hard": somebody asked for it
+//   active/<id>                 there while the run is not final: finding interrupted runs does not look at the others
+//   new/                        runs that are being made; they appear under runs/ whole
+//   last_id                     so that the id of a removed run is not given out again
 //
 // Ids count from 1. A torn last line of a journal (power loss, full disk) is ignored by readers and cut off by the next writer.
 
@@ -70,6 +77,8 @@ struct RunSummary {
 RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const std::vector<RunEvent>& events);
 nlohmann::json to_json(const RunSummary& summary);
 
+enum class CancelRequest { none, soft, hard };
+
 // Writes one run. Appends are single write(2) calls; run_finished is synced to disk.
 class RunWriter {
 public:
@@ -88,6 +97,9 @@ public:
         virtual std::uint64_t size_bytes() const = 0;
     };
     virtual std::unique_ptr<Log> open_log(const StepKey& step) = 0;
+
+    // What Store::request_cancel left for this run; to be asked when SIGINT arrives.
+    virtual CancelRequest cancel_request() const { return CancelRequest::none; }
 };
 
 struct LogPiece {
@@ -105,7 +117,7 @@ public:
 
     // The next id, its folder and lock.
     virtual std::unique_ptr<RunWriter> create_run(const pipeline::Plan& plan, const RunMeta& meta) = 0;
-    // Takes over an interrupted run. Throws conflict (with the owner's pid) when its process lives.
+    // Takes over an interrupted run. Throws conflict when its process lives (with its pid) or the run is final.
     virtual std::unique_ptr<RunWriter> reopen_run(const std::string& id) = 0;
 
     // Newest first. Ids only: reading a run costs, listing does not.
@@ -132,8 +144,10 @@ public:
                                                   std::size_t limit_bytes) const = 0;
     // The last `lines` lines.
     virtual std::string tail_log(const std::string& id, const StepKey& step, int lines) const = 0;
-    // Asks the owner of a running run to cancel it (a file that it watches, and SIGINT). Throws conflict when it is final.
+    // Asks the owner of a running run to cancel it: leaves CancelRequest and sends SIGINT. Throws conflict when it is final
+    // or its owner died.
     virtual void request_cancel(const std::string& id, bool hard) = 0;
+    // Throws conflict while its process lives.
     virtual void remove_run(const std::string& id) = 0;
 };
 
