@@ -1,0 +1,30 @@
+# What is installed, and the .deb. Man page and completions are printed by the binary itself.
+include(GNUInstallDirs)
+
+# A Release is linked stripped: what users get. Symbols are in the other build types.
+target_link_options(gantry PRIVATE $<$<CONFIG:Release>:-s>)
+
+set(generated ${PROJECT_BINARY_DIR}/share)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN dev EXCLUDE)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(CODE "set(gantry \"$<TARGET_FILE:gantry>\")\nset(generated \"${generated}\")")
+install(SCRIPT cmake/InstallGenerated.cmake)
+install(FILES ${generated}/gantry.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+install(FILES ${generated}/gantry.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME gantry OPTIONAL)
+install(FILES ${generated}/gantry.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _gantry OPTIONAL)
+install(FILES ${generated}/gantry.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d OPTIONAL)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME gantry)
+set(CPACK_PACKAGE_CONTACT "The Gantry maintainers <maintainers@gantry.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION devel)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "docker.io | docker-ce | podman")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "git, ca-certificates")
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_STRIP_FILES ON)
+include(CPack)
