@@ -30,7 +30,7 @@ private:
             translate_stars();
         else if (c == '?')
             emit(k_one_character, 1);
-        else if (c == '[' && class_end() != std::string_view::npos)
+        else if (c == '[' && class_end(at_) != std::string_view::npos)
             translate_class();
         else if (c == '{' && group_is_closed())
             open_group();
@@ -73,21 +73,21 @@ private:
             regex_ += is_double ? ".*" : "[^/]*";
     }
 
-    // Offset of the `]` that closes the class at at_.
-    std::size_t class_end() const
+    // Offset of the `]` that closes the class at `start`.
+    std::size_t class_end(std::size_t start) const
     {
-        auto first = at_ + 1;
+        auto first = start + 1;
         if (first < pattern_.size() && (pattern_[first] == '!' || pattern_[first] == '^'))
             ++first;
         const auto end = pattern_.find(']', first + 1); // a `]` that comes first is a member
-        return end != std::string_view::npos && pattern_.substr(at_, end - at_).find('/') == std::string_view::npos
+        return end != std::string_view::npos && pattern_.substr(start, end - start).find('/') == std::string_view::npos
                    ? end
                    : std::string_view::npos;
     }
 
     void translate_class()
     {
-        const auto end = class_end();
+        const auto end = class_end(at_);
         auto members = pattern_.substr(at_ + 1, end - at_ - 1);
         const bool excludes = members.front() == '!' || members.front() == '^';
         if (excludes)
@@ -127,6 +127,8 @@ private:
             for (std::size_t i = 0; i < pattern_.size(); ++i) {
                 if (pattern_[i] == '\\') {
                     ++i;
+                } else if (pattern_[i] == '[' && class_end(i) != std::string_view::npos) {
+                    i = class_end(i);
                 } else if (pattern_[i] == '{') {
                     open.push_back(i);
                 } else if (pattern_[i] == '}' && !open.empty()) {
