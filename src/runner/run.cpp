@@ -43,6 +43,7 @@ bool is_complete(const pipeline::PlanStep& step)
 struct Run::Impl {
     struct StageRuntime {
         std::unique_ptr<StageHost> host;
+        std::optional<StageLayer> restored;                 // of a kept stage that others build on
         std::map<int, std::shared_ptr<StepRunner>> ahead;   // prepared, by position of the step
         std::map<int, std::shared_ptr<StepRunner>> running;
         std::vector<std::shared_ptr<StepRunner>> stale;     // prepared in vain
@@ -56,6 +57,8 @@ struct Run::Impl {
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
           stages(plan.stages.size())
     {
+        for (std::size_t stage = 0; stage < stages.size(); ++stage)
+            positions[plan.stages[stage].id] = static_cast<int>(stage);
     }
 
     // ---- the loop
@@ -80,8 +83,11 @@ struct Run::Impl {
     void keep_for_shell(StepRunner& runner);
 
     Owner owner_of(int stage) const;
-    std::vector<StageLayer> layers_for(int stage) const;
-    void add_layers_of(const std::string& id, std::vector<StageLayer>& layers, std::set<std::string>& seen) const;
+    bool starts_clean(int stage) const;
+    std::set<int> builds_on(int stage) const;
+    std::vector<StageLayer> stack_of(int stage) const;
+    awaitable<void> restore_kept();
+    awaitable<void> save_passed_layers();
 
     const pipeline::Plan& plan;
     RunDeps deps;
@@ -89,6 +95,7 @@ struct Run::Impl {
     Schedule schedule;
     MaskSet masks;
     std::vector<StageRuntime> stages;
+    std::map<std::string, int> positions; // of stages, by id
 
     std::unique_ptr<TaskGroup> tasks;
     std::unique_ptr<Signal> arrived;
@@ -164,6 +171,12 @@ awaitable<RunResult> Run::Impl::execute()
     };
     tasks->spawn(prepare_workspaces);
 
+    try {
+        co_await restore_kept();
+    } catch (...) {
+        fatal = std::current_exception();
+        inputs.push_front(input::Cancel{true, "the files of earlier stages cannot be restored"});
+    }
     inputs.push_front(input::Begin{});
     while (!result) {
         while (!inputs.empty() && !result) {
@@ -179,6 +192,8 @@ awaitable<RunResult> Run::Impl::execute()
     for (const auto& [id, timer] : std::map(timers))
         timer->disarm();
     co_await tasks->join();
+    if (result->state != State::success && !fatal && deps.workspaces.sees_our_disk())
+        co_await save_passed_layers();
     try {
         co_await objects->remove_all(deps.clock, k_cleanup_limit);
     } catch (...) {
@@ -274,30 +289,77 @@ Owner Run::Impl::owner_of(int stage) const
     return owner;
 }
 
-// A stage that was skipped made no layer; what it needs shows through.
-void Run::Impl::add_layers_of(const std::string& id, std::vector<StageLayer>& layers, std::set<std::string>& seen) const
+bool Run::Impl::starts_clean(int stage) const
 {
-    if (!seen.insert(id).second)
-        return;
-    const auto found = std::find_if(plan.stages.begin(), plan.stages.end(), [&id](const auto& one) { return one.id == id; });
-    if (found == plan.stages.end())
-        return;
-    const auto& host = stages[found - plan.stages.begin()].host;
-    if (auto layer = host ? host->layer() : std::nullopt) {
-        layers.push_back(std::move(*layer));
-        return;
-    }
-    for (const auto& need : found->needs)
-        add_layers_of(need, layers, seen);
+    return plan.stages[stage].workspace.start == pipeline::WorkspaceStart::clean;
 }
 
-std::vector<StageLayer> Run::Impl::layers_for(int stage) const
+// All stages whose files a stage builds on. One that starts clean hides those that it needs.
+std::set<int> Run::Impl::builds_on(int stage) const
 {
-    std::vector<StageLayer> layers;
-    std::set<std::string> seen;
-    for (const auto& need : plan.stages[stage].needs)
-        add_layers_of(need, layers, seen);
-    return layers;
+    std::set<int> all;
+    std::vector<int> open{stage};
+    while (!open.empty()) {
+        const int at = open.back();
+        open.pop_back();
+        if (starts_clean(at))
+            continue;
+        for (const auto& need : plan.stages[at].needs)
+            if (const auto found = positions.find(need); found != positions.end() && all.insert(found->second).second)
+                open.push_back(found->second);
+    }
+    return all;
+}
+
+// The plan's order is topological, so each layer comes after those it was stacked on. Skipped stages have none.
+std::vector<StageLayer> Run::Impl::stack_of(int stage) const
+{
+    std::vector<StageLayer> stack;
+    for (const int below : builds_on(stage)) {
+        const auto& runtime = stages[below];
+        if (runtime.restored)
+            stack.push_back(*runtime.restored);
+        else if (auto layer = runtime.host ? runtime.host->layer() : std::nullopt)
+            stack.push_back(std::move(*layer));
+    }
+    return stack;
+}
+
+awaitable<void> Run::Impl::restore_kept()
+{
+    std::set<int> wanted;
+    for (std::size_t stage = 0; stage < stages.size(); ++stage)
+        if (!options.kept.contains(plan.stages[stage].id))
+            wanted.merge(builds_on(static_cast<int>(stage)));
+    for (const int stage : wanted) {
+        const auto saved = options.kept_files.find(plan.stages[stage].id);
+        if (saved == options.kept_files.end() || !options.kept.contains(saved->first))
+            continue;
+        const auto owner = owner_of(stage);
+        const auto intend = [this](engine::ObjectKind kind, std::string name) { objects->intend(kind, name); };
+        stages[stage].restored = co_await restore_layer(deps.engine, owner, saved->second, intend);
+    }
+}
+
+// Whoever tries again should not have to repeat what passed.
+awaitable<void> Run::Impl::save_passed_layers()
+{
+    std::set<int> wanted;
+    for (std::size_t stage = 0; stage < stages.size(); ++stage)
+        if (schedule.stage_state(static_cast<int>(stage)) != State::success)
+            wanted.merge(builds_on(static_cast<int>(stage)));
+    for (const int stage : wanted) {
+        const auto& runtime = stages[stage];
+        auto layer = runtime.restored ? runtime.restored : runtime.host ? runtime.host->layer() : std::nullopt;
+        if (!layer || schedule.stage_state(stage) != State::success)
+            continue;
+        try {
+            const auto owner = owner_of(stage);
+            co_await save_layer(deps.engine, owner, *layer, deps.writer.folder());
+        } catch (const Error& error) {
+            deps.log.info("files of a stage not saved", {{"stage", plan.stages[stage].id}, {"why", error.what()}});
+        }
+    }
 }
 
 awaitable<void> Run::Impl::open_stage(int stage)
@@ -307,8 +369,8 @@ awaitable<void> Run::Impl::open_stage(int stage)
     StageHost::Request request;
     request.stage = &plan.stages[stage];
     request.owner = owner_of(stage);
-    request.needs = layers_for(stage);
     try {
+        request.stack = stack_of(stage);
         co_await runtime.host->open(request);
         post(input::StageOpened{stage});
     } catch (...) {

@@ -6,6 +6,7 @@
 #include "runner/lower.hpp"
 #include "runner/masker.hpp"
 #include "runner/report.hpp"
+#include "runner/saved_layers.hpp"
 #include "runner/schedule.hpp"
 #include "runner/store.hpp"
 #include "runner/workspace.hpp"
@@ -36,6 +37,7 @@ struct RunOptions {
     bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
     engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
     std::map<std::string, ScheduleOptions::Kept> kept;
+    std::map<std::string, SavedLayer> kept_files; // of kept stages that others need
     std::map<std::string, std::string> details; // for run_started
     std::chrono::nanoseconds grace = std::chrono::seconds(10);
 };

@@ -42,8 +42,7 @@ awaitable<void> StageHost::open(const Request& request)
     alone_ = steps_alone(*request.stage);
     WorkspaceRequest workspace;
     workspace.owner = request.owner;
-    workspace.needs = request.needs;
-    workspace.clean = request.stage->workspace.start == pipeline::WorkspaceStart::clean;
+    workspace.stack = request.stack;
     workspace.last_wins = request.stage->workspace.on_conflict == pipeline::OnConflict::last;
 
     // The two do not depend on each other.

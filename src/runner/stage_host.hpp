@@ -24,7 +24,7 @@ public:
     struct Request {
         const pipeline::PlanStage* stage = nullptr;
         Owner owner;                      // of the stage
-        std::vector<StageLayer> needs;
+        std::vector<StageLayer> stack; // WorkspaceRequest::stack
     };
     // Creates workspace and network. Throws what they throw; close() removes what was made.
     awaitable<void> open(const Request& request);

@@ -18,17 +18,17 @@ struct StageLayer {
     std::string stage;       // id
     std::string volume;      // at the engine
     std::string path;        // on the engine's host
-    std::vector<std::string> below; // ids of the stages whose layers it was stacked on, nearest first
+    std::vector<std::string> below; // ids of the stages whose layers it was stacked on
 };
 
 struct WorkspaceRequest {
     Owner owner;             // of the stage
-    std::vector<StageLayer> needs; // in the order of `needs`
-    bool clean = false;
+    // Of all stages that it builds on, directly or not, lowest first: each after those it was stacked on.
+    std::vector<StageLayer> stack;
     bool last_wins = false;  // on_conflict: last
 };
 
-// One stage's workspace. close() on every path.
+// One stage's workspace; its volumes are on the run's books.
 class StageWorkspace {
 public:
     virtual ~StageWorkspace() = default;

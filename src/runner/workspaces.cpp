@@ -2,7 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/format.hpp"
-#include "runner/holder_image.hpp"
+#include "runner/carrier.hpp"
 #include "runner/layer_merge.hpp"
 #include "runner/tar.hpp"
 
@@ -19,16 +19,6 @@ using Intend = std::function<void(engine::ObjectKind, std::string)>;
 
 // mount(2) takes one page of options; some of it is for upperdir and workdir.
 constexpr std::size_t k_mount_options_limit_bytes = 3900;
-
-engine::Mount volume_mount(const std::string& volume, const std::string& target)
-{
-    engine::Mount mount;
-    mount.type = engine::Mount::Type::volume;
-    mount.source = volume;
-    mount.target = target;
-    mount.no_copy = true;
-    return mount;
-}
 
 // Docker splits the options at commas and overlayfs splits lowerdir at colons.
 bool can_be_lower(const std::string& path)
@@ -48,21 +38,6 @@ engine::VolumeSpec overlay_volume(std::string name, engine::Labels labels, std::
     spec.labels = std::move(labels);
     spec.options = {{"type", "overlay"}, {"device", "overlay"}, {"o", std::move(options)}};
     return spec;
-}
-
-// A container that is created and never started, to reach into volumes.
-awaitable<void> create_carrier(engine::Engine& engine, std::string name, engine::Labels labels,
-                               std::vector<engine::Mount> mounts)
-{
-    if (!co_await have_holder_image(engine))
-        throw Error(Errc::unsupported, "this processor has no helper image");
-    engine::ContainerSpec spec;
-    spec.name = std::move(name);
-    spec.labels = std::move(labels);
-    spec.image = k_holder_image;
-    spec.mounts = std::move(mounts);
-    spec.init = false;
-    co_await engine.create_container(spec);
 }
 
 // ---- overlay
@@ -167,9 +142,9 @@ private:
 
     awaitable<std::unique_ptr<StageWorkspace>> open_overlay(const WorkspaceRequest& request, const Intend& intend)
     {
-        const auto stack = request.clean ? std::vector<StageLayer>() : stack_of(request.needs);
+        const auto& stack = request.stack;
         if (!request.last_wins)
-            co_await refuse_conflicts(request, stack, intend);
+            co_await refuse_conflicts(request, intend);
 
         const auto upper = co_await plain_volume(request.owner, "upper", intend);
         const auto work = co_await plain_volume(request.owner, "work", intend);
@@ -191,26 +166,7 @@ private:
         layer.path = upper.mountpoint;
         for (const auto& below : stack)
             layer.below.push_back(below.stage);
-        layers_[layer.stage] = layer;
         co_return std::make_unique<OverlayStage>(spec.name, std::move(layer));
-    }
-
-    // Lowest first: each layer after those it was stacked on, none twice.
-    std::vector<StageLayer> stack_of(const std::vector<StageLayer>& needs) const
-    {
-        std::vector<StageLayer> stack;
-        std::set<std::string> seen;
-        const auto add = [&](const StageLayer& layer) {
-            if (seen.insert(layer.stage).second)
-                stack.push_back(layer);
-        };
-        for (const auto& need : needs) {
-            for (const auto& below : need.below)
-                if (const auto known = layers_.find(below); known != layers_.end())
-                    add(known->second);
-            add(need);
-        }
-        return stack;
     }
 
     static bool stacked_on(const StageLayer& upper, const StageLayer& lower)
@@ -218,9 +174,9 @@ private:
         return std::find(upper.below.begin(), upper.below.end(), lower.stage) != upper.below.end();
     }
 
-    awaitable<void> refuse_conflicts(const WorkspaceRequest& request, const std::vector<StageLayer>& stack,
-                                     const Intend& intend)
+    awaitable<void> refuse_conflicts(const WorkspaceRequest& request, const Intend& intend)
     {
+        const auto& stack = request.stack;
         std::set<std::size_t> independent;
         for (std::size_t i = 0; i < stack.size(); ++i)
             for (std::size_t j = i + 1; j < stack.size(); ++j)
@@ -256,15 +212,16 @@ private:
 
     awaitable<std::unique_ptr<StageWorkspace>> open_copy(const WorkspaceRequest& request, const Intend& intend)
     {
-        const bool from_need = !request.clean && !request.needs.empty();
-        if (from_need && request.needs.size() > 1)
+        // A copy holds all that was below it, so the layer on top is enough; two that know nothing of each other are not.
+        const bool from_need = !request.stack.empty();
+        if (from_need && request.stack.back().below.size() + 1 != request.stack.size())
             throw Error(Errc::unsupported,
                         "stage " + request.owner.stage + " needs the files of several stages, which this engine cannot stack",
                         "let it need one stage, or use an engine on this machine (gantry doctor says why)");
         const auto volume = co_await plain_volume(request.owner, "ws", intend);
         std::vector<engine::Mount> mounts{volume_mount(volume.name, k_workspace)};
         if (from_need)
-            mounts.push_back(volume_mount(request.needs[0].volume, "/from"));
+            mounts.push_back(volume_mount(request.stack.back().volume, "/from"));
         const auto carrier = object_name(request.owner, "fill");
         intend(engine::ObjectKind::container, carrier);
         auto labels = labels_of(request.owner);
@@ -278,6 +235,8 @@ private:
         layer.stage = request.owner.stage;
         layer.volume = volume.name;
         layer.path = volume.mountpoint;
+        for (const auto& below : request.stack)
+            layer.below.push_back(below.stage);
         co_return std::make_unique<OverlayStage>(volume.name, std::move(layer));
     }
 
@@ -297,7 +256,6 @@ private:
     WorkspacesOptions options_;
     Snapshot snapshot_;
     WorkspaceKind kind_ = WorkspaceKind::copy;
-    std::map<std::string, StageLayer> layers_; // of the stages opened so far
     std::unique_ptr<Signal> changed_;
     bool preparing_ = false, prepared_ = false;
     std::exception_ptr failure_;
