@@ -71,7 +71,7 @@ TEST_CASE("read-only and unreadable directories are removed", "[base]")
 TEST_CASE("a tree deeper than the number of descriptors and than PATH_MAX is removed", "[base]")
 {
     const Scratch scratch;
-    constexpr int k_depth = 1500;
+    constexpr int k_depth = 400;
     const std::string name = "a-directory-name";
     fs::create_directory(scratch / "tree");
     auto current = open_directory(scratch / "tree");
