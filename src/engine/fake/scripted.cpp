@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <string>
@@ -163,6 +164,8 @@ FakeBehaviour parse_behaviour(std::string_view text)
         apply(behaviour, word);
         exits = exits || word.key == "exit";
     }
+    std::stable_sort(behaviour.says.begin(), behaviour.says.end(),
+                     [](const FakeOutput& a, const FakeOutput& b) { return a.after < b.after; });
     if (behaviour.oom_killed && !exits)
         behaviour.exit_code = 137;
     return behaviour;
