@@ -107,25 +107,47 @@ private_run_folder() {
 # ---- the private engine
 
 start_private_engine() {
-    local data flags
+    local data bridge
     data=$(cache_folder dev-engine)
     say "no Docker engine answers: starting a private one (data in $data)"
     mount_control_groups
-    # Another daemon may own the default bridge; then, and where this machine's network is not ours, go without.
-    for flags in "" --bridge=none "--bridge=none --iptables=false --ip6tables=false --ip-forward=false"; do
-        [ -n "$flags" ] || ! engine_answers unix:///var/run/docker.sock || continue
-        # shellcheck disable=SC2086
-        start_daemon "$data" $flags && break
-        [ "$flags" = "${flags%--ip-forward=false}" ] || {
-            tail -n 20 "$engine_run/log" >&2
-            die "the private engine did not start; its log is $engine_run/log"
-        }
-    done
-    case $flags in
-        *iptables*) say "no rights on this machine's network: containers reach nothing outside" ;;
-        *bridge*) say "the default bridge is not ours: only the networks of a run are there" ;;
-    esac
+    # Its own bridge, always: without one (--bridge=none) dockerd would delete docker0, which may be another daemon's.
+    if bridge=$(make_bridge) && start_daemon "$data" --bridge "$bridge"; then
+        :
+    elif start_daemon "$data" --bridge=none --iptables=false --ip6tables=false --ip-forward=false; then
+        say "no rights on this machine's network: containers have none either"
+    else
+        tail -n 20 "$engine_run/log" >&2
+        die "the private engine did not start; its log is $engine_run/log"
+    fi
     [ "$(id -u)" = 0 ] || as_root chown "$(id -u)" "$engine_socket"
+}
+
+# The bridge of the private engine, at an address that nothing here is routed to.
+make_bridge() {
+    local name net
+    name=gantry$(id -u)
+    if [ ! -e "/sys/class/net/$name" ]; then
+        for net in 10.213.57 172.29.213 192.168.213; do
+            ip -4 route show table all 2>/dev/null | grep -q "\b$net\." || break
+        done
+        as_root ip link add "$name" type bridge 2>/dev/null && as_root ip addr add "$net.1/24" dev "$name" || return 1
+    fi
+    as_root ip link set "$name" up && printf '%s\n' "$name"
+}
+
+# dockerd leaves its bridge and the rules for it.
+remove_bridge() {
+    local name table rule
+    name=gantry$(id -u)
+    [ -e "/sys/class/net/$name" ] || return 0
+    as_root ip link delete "$name" || true
+    for table in nat filter; do
+        as_root iptables -t $table -S 2>/dev/null | grep "^-A.* $name " | while read -r _ rule; do
+            # shellcheck disable=SC2086
+            as_root iptables -t $table -D $rule || true
+        done
+    done
 }
 
 # Starts dockerd and returns when it says that it listens; fails when it ends or 60 s pass.
@@ -171,6 +193,7 @@ stop_private_engine() {
     awk -v under="$engine_run/" 'index($2, under) == 1 { print $2 }' /proc/mounts | while read -r mounted; do
         as_root umount -l "$mounted" || true
     done
+    remove_bridge
     as_root rm -rf --one-file-system "$engine_run/exec" "$engine_run/pid" "$engine_socket"
 }
 
