@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "runner/run_writer.hpp"
+#include "runner/source_files.hpp"
 #include "runner/store_layout.hpp"
 #include "runner/store_logs.hpp"
 
@@ -31,7 +32,7 @@ constexpr std::size_t k_document_limit_bytes = 256 << 20;
 nlohmann::json to_json(const RunMeta& meta)
 {
     return {{"folder", meta.folder}, {"file", meta.file}, {"arguments", meta.arguments}, {"engine", meta.engine},
-            {"engine_endpoint", meta.engine_endpoint}, {"rerun_of", meta.rerun_of}};
+            {"engine_endpoint", meta.engine_endpoint}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev}};
 }
 
 RunMeta meta_from_json(const nlohmann::json& json)
@@ -43,6 +44,7 @@ RunMeta meta_from_json(const nlohmann::json& json)
     meta.engine = json.value("engine", "");
     meta.engine_endpoint = json.value("engine_endpoint", "");
     meta.rerun_of = json.value("rerun_of", "");
+    meta.rev = json.value("rev", "");
     return meta;
 }
 
@@ -114,6 +116,7 @@ public:
     }
 
     std::vector<std::string> interrupted_runs() const override;
+    void set_aside(const std::string& id) override;
     bool is_alive(const std::string& id) const override { return RunLock::owner(existing(id).lock()).has_value(); }
 
     std::optional<int> owner(const std::string& id) const override { return RunLock::owner(existing(id).lock()); }
@@ -217,7 +220,7 @@ std::string FolderStore::publish(const std::string& draft)
         if (!mark)
             throw errno_error(errno, "create " + active_mark(id));
         if (::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, folder(id).path.c_str(), RENAME_NOREPLACE) == 0) {
-            write_file_atomic(root_ + "/last_id", id + "\n", k_file_mode);
+            replace_file(root_ + "/last_id", id + "\n");
             return id;
         }
         if (errno != EEXIST && errno != ENOTEMPTY)
@@ -246,8 +249,8 @@ std::unique_ptr<RunWriter> FolderStore::create_run(const pipeline::Plan& plan, c
         const RunFolder files{draft};
         auto lock = RunLock::take(files.lock());
         GANTRY_ASSERT(lock);
-        write_file_atomic(files.plan(), pipeline::to_json(plan).dump(), k_file_mode);
-        write_file_atomic(files.meta(), to_json(meta).dump(), k_file_mode);
+        replace_file(files.plan(), pipeline::to_json(plan).dump());
+        replace_file(files.meta(), to_json(meta).dump());
         open_append(files.journal(), k_file_mode);
         const std::string id = publish(draft);
         remove_old_drafts();
@@ -275,6 +278,7 @@ std::unique_ptr<RunWriter> FolderStore::reopen_run(const std::string& id)
     if (::truncate(run.journal().c_str(), static_cast<off_t>(journal.whole_bytes)) != 0)
         throw errno_error(errno, "truncate " + run.journal());
     ::unlink(run.cancel().c_str()); // it was for the former process
+    const Fd mark(::open(active_mark(id).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, k_file_mode));
     return make_run_writer(id, run, std::move(*lock), active_mark(id));
 }
 
@@ -331,9 +335,15 @@ void FolderStore::request_cancel(const std::string& id, bool hard)
         throw Error(Errc::conflict, "run " + id + " has ended already");
     if (!RunLock::owner(run.lock()))
         throw Error(Errc::conflict, "run " + id + " was interrupted: its process is gone", "gantry resume " + id);
-    write_file_atomic(run.cancel(), hard ? "hard" : "soft", k_file_mode);
+    replace_file(run.cancel(), hard ? "hard" : "soft");
     if (!RunLock::interrupt_owner(run.lock()) && RunLock::owner(run.lock()))
         throw Error(Errc::denied, "run " + id + ": its process " + std::to_string(owner(id).value_or(0)) + " cannot be signalled");
+}
+
+void FolderStore::set_aside(const std::string& id)
+{
+    existing(id);
+    ::unlink(active_mark(id).c_str());
 }
 
 void FolderStore::remove_run(const std::string& id)

@@ -38,6 +38,7 @@ struct RunMeta {
     std::string engine;      // "docker"
     std::string engine_endpoint;
     std::string rerun_of;    // id
+    std::string rev;         // the commit that was asked for; empty: the working tree
 };
 
 // A run as its journal tells it.
@@ -124,6 +125,8 @@ public:
     virtual std::vector<std::string> run_ids() const = 0;
     // Not final and without a living owner.
     virtual std::vector<std::string> interrupted_runs() const = 0;
+    // What an interrupted run left behind is gone: interrupted_runs() lists it no longer, reopen_run() still takes it.
+    virtual void set_aside(const std::string& id) = 0;
     virtual bool is_alive(const std::string& id) const = 0;
     // Process id of the owner, if it lives.
     virtual std::optional<int> owner(const std::string& id) const = 0;
