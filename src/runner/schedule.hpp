@@ -60,21 +60,27 @@ struct ScheduleOptions {
         std::map<std::string, std::map<std::string, std::string>> outputs; // by step
     };
     std::map<std::string, Kept> kept;
+    // The run goes on where another process left it: its journal tells already that it started, and of the kept stages.
+    bool resumed = false;
     // How long finally-steps of a stage may take in all after a cancel or timeout.
     std::chrono::nanoseconds finally_limit = std::chrono::minutes(5);
 };
 
 // The rules (tests/runner/schedule_test.cpp has one for each):
 // - A stage opens when all it needs is final and its condition holds (default: all of them succeeded); else it is skipped,
-//   with the reason. allow_failure makes a failure count as success for those who need it.
+//   with the reason. allow_failure makes a failure count as success for those who need it. A stage that its own condition
+//   skipped is no obstacle either, if what it needs succeeded. Every OpenStage is followed by a CloseStage, whatever the
+//   answer to it was.
 // - The steps of a group start together as slots allow, the next group when all have ended. Once a step failed (and no
 //   allow_failure), later steps run only if their condition says so (failure(), always()). Finally-steps always run once
-//   the stage was opened.
+//   the stage was opened; a condition of theirs asks for success only where it says so.
 // - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n.
-// - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named.
+// - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named. Step and idle
+//   timeouts count from the start of the process, those of stage and run from when they began.
 // - Cancel: nothing new starts but finally-steps of opened stages; running steps are stopped; a second or hard cancel stops
-//   those too, at once. Final states never change.
-// - engine_lost, disk_full and other causes of ours end the stage in state error.
+//   those too, at once. A step that was asked to stop ends as cancelled or timed out, whatever its process says. A timeout of
+//   stage or run halts like a cancel; what had not begun then is skipped. Final states never change.
+// - engine_lost, disk_full and other causes of ours end the stage in state error; allow_failure does not cover them.
 // - The run ends when every stage is final and closed. Its state: cancelled, else timed_out, else error, else failure if any
 //   stage is (allow_failure aside), else success.
 class Schedule {
