@@ -1,0 +1,193 @@
+#include "pipeline/diagnostic.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+// Diagnostics as people see them.
+
+namespace gantry::pipeline {
+
+namespace {
+
+constexpr int k_widest_line = 100; // columns of the user's line that are shown
+
+struct Style {
+    const char *bold = "", *red = "", *yellow = "", *dim = "", *off = "";
+};
+
+Style style_of(Ansi ansi)
+{
+    return ansi == Ansi::off ? Style{} : Style{"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[2m", "\x1b[0m"};
+}
+
+// Starts of the lines of each file, found once.
+class Lines {
+public:
+    explicit Lines(const Sources& sources) : sources_(sources) {}
+
+    std::string_view line(const Mark& mark)
+    {
+        if (mark.file < 0 || static_cast<std::size_t>(mark.file) >= sources_.size())
+            return {};
+        const std::string_view text = sources_[static_cast<std::size_t>(mark.file)].text;
+        const auto& starts = starts_of(mark.file, text);
+        const auto index = static_cast<std::size_t>(mark.line - 1);
+        if (index >= starts.size())
+            return {};
+        auto line = text.substr(starts[index]);
+        line = line.substr(0, line.find('\n'));
+        if (!line.empty() && line.back() == '\r')
+            line.remove_suffix(1);
+        return line;
+    }
+
+private:
+    const std::vector<std::size_t>& starts_of(int file, std::string_view text)
+    {
+        auto& starts = starts_[file];
+        for (std::size_t at = 0; starts.empty() || at != 0; at = text.find('\n', at) + 1) // npos + 1 is 0
+            starts.push_back(at);
+        return starts;
+    }
+
+    const Sources& sources_;
+    std::map<int, std::vector<std::size_t>> starts_;
+};
+
+// Columns that a character takes: 0 for combining marks, 2 for East Asian wide ones (Unicode TR 11, in coarse ranges).
+int columns_of(char32_t c)
+{
+    struct Range {
+        char32_t first, last;
+    };
+    constexpr Range k_zero[] = {{0x300, 0x36f}, {0x200b, 0x200f}, {0xfe00, 0xfe0f}};
+    constexpr Range k_wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},  {0xfe30, 0xfe6f},
+                                {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    const auto holds = [&](const Range& range) { return c >= range.first && c <= range.last; };
+    if (std::any_of(std::begin(k_zero), std::end(k_zero), holds))
+        return 0;
+    return std::any_of(std::begin(k_wide), std::end(k_wide), holds) ? 2 : 1;
+}
+
+// One character of the line as it is printed.
+struct Cell {
+    std::string text;
+    int columns = 1;
+    std::size_t offset = 0; // of its first byte in the line
+};
+
+std::vector<Cell> cells_of(std::string_view line)
+{
+    std::vector<Cell> cells;
+    for (std::size_t at = 0; at < line.size();) {
+        const auto lead = static_cast<unsigned char>(line[at]);
+        std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        auto character = line.substr(at, bytes);
+        if (lead == '\t') {
+            cells.push_back({"    ", 4, at});
+        } else if (lead >= 0x20 && lead != 0x7f && is_utf8(character)) {
+            char32_t code = bytes == 1 ? lead : lead & (0x7fu >> bytes);
+            for (std::size_t i = 1; i < character.size(); ++i)
+                code = (code << 6) | (static_cast<unsigned char>(character[i]) & 0x3fu);
+            cells.push_back({std::string(character), columns_of(code), at});
+        } else {
+            bytes = 1;
+            auto shown = terminal_safe(line.substr(at, 1));
+            const auto columns = static_cast<int>(shown.size());
+            cells.push_back({std::move(shown), columns, at});
+        }
+        at += bytes;
+    }
+    return cells;
+}
+
+// The line and what is below it: the caret stands under the first byte, '~' under the others.
+struct Excerpt {
+    std::string line, marker;
+};
+
+// A wide line is cut to a window around what is marked.
+Excerpt excerpt_of(std::string_view whole, std::size_t column, std::size_t length)
+{
+    // Lines may be a megabyte long: look only at what could be shown.
+    constexpr std::size_t k_reach = 4 * k_widest_line;
+    auto skip = column > k_reach ? column - k_reach : 0;
+    while (skip > 0 && skip < whole.size() && (static_cast<unsigned char>(whole[skip]) & 0xc0) == 0x80)
+        --skip;
+    skip = std::min(skip, whole.size());
+    const auto line = whole.substr(skip, 2 * k_reach);
+    const auto cells = cells_of(line);
+    const auto start = std::max<std::size_t>(column, 1) - 1 - skip;
+    int total = 0, before = 0;
+    for (const auto& cell : cells) {
+        before += cell.offset < start ? cell.columns : 0;
+        total += cell.columns;
+    }
+    const bool wide = total > k_widest_line || skip > 0;
+    const int first = wide && before > k_widest_line / 2 ? before - k_widest_line / 2 : 0;
+    Excerpt excerpt;
+    if (first > 0 || skip > 0)
+        excerpt.line = "…", excerpt.marker = " ";
+    int at = 0, marked = 0;
+    for (const auto& cell : cells) {
+        const int cell_start = at;
+        at += cell.columns;
+        if (cell_start < first)
+            continue;
+        if (at > first + k_widest_line) {
+            excerpt.line += "…";
+            break;
+        }
+        excerpt.line += cell.text;
+        if (cell.offset < start)
+            excerpt.marker += std::string(static_cast<std::size_t>(cell.columns), ' ');
+        else if (cell.offset < start + length)
+            marked += cell.columns;
+    }
+    excerpt.marker += '^' + std::string(static_cast<std::size_t>(std::max(marked - 1, 0)), '~');
+    return excerpt;
+}
+
+void render_one(const Diagnostic& diagnostic, const Sources& sources, Lines& lines, const Style& style, std::string& out)
+{
+    const auto& mark = diagnostic.mark;
+    const bool has_file = mark.file >= 0 && static_cast<std::size_t>(mark.file) < sources.size();
+    const auto path = terminal_safe(has_file ? sources[static_cast<std::size_t>(mark.file)].path : "?");
+    const bool error = diagnostic.severity == Severity::error;
+    out += fmt::format("{}{}{}:{} {}{}{}: {}\n", style.bold, path, mark.known() ? fmt::format(":{}:{}", mark.line, mark.column) : "",
+                       style.off, error ? style.red : style.yellow, error ? "error" : "warning", style.off,
+                       terminal_safe(diagnostic.message));
+    const auto hint = terminal_safe(diagnostic.hint);
+    if (!mark.known()) {
+        out += hint.empty() ? "" : fmt::format("     {}\n", hint);
+        return;
+    }
+    const auto excerpt = excerpt_of(lines.line(mark), static_cast<std::size_t>(mark.column), diagnostic.length);
+    out += fmt::format("{}{:>4} │{}{}{}\n", style.dim, mark.line, style.off, excerpt.line.empty() ? "" : " ", excerpt.line);
+    out += fmt::format("{}     │{} {}{}{}{}{}\n", style.dim + std::string(std::to_string(mark.line).size() > 4 ? std::to_string(mark.line).size() - 4 : 0, ' '),
+                       style.off, error ? style.red : style.yellow, excerpt.marker, style.off, hint.empty() ? "" : " ", hint);
+}
+
+} // namespace
+
+std::string render_text(const Diagnostics& diagnostics, const Sources& sources, Ansi ansi)
+{
+    if (diagnostics.empty())
+        return "";
+    std::string out;
+    Lines lines(sources);
+    std::set<int> files;
+    for (const auto& diagnostic : diagnostics) {
+        render_one(diagnostic, sources, lines, style_of(ansi), out);
+        files.insert(diagnostic.mark.file);
+    }
+    const auto counted = [](std::size_t count, const char* noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); };
+    return out + counted(diagnostics.size(), "problem") + " in " + counted(files.size(), "file") + '\n';
+}
+
+} // namespace gantry::pipeline

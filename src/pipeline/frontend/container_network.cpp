@@ -1,0 +1,242 @@
+#include "pipeline/frontend/container_types.hpp"
+
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+// ports, networks, extra_hosts, depends_on: who talks to whom.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+// ---- ports
+
+// "80" or "80-90", each from 1 to 65535 (0 where `zero` allows it); the count of ports, 0 when it is neither.
+int ports_in(std::string_view text)
+{
+    const auto number = [](std::string_view digits) {
+        int value = 0;
+        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return status == std::errc() && end == digits.data() + digits.size() && value >= 1 && value <= 65535 ? value : 0;
+    };
+    const auto dash = text.find('-');
+    const int first = number(text.substr(0, dash));
+    const int last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
+    return first > 0 && last >= first ? last - first + 1 : 0;
+}
+
+bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
+
+// Takes the text behind the last ':' that is not inside of brackets off `rest`.
+std::string take_last(std::string& rest)
+{
+    const auto colon = rest.rfind(':');
+    if (colon == std::string::npos || (!rest.empty() && rest.back() == ']'))
+        return std::exchange(rest, "");
+    std::string last = rest.substr(colon + 1);
+    rest.resize(colon);
+    return last;
+}
+
+bool check_port(Reader& reader, const Node& node, const PortMapping& port)
+{
+    const int inside = ports_in(port.target);
+    const int outside = port.published.empty() ? inside : ports_in(port.published);
+    std::string message;
+    if (inside == 0 || outside == 0)
+        message = fmt::format("'{}' is not a port", clip(inside == 0 ? port.target : port.published));
+    else if (inside != outside)
+        message = fmt::format("{} and {} are not as many ports", port.published, port.target);
+    else if (!is_protocol(port.protocol))
+        message = fmt::format("'{}' is not a protocol", clip(port.protocol));
+    else
+        return true;
+    reader.error(node, "bad-value", message, "write \"8080:80\", \"127.0.0.1:8080:80/tcp\" or 80");
+    return false;
+}
+
+bool read_short_port(Reader& reader, const Node& node, PortMapping& port)
+{
+    const auto text = reader.string(node);
+    if (!text || !reader.is_fixed(node, *text))
+        return false;
+    std::string rest = *text;
+    if (const auto slash = rest.rfind('/'); slash != std::string::npos) {
+        port.protocol = rest.substr(slash + 1);
+        rest.resize(slash);
+    }
+    port.target = take_last(rest);
+    port.published = take_last(rest);
+    if (rest.size() > 1 && rest.front() == '[' && rest.back() == ']')
+        rest = rest.substr(1, rest.size() - 2);
+    port.host_ip = rest;
+    return check_port(reader, node, port);
+}
+
+const ObjectKeys& port_keys()
+{
+    static const Key rows[] = {
+        key<StringType, &PortMapping::target>("target", "Port inside the container, or a range."),
+        key<StringType, &PortMapping::published>("published", "Port on the host; absent: a free one."),
+        key<StringType, &PortMapping::host_ip>("host_ip", "Address on the host."),
+        key<StringType, &PortMapping::protocol>("protocol", "tcp, udp or sctp."),
+    };
+    static const ObjectKeys keys{"port", "a port", {{rows}}, {"target"}};
+    return keys;
+}
+
+// ---- networks
+
+const ObjectKeys& attachment_keys()
+{
+    static const Key rows[] = {
+        key<OneOrListType<StringType>, &NetworkAttachment::aliases>("aliases", "Further names in this network."),
+        key<StringType, &NetworkAttachment::ipv4_address>("ipv4_address", "Fixed address."),
+        key<StringType, &NetworkAttachment::ipv6_address>("ipv6_address", "Fixed address."),
+    };
+    static const ObjectKeys keys{"network_attachment", "a network of a container", {{rows}}};
+    return keys;
+}
+
+// ---- depends_on
+
+const Words k_conditions{{"service_started", "service_healthy", "service_completed_successfully"}, "a condition"};
+
+const ObjectKeys& dependency_keys()
+{
+    static const Key rows[] = {
+        key<EnumType<Condition, k_conditions>, &Dependency::condition>("condition", "What to wait for."),
+        key<BooleanType, &Dependency::required>("required", "False: only if the service exists."),
+    };
+    static const ObjectKeys keys{"dependency", "a dependency", {{rows}}};
+    return keys;
+}
+
+// A list of names, or a map of names with objects that may be null. `Item` has `name_member` and a mark.
+template <class Item> bool read_named(Reader& reader, const Node& node, std::string Item::*name, const ObjectKeys& keys, std::vector<Item>& value)
+{
+    if (node.is_map()) {
+        for (std::size_t i = 0; i < node.pairs(); ++i) {
+            const Reader::Inside inside(reader, node.key(i));
+            Item item;
+            item.*name = node.key(i).text;
+            item.mark = node.key(i).mark;
+            if (node.value(i).is_null() || read_object(reader, node.value(i), keys, &item))
+                value.push_back(std::move(item));
+        }
+        return true;
+    }
+    if (!node.is_list()) {
+        reader.wrong_type(node, "a list of names or a map", node.is_scalar() ? fmt::format("write [{}]", clip(node.text)) : "");
+        return false;
+    }
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Reader::Inside inside(reader, i);
+        Item item;
+        item.mark = node.items[i]->mark;
+        if (!NameType::read(reader, *node.items[i], item.*name))
+            continue;
+        const auto same = [&](const Item& other) { return other.*name == item.*name; };
+        if (std::none_of(value.begin(), value.end(), same))
+            value.push_back(std::move(item));
+        else
+            reader.error(*node.items[i], "duplicate-key", fmt::format("'{}' stands twice in this list", clip(item.*name)));
+    }
+    return true;
+}
+
+template <class Item> Out write_named(const std::vector<Item>& value, std::string Item::*name, const ObjectKeys& keys)
+{
+    Out map = Out::map();
+    for (const auto& item : value)
+        map.pairs.emplace_back(item.*name, write_object(keys, &item));
+    return map;
+}
+
+Out named_schema(SchemaBuilder& builder, const ObjectKeys& keys)
+{
+    return either_schema({list_schema(NameType::schema(builder)),
+                          map_schema(either_schema({Out::map({{"type", Out("null")}}), builder.ref(keys)}))});
+}
+
+} // namespace
+
+bool PortType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = node.mark;
+    if (!node.is_map())
+        return read_short_port(reader, node, value);
+    return read_object(reader, node, port_keys(), &value) && !value.target.empty() && check_port(reader, node, value);
+}
+
+Out PortType::write(const Value& value) { return write_object(port_keys(), &value); }
+
+Out PortType::schema(SchemaBuilder& builder)
+{
+    return either_schema({Out::map({{"type", Out("integer")}, {"minimum", Out(1)}, {"maximum", Out(65535)}}),
+                          Out::map({{"type", Out("string")}, {"pattern", Out(R"(^(.*:)?[0-9]+(-[0-9]+)?(/(tcp|udp|sctp))?$)")},
+                                    {"examples", Out::list({"8080:80", "127.0.0.1:8080:80/tcp"})}}),
+                          builder.ref(port_keys())});
+}
+
+bool NetworksType::read(Reader& reader, const Node& node, Value& value)
+{
+    return read_named(reader, node, &NetworkAttachment::name, attachment_keys(), value);
+}
+
+Out NetworksType::write(const Value& value) { return write_named(value, &NetworkAttachment::name, attachment_keys()); }
+
+Out NetworksType::schema(SchemaBuilder& builder) { return named_schema(builder, attachment_keys()); }
+
+bool DependsOnType::read(Reader& reader, const Node& node, Value& value)
+{
+    return read_named(reader, node, &Dependency::service, dependency_keys(), value);
+}
+
+Out DependsOnType::write(const Value& value) { return write_named(value, &Dependency::service, dependency_keys()); }
+
+Out DependsOnType::schema(SchemaBuilder& builder) { return named_schema(builder, dependency_keys()); }
+
+bool ExtraHostsType::read(Reader& reader, const Node& node, Value& value)
+{
+    std::vector<std::pair<std::string, std::string>> pairs;
+    if (node.is_map()) {
+        if (!MapType<StringType>::read(reader, node, pairs))
+            return false;
+        for (const auto& [name, address] : pairs)
+            value.push_back(name + ':' + address);
+        return true;
+    }
+    if (!node.is_list()) {
+        reader.wrong_type(node, "a list of name:address or a map");
+        return false;
+    }
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Reader::Inside inside(reader, i);
+        std::string entry;
+        if (!StringType::read(reader, *node.items[i], entry))
+            continue;
+        const auto separator = entry.find_first_of(":=");
+        if (separator == 0 || separator == std::string::npos || separator + 1 == entry.size()) {
+            reader.error(*node.items[i], "bad-value", fmt::format("'{}' is not a host", clip(entry)), "write name:address");
+            continue;
+        }
+        entry[separator] = ':';
+        value.push_back(std::move(entry));
+    }
+    return true;
+}
+
+Out ExtraHostsType::schema(SchemaBuilder& builder)
+{
+    Out item = Out::map({{"type", Out("string")}, {"pattern", Out("^[^:=]+[:=].+$")}, {"examples", Out::list({"db:10.0.0.2"})}});
+    return either_schema({list_schema(std::move(item)), map_schema(StringType::schema(builder))});
+}
+
+} // namespace gantry::pipeline::native

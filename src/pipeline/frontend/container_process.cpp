@@ -1,0 +1,128 @@
+#include "pipeline/frontend/container_types.hpp"
+
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include <fmt/format.h>
+
+// healthcheck, ulimits, logging.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+// A shell command as text, or [CMD, …], [CMD-SHELL, …], [NONE].
+struct HealthTestType {
+    using Value = std::vector<std::string>;
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        if (node.is_scalar()) {
+            std::string command;
+            if (!ScalarType::read(reader, node, command))
+                return false;
+            value = {"CMD-SHELL", std::move(command)};
+            return true;
+        }
+        if (!ListType<ScalarType>::read(reader, node, value))
+            return false;
+        const bool known = !value.empty() && ((value[0] == "NONE" && value.size() == 1) ||
+                                              ((value[0] == "CMD" || value[0] == "CMD-SHELL") && value.size() > 1));
+        if (!known)
+            reader.error(node, "bad-value", "a health test starts with CMD, CMD-SHELL or NONE",
+                         "write [CMD, pg_isready], or one text for the shell");
+        return known;
+    }
+    static Out write(const Value& value) { return ListType<ScalarType>::write(value); }
+    static Out schema(SchemaBuilder& builder)
+    {
+        Out list = Out::map({{"type", Out("array")},
+                             {"prefixItems", Out::list({Out::map({{"enum", Out::list({"CMD", "CMD-SHELL", "NONE"})}})})},
+                             {"items", ScalarType::schema(builder)},
+                             {"minItems", Out(1)},
+                             {"examples", Out::list({Out::list({"CMD", "pg_isready"})})}});
+        return either_schema({Out::map({{"type", Out("string")}}), std::move(list)});
+    }
+};
+
+const ObjectKeys& healthcheck_keys()
+{
+    static const Key rows[] = {
+        key<HealthTestType, &Healthcheck::test>("test", "The command that succeeds when all is well; absent: the image's."),
+        key<DurationType, &Healthcheck::interval>("interval", "Time between two checks."),
+        key<DurationType, &Healthcheck::timeout>("timeout", "How long one check may take."),
+        key<DurationType, &Healthcheck::start_period>("start_period", "Time in which failed checks do not count."),
+        key<DurationType, &Healthcheck::start_interval>("start_interval", "Time between two checks during start_period."),
+        key<IntegerType<int, 0, 1000000>, &Healthcheck::retries>("retries", "Failed checks in a row that make it unhealthy."),
+        key<BooleanType, &Healthcheck::disable>("disable", "No health check, whatever the image says."),
+    };
+    static const ObjectKeys keys{"healthcheck", "a healthcheck", {{rows}}};
+    return keys;
+}
+
+using Limit = IntegerType<std::int64_t, -1>;
+
+const ObjectKeys& ulimit_keys()
+{
+    static const Key rows[] = {
+        key<Limit, &Ulimit::soft>("soft", "The limit that applies."),
+        key<Limit, &Ulimit::hard>("hard", "As far as the process may raise it."),
+    };
+    static const ObjectKeys keys{"ulimit", "a ulimit", {{rows}}, {"soft", "hard"}};
+    return keys;
+}
+
+const ObjectKeys& logging_keys()
+{
+    static const Key rows[] = {
+        key<StringType, &Logging::driver>("driver", "The log driver, such as json-file or local."),
+        key<SortedType<MapType<ScalarType>>, &Logging::options>("options", "The driver's options, such as max-size and max-file."),
+    };
+    static const ObjectKeys keys{"logging", "logging", {{rows}}};
+    return keys;
+}
+
+} // namespace
+
+bool HealthcheckType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = reader.key_mark();
+    return read_object(reader, node, healthcheck_keys(), &value);
+}
+
+Out HealthcheckType::write(const Value& value) { return write_object(healthcheck_keys(), &value); }
+
+Out HealthcheckType::schema(SchemaBuilder& builder) { return builder.ref(healthcheck_keys()); }
+
+bool UlimitType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (node.is_map()) {
+        if (!read_object(reader, node, ulimit_keys(), &value))
+            return false;
+        if (value.hard == -1 || (value.soft != -1 && value.soft <= value.hard))
+            return true;
+        reader.error(node, "bad-value", fmt::format("the soft limit {} is above the hard limit {}", value.soft, value.hard));
+        return false;
+    }
+    const bool good = Limit::read(reader, node, value.soft);
+    value.hard = value.soft;
+    return good;
+}
+
+Out UlimitType::write(const Value& value)
+{
+    if (value.soft == value.hard)
+        return Out(value.soft);
+    return Out::map({{"soft", Out(value.soft)}, {"hard", Out(value.hard)}});
+}
+
+Out UlimitType::schema(SchemaBuilder& builder)
+{
+    return either_schema({integer_schema(-1, INT64_MAX), builder.ref(ulimit_keys())});
+}
+
+bool LoggingType::read(Reader& reader, const Node& node, Value& value) { return read_object(reader, node, logging_keys(), &value); }
+
+Out LoggingType::write(const Value& value) { return write_object(logging_keys(), &value); }
+
+Out LoggingType::schema(SchemaBuilder& builder) { return builder.ref(logging_keys()); }
+
+} // namespace gantry::pipeline::native

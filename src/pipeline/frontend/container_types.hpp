@@ -1,0 +1,80 @@
+#pragma once
+
+#include "pipeline/frontend/types.hpp"
+
+// Compose's types (Compose specification, "services"): each takes the short and the long form.
+
+namespace gantry::pipeline::native {
+
+struct PortType {
+    using Value = PortMapping;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct VolumeType {
+    using Value = VolumeMount;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct NetworksType { // a list of names, or name: {aliases, …}
+    using Value = std::vector<NetworkAttachment>;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct DependsOnType { // a list of names, or name: {condition, required}
+    using Value = std::vector<Dependency>;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct HealthcheckType {
+    using Value = Healthcheck;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct UlimitType { // a number, or {soft, hard}
+    using Value = Ulimit;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct ExtraHostsType { // a list of "name:address" or "name=address", or a map
+    using Value = std::vector<std::string>;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value) { return ListType<StringType>::write(value); }
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct DeviceRateType { // {path, rate}
+    using Value = DeviceRate;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct LoggingType {
+    using Value = Logging;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+// The table of a container's keys, and those of them that fill one at `inside` of an object.
+std::span<const Key> container_keys();
+template <class Owner> KeyPart container_part(unsigned where)
+{
+    return {container_keys(), [](void* object) -> void* { return &static_cast<Owner*>(object)->container; },
+            [](void* object) { return &static_cast<Owner*>(object)->container.marks; }, where};
+}
+
+} // namespace gantry::pipeline::native

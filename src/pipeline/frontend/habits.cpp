@@ -1,0 +1,130 @@
+#include "pipeline/frontend/habits.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+struct Habit {
+    std::string_view objects; // ids, separated by blanks
+    std::string_view key;
+    const char* hint;
+};
+
+constexpr Habit k_habits[] = {
+    // GitLab, GitHub, Woodpecker and Drone, Codefresh, Concourse
+    {"pipeline", "jobs", "the jobs of other systems are 'stages', a list of maps with 'name' and 'steps'"},
+    {"pipeline", "pipeline", "write 'steps', or 'stages' for more than one"},
+    {"pipeline", "workflow", "write 'on' for when it runs"},
+    {"pipeline", "workflows", "one file is one pipeline; put several into .gantry/"},
+    {"pipeline", "when", "write 'on' for when it runs"},
+    {"pipeline", "trigger", "write 'on' for when it runs"},
+    {"pipeline", "triggers", "write 'on' for when it runs"},
+    {"pipeline", "clone", "the repository is checked out at /workspace by itself"},
+    {"pipeline", "git", "the repository is checked out at /workspace by itself"},
+    {"pipeline", "kind", "one file is one pipeline; this key has no meaning here"},
+    {"pipeline", "version", "the format has no versions; leave it out"},
+    {"pipeline", "default", "write 'defaults'"},
+    {"pipeline", "script", "write steps: [{ run: … }]"},
+    {"pipeline stage", "before_script", "make it the first step"},
+    {"pipeline stage", "after_script", "write 'finally'"},
+    {"pipeline stage step defaults", "variables", "write 'env'"},
+    {"pipeline stage", "extends", "use an anchor (&name) and a merge key (<<: *name)"},
+    {"step", "extends", "use an anchor (&name) and a merge key (<<: *name)"},
+    {"pipeline stage", "strategy", "write 'matrix' right here"},
+    {"pipeline stage", "cache", "write 'caches', a list"},
+    {"step", "cache", "write 'caches' in the stage"},
+    {"stage", "script", "write steps: [{ run: … }]"},
+    {"stage", "run", "write steps: [{ run: … }]"},
+    {"stage", "commands", "write steps: [{ run: … }]"},
+    {"stage", "jobs", "write 'steps'; stages do not nest"},
+    {"stage", "depends_on", "write 'needs', with names of stages"},
+    {"stage", "dependsOn", "write 'needs', with names of stages"},
+    {"stage", "runs-on", "write runs_on: { label: value }; containers come from 'image'"},
+    {"stage", "agent", "write runs_on: { label: value }"},
+    {"stage", "agents", "write runs_on: { label: value }"},
+    {"stage", "tags", "write runs_on: { label: value }"},
+    {"stage", "container", "write 'image'"},
+    {"stage", "when", "write 'if'"},
+    {"stage", "rules", "write 'if'"},
+    {"stage", "only", "write 'if', or filters under 'on'"},
+    {"stage", "except", "write 'if', or filters under 'on'"},
+    {"stage", "condition", "write 'if'"},
+    {"stage", "parallel", "stages with the same 'needs' run side by side; 'parallel' groups steps"},
+    {"stage", "outputs", "a step hands values on through the file $CI_OUTPUT"},
+    {"stage", "environment_name", "write 'approval' to ask before it runs"},
+    {"step", "script", "write 'run'"},
+    {"step", "commands", "write 'run', with one command a line"},
+    {"step", "cmd", "write 'run'"},
+    {"step", "freestyle", "write 'run'"},
+    {"step", "when", "write 'if'"},
+    {"step", "rules", "write 'if'"},
+    {"step", "condition", "write 'if'"},
+    {"step", "uses", "a step is a container: write 'image' and 'settings'"},
+    {"step", "with", "write 'settings'"},
+    {"step", "params", "write 'settings', or 'env'"},
+    {"step", "needs", "steps run in the order of the list; 'needs' belongs to stages"},
+    {"step", "failure", "write allow_failure: true"},
+    {"step", "ignore_errors", "write allow_failure: true"},
+    {"step", "continue-on-error", "write allow_failure: true"},
+    {"step", "detach", "write it under 'services' of the stage"},
+    {"step", "services", "'services' belongs to the stage"},
+    {"step", "artifacts", "'artifacts' belongs to the stage"},
+    {"step", "caches", "'caches' belongs to the stage"},
+    {"step", "matrix", "'matrix' belongs to the stage"},
+    {"step", "timeout-minutes", "write timeout: 10m"},
+    {"step", "directory", "write 'working_dir'"},
+    {"step", "working-directory", "write 'working_dir'"},
+    {"step", "working_directory", "write 'working_dir'"},
+    {"step", "outputs", "a step hands values on through the file $CI_OUTPUT"},
+    {"step", "steps", "steps do not nest; 'parallel' groups them"},
+    {"step service stage defaults", "pull", "write pull_policy: always"},
+    {"step service stage defaults", "memory", "write resources: { memory: 1g }"},
+    {"step service stage defaults", "limits", "write resources: { memory: 1g, cpus: 2 }"},
+    {"step service stage defaults", "deploy", "write resources: { memory: 1g, cpus: 2 }"},
+    {"service", "container_name", "the key under 'services' is the name"},
+    {"service", "restart", "services live as long as their stage"},
+    {"service", "run", "write 'command'; 'run' is for steps"},
+    {"service", "expose", "services of a stage reach each other on every port"},
+    {"service", "links", "services of a stage reach each other by name"},
+    {"triggers", "pull_requests", "write 'pull_request'"},
+    {"triggers", "merge_request", "write 'pull_request'"},
+    {"triggers", "merge_requests", "write 'pull_request'"},
+    {"triggers", "cron", "write schedule: [{ cron: \"0 3 * * *\" }]"},
+    {"triggers", "workflow_dispatch", "write 'manual'"},
+    {"triggers", "tag", "write push: { tags: [\"v*\"] }"},
+    {"triggers", "tags", "write push: { tags: [\"v*\"] }"},
+    {"triggers", "branches", "write push: { branches: [main] }"},
+    {"triggers", "branch", "write push: { branches: [main] }"},
+    {"push_trigger pull_request_trigger", "branch", "write branches: [main]"},
+    {"push_trigger pull_request_trigger", "paths-ignore", "write paths: [\"!docs/**\"]"},
+    {"push_trigger pull_request_trigger", "branches-ignore", "use an 'if' on the stages"},
+    {"retry", "attempts", "write max: the number of further attempts"},
+    {"retry", "limit", "write max: the number of further attempts"},
+    {"retry", "exit_codes", "write when: [exit_codes: [75]]"},
+};
+
+bool has_word(std::string_view words, std::string_view word)
+{
+    for (std::size_t at = 0; at <= words.size();) {
+        const auto end = std::min(words.find(' ', at), words.size());
+        if (words.substr(at, end - at) == word)
+            return true;
+        at = end + 1;
+    }
+    return false;
+}
+
+} // namespace
+
+std::string habit_hint(std::string_view object, std::string_view key)
+{
+    const auto* found = std::find_if(std::begin(k_habits), std::end(k_habits), [&](const Habit& habit) {
+        return habit.key == key && has_word(habit.objects, object);
+    });
+    return found == std::end(k_habits) ? "" : found->hint;
+}
+
+} // namespace gantry::pipeline::native

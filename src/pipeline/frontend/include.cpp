@@ -1,0 +1,203 @@
+#include "pipeline/frontend/include.hpp"
+
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+// "./ci//a.yml" as "ci/a.yml"; nothing when it is absolute or leaves the repository.
+std::optional<std::string> normalised(std::string_view path)
+{
+    std::vector<std::string> parts;
+    if (path.substr(0, 1) == "/" || path.find('\\') != std::string_view::npos)
+        return std::nullopt;
+    for (auto& part : split(path, '/')) {
+        if (part.empty() || part == ".")
+            continue;
+        if (part != "..") {
+            parts.push_back(std::move(part));
+        } else {
+            if (parts.empty())
+                return std::nullopt;
+            parts.pop_back();
+        }
+    }
+    return parts.empty() ? std::nullopt : std::optional(join(parts, "/"));
+}
+
+class Includer {
+public:
+    Includer(const ReadFile& read_file, NodePool& pool, Sources& sources, Diagnostics& diagnostics)
+        : read_file_(read_file), pool_(pool), sources_(sources), diagnostics_(diagnostics)
+    {
+    }
+
+    // `from` is the include's node, null for the first file.
+    Node* load(const std::string& path, const Node* from)
+    {
+        const auto text = read(path, from);
+        if (!text)
+            return nullptr;
+        constexpr std::string_view k_byte_order_mark = "\xef\xbb\xbf";
+        const auto skip = text->rfind(k_byte_order_mark, 0) == 0 ? k_byte_order_mark.size() : 0;
+        const auto index = static_cast<int>(sources_.size());
+        sources_.push_back({path, text->substr(skip)});
+        Node* root = read_yaml(sources_.back(), index, pool_, diagnostics_);
+        if (!root)
+            return nullptr;
+        if (!root->is_map()) {
+            report(*root, "wrong-type", "a pipeline is a map (key: value)", "start with image: and steps:");
+            return nullptr;
+        }
+        open_.push_back(path);
+        Node* merged = with_includes(*root);
+        open_.pop_back();
+        return merged;
+    }
+
+private:
+    void report(const Node& node, std::string code, std::string message, std::string hint = {})
+    {
+        const auto& text = sources_[static_cast<std::size_t>(node.mark.file)].text;
+        diagnostics_.push_back({Severity::error, std::move(code), std::move(message), node.mark, extent(node, text), "include",
+                                std::move(hint)});
+    }
+
+    std::optional<std::string> read(const std::string& path, const Node* from)
+    {
+        std::string problem = fmt::format("there is no file '{}'", clip(path));
+        std::string hint = from ? "paths start at the root of the repository" : "";
+        try {
+            if (auto text = read_file_(path))
+                return text;
+        } catch (const Error& error) {
+            problem = fmt::format("cannot read '{}': {}", clip(path), error.what());
+            hint = error.hint();
+        } catch (const std::exception& error) {
+            problem = fmt::format("cannot read '{}': {}", clip(path), error.what());
+        }
+        if (from) {
+            report(*from, "include", problem, hint);
+        } else {
+            sources_.push_back({path, ""});
+            diagnostics_.push_back({Severity::error, "missing-file", problem, {0, 0, 0}, 1, "", hint});
+        }
+        return std::nullopt;
+    }
+
+    Node* with_includes(Node& root)
+    {
+        const Node* include = root.find("include");
+        if (!include)
+            return &root;
+        Node* base = nullptr;
+        if (include->is_list()) {
+            for (const Node* item : include->items)
+                base = merge(base, included(*item));
+        } else {
+            base = included(*include);
+        }
+        return merge(base, &root);
+    }
+
+    Node* included(const Node& node)
+    {
+        if (!node.is_scalar() || node.text.empty()) {
+            report(node, "wrong-type", "'include' takes paths of files in this repository", "write include: [ci/common.yml]");
+            return nullptr;
+        }
+        const auto path = normalised(node.text);
+        if (!path)
+            report(node, "include", fmt::format("'{}' is outside of the repository", clip(node.text)), "write a path inside it, from its root");
+        else if (std::find(open_.begin(), open_.end(), *path) != open_.end())
+            report(node, "include", fmt::format("'{}' includes itself", clip(*path)), join(open_, " → ") + " → " + *path);
+        else if (++includes_ > k_max_includes)
+            report(node, "limit", fmt::format("more than {} includes", k_max_includes));
+        else
+            return load(*path, &node);
+        return nullptr;
+    }
+
+    Node* copy(const Node& node) { return &pool_.emplace_back(node); }
+
+    static bool are_stages(const Node& base, const Node& over, std::string_view key)
+    {
+        return key == "stages" && base.is_list() && over.is_list();
+    }
+
+    // `over` wins. Both may be null; what is shared by aliases is copied before it changes.
+    Node* merge(Node* base, Node* over, bool is_top = true)
+    {
+        if (!base || !over)
+            return over ? over : base;
+        if (!base->is_map() || !over->is_map())
+            return over;
+        Node* merged = copy(*base);
+        merged->mark = over->mark;
+        merged->offset = over->offset;
+        for (std::size_t i = 0; i < over->pairs(); ++i) {
+            const auto& name = over->key(i).text;
+            std::size_t at = 0;
+            while (at < merged->pairs() && merged->key(at).text != name)
+                ++at;
+            if (at == merged->pairs()) {
+                merged->items.insert(merged->items.end(), {&over->key(i), &over->value(i)});
+                continue;
+            }
+            Node& old = merged->value(at);
+            merged->items[2 * at] = &over->key(i);
+            merged->items[2 * at + 1] = is_top && are_stages(old, over->value(i), name) ? merge_stages(old, over->value(i))
+                                                                                        : merge(&old, &over->value(i), false);
+        }
+        return merged;
+    }
+
+    Node* merge_stages(const Node& base, const Node& over)
+    {
+        Node* merged = copy(base);
+        merged->mark = over.mark;
+        merged->offset = over.offset;
+        const auto count = merged->items.size();
+        const auto name_of = [](const Node* stage) {
+            const Node* name = stage->find("name");
+            return name && name->is_scalar() ? std::string_view(name->text) : std::string_view();
+        };
+        for (Node* stage : over.items) {
+            const auto name = name_of(stage);
+            std::size_t at = 0;
+            while (at < count && (name.empty() || name_of(merged->items[at]) != name))
+                ++at;
+            if (at < count)
+                merged->items[at] = merge(merged->items[at], stage, false);
+            else
+                merged->items.push_back(stage);
+        }
+        return merged;
+    }
+
+    const ReadFile& read_file_;
+    NodePool& pool_;
+    Sources& sources_;
+    Diagnostics& diagnostics_;
+    std::vector<std::string> open_; // files that are being read, outermost first
+    int includes_ = 0;
+};
+
+} // namespace
+
+Node* read_with_includes(const std::string& path, const ReadFile& read_file, NodePool& pool, Sources& sources,
+                         Diagnostics& diagnostics)
+{
+    Includer includer(read_file, pool, sources, diagnostics);
+    return includer.load(path, nullptr);
+}
+
+} // namespace gantry::pipeline::native

@@ -1,0 +1,209 @@
+#include "pipeline/frontend/model_types.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// matrix, caches, artifacts, build.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+// ---- matrix
+
+using Row = MapType<ScalarType>;
+
+const ObjectKeys& matrix_extras()
+{
+    static const Key rows[] = {
+        key<ListType<Row>, &Matrix::include>("include", "Further combinations, or further values for some."),
+        key<ListType<Row>, &Matrix::exclude>("exclude", "Combinations to leave out."),
+    };
+    static const ObjectKeys keys{"matrix", "a matrix", {{rows}}};
+    return keys;
+}
+
+bool read_axis(Reader& reader, const Node& name, const Node& values, Matrix& matrix)
+{
+    std::vector<Text> texts;
+    if (!values.is_list()) {
+        reader.wrong_type(values, "a list of values", values.is_scalar() ? fmt::format("write [{}]", clip(values.text)) : "");
+        return false;
+    }
+    if (values.items.empty())
+        reader.error(name, "bad-value", fmt::format("the axis '{}' has no values", clip(name.text)), "remove it, or give it one");
+    ListType<AnyTextType>::read(reader, values, texts);
+    matrix.axes.emplace_back(name.text, std::move(texts));
+    return true;
+}
+
+// ---- caches
+
+const Words k_cache_modes{{"shared", "private", "locked"}, "a mode of a cache"};
+const Words k_cache_policies{{"pull", "push", "pull-push"}, "a policy of a cache"};
+
+const ObjectKeys& cache_key_keys()
+{
+    static const Key rows[] = {key<OneOrListType<NameType>, &Cache::key_files>("files", "Files whose contents make the key.")};
+    static const ObjectKeys keys{"cache_key", "the key of a cache", {{rows}}, {"files"}};
+    return keys;
+}
+
+struct CacheKeyType { // text, or {files}
+    using Value = Cache;
+    static bool read(Reader& reader, const Node& node, Cache& cache)
+    {
+        return node.is_map() ? read_object(reader, node, cache_key_keys(), &cache) : FilledTextType::read(reader, node, cache.key);
+    }
+    static Out write(const Cache& cache)
+    {
+        if (!cache.key_files.empty())
+            return write_object(cache_key_keys(), &cache);
+        return cache.key.empty() ? Out() : TextType::write(cache.key);
+    }
+    static Out schema(SchemaBuilder& builder)
+    {
+        return either_schema({FilledTextType::schema(builder), builder.ref(cache_key_keys())});
+    }
+};
+
+const ObjectKeys& cache_keys()
+{
+    static const Key rows[] = {
+        key<NameType, &Cache::name>("name", "Name of the cache."),
+        key<FilledTextType, &Cache::path>("path", "Folder in the containers."),
+        whole<CacheKeyType>("key", "What the contents depend on: text, or the contents of files."),
+        key<OneOrListType<TextType>, &Cache::fallback_keys>("fallback_keys", "Beginnings of keys to take instead, in turn."),
+        key<WordType<k_cache_modes>, &Cache::mode>("mode", "shared: all at once; private: a copy each; locked: one after another."),
+        key<WordType<k_cache_policies>, &Cache::policy>("policy", "Whether it is read, written, or both."),
+    };
+    static const ObjectKeys keys{"cache", "a cache", {{rows}}, {"name", "path"}};
+    return keys;
+}
+
+// ---- artifacts
+
+const Words k_artifact_times{{"on_success", "on_failure", "always"}, "a time to keep artifacts"};
+using Paths = OneOrListType<FilledTextType>;
+
+const ObjectKeys& artifact_keys()
+{
+    static const Key rows[] = {
+        key<Paths, &Artifacts::paths>("paths", "Files, folders and globs, relative to the workspace."),
+        key<OneOrListType<NameType>, &Artifacts::exclude>("exclude", "Globs of what is not kept."),
+        key<WordType<k_artifact_times>, &Artifacts::when>("when", "on_success (default), on_failure or always."),
+        key<DurationType, &Artifacts::expire_in>("expire_in", "How long they are kept."),
+        key<SortedType<MapType<OneOrListType<NameType>>>, &Artifacts::reports>("reports", "Reports by kind: junit, coverage."),
+    };
+    static const ObjectKeys keys{"artifacts", "artifacts", {{rows}}};
+    return keys;
+}
+
+// ---- build
+
+const ObjectKeys& build_keys()
+{
+    using Texts = OneOrListType<FilledTextType>;
+    using Strings = OneOrListType<NameType>;
+    static const Key rows[] = {
+        key<FilledTextType, &Build::context>("context", "Folder that the build sees (default: the workspace)."),
+        key<FilledTextType, &Build::dockerfile>("dockerfile", "Path of the Dockerfile in the context."),
+        key<AnyTextType, &Build::dockerfile_inline>("dockerfile_inline", "The Dockerfile itself."),
+        key<FilledTextType, &Build::target>("target", "Stage of the Dockerfile to build."),
+        key<AssignmentsType, &Build::args>("args", "Build arguments."),
+        key<Texts, &Build::tags>("tags", "Names of the image."),
+        key<Texts, &Build::cache_from>("cache_from", "Images to take layers from."),
+        key<Texts, &Build::cache_to>("cache_to", "Where to keep layers."),
+        key<AssignmentsType, &Build::labels>("labels", "Labels of the image."),
+        key<StringType, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
+        key<Strings, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
+        key<Strings, &Build::platforms>("platforms", "Platforms to build for."),
+        key<Strings, &Build::secrets>("secrets", "Secrets for RUN --mount=type=secret."),
+        key<Strings, &Build::ssh>("ssh", "SSH agents for RUN --mount=type=ssh."),
+        key<BooleanType, &Build::pull>("pull", "Always look for newer base images."),
+        key<BooleanType, &Build::no_cache>("no_cache", "Run every instruction anew."),
+        key<SizeType, &Build::shm_size_bytes>("shm_size", "Size of /dev/shm during the build."),
+    };
+    static const ObjectKeys keys{"build", "build", {{rows}}, {}, {{"dockerfile", "dockerfile_inline"}}};
+    return keys;
+}
+
+} // namespace
+
+bool MatrixType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = reader.key_mark();
+    if (!node.is_map()) {
+        reader.wrong_type(node, "a map of axes", "write matrix: { version: [\"1\", \"2\"] }");
+        return false;
+    }
+    for (std::size_t i = 0; i < node.pairs(); ++i) {
+        const auto& name = node.key(i);
+        const Reader::Inside inside(reader, name);
+        if (name.text == "include")
+            ListType<Row>::read(reader, node.value(i), value.include);
+        else if (name.text == "exclude")
+            ListType<Row>::read(reader, node.value(i), value.exclude);
+        else if (name.text.substr(0, 2) != "x-" && check_variable_name(reader, name, name.text))
+            read_axis(reader, name, node.value(i), value);
+    }
+    return true;
+}
+
+Out MatrixType::write(const Value& value)
+{
+    Out map = MapType<ListType<TextType>>::write(value.axes);
+    for (auto& [name, rows] : write_object(matrix_extras(), &value).pairs)
+        map.set(name, std::move(rows));
+    return map;
+}
+
+Out MatrixType::schema(SchemaBuilder& builder)
+{
+    Out schema = builder.object(matrix_extras());
+    Out values = list_schema(AnyTextType::schema(builder));
+    values.set("minItems", Out(1));
+    schema.set("additionalProperties", std::move(values));
+    schema.set("propertyNames", Out::map({{"pattern", Out("^[^= ]+$")}}));
+    return schema;
+}
+
+bool CacheType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = node.mark;
+    return read_object(reader, node, cache_keys(), &value);
+}
+
+Out CacheType::write(const Value& value) { return write_object(cache_keys(), &value); }
+
+Out CacheType::schema(SchemaBuilder& builder) { return builder.ref(cache_keys()); }
+
+bool ArtifactsType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = reader.key_mark();
+    return node.is_list() ? Paths::read(reader, node, value.paths) : read_object(reader, node, artifact_keys(), &value);
+}
+
+Out ArtifactsType::write(const Value& value) { return write_object(artifact_keys(), &value); }
+
+Out ArtifactsType::schema(SchemaBuilder& builder)
+{
+    return either_schema({list_schema(FilledTextType::schema(builder)), builder.ref(artifact_keys())});
+}
+
+bool BuildType::read(Reader& reader, const Node& node, Value& value)
+{
+    value.mark = reader.key_mark();
+    return node.is_scalar() ? FilledTextType::read(reader, node, value.context) : read_object(reader, node, build_keys(), &value);
+}
+
+Out BuildType::write(const Value& value) { return write_object(build_keys(), &value); }
+
+Out BuildType::schema(SchemaBuilder& builder)
+{
+    return either_schema({FilledTextType::schema(builder), builder.ref(build_keys())});
+}
+
+} // namespace gantry::pipeline::native

@@ -1,0 +1,82 @@
+#include "pipeline/frontend/yaml_tree.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+Mark mark_at(std::string_view text, std::size_t offset, int file)
+{
+    const auto before = text.substr(0, offset);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto newline = before.rfind('\n');
+    const auto column = newline == std::string_view::npos ? offset : offset - newline - 1;
+    return {file, static_cast<int>(line), static_cast<int>(column) + 1};
+}
+
+bool is_forbidden(unsigned char c) { return c == 0x7f || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'); }
+
+std::size_t first_invalid_utf8(std::string_view text)
+{
+    // Lines are checked one by one, so the answer is exact to the line's first bad byte at a linear price.
+    for (std::size_t start = 0; start < text.size();) {
+        const auto end = std::min(text.find('\n', start), text.size() - 1) + 1;
+        const auto line = text.substr(start, end - start);
+        if (!is_utf8(line)) {
+            auto good = start;
+            while (good < end) {
+                const auto lead = static_cast<unsigned char>(text[good]);
+                const std::size_t width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+                if (!is_utf8(text.substr(good, std::min(width, end - good))))
+                    return good;
+                good += width;
+            }
+            return start;
+        }
+        start = end;
+    }
+    return std::string_view::npos;
+}
+
+bool looks_like_utf16(std::string_view text)
+{
+    if (text.size() < 2)
+        return false;
+    const auto first = static_cast<unsigned char>(text[0]), second = static_cast<unsigned char>(text[1]);
+    return (first == 0xff && second == 0xfe) || (first == 0xfe && second == 0xff) || (first == 0) != (second == 0);
+}
+
+} // namespace
+
+bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnostics)
+{
+    const std::string_view text = file.text;
+    const auto refuse = [&](std::string code, std::size_t offset, std::string message, std::string hint) {
+        diagnostics.push_back({Severity::error, std::move(code), std::move(message),
+                               mark_at(text, offset, file_index), 1, "", std::move(hint)});
+        return false;
+    };
+    if (text.size() > k_max_text_bytes)
+        return refuse("limit", 0, fmt::format("the file has {} bytes; at most {} are read", text.size(), k_max_text_bytes),
+                      "move scripts into files of their own");
+    if (looks_like_utf16(text))
+        return refuse("encoding", 0, "the file is UTF-16", "save it as UTF-8");
+    const auto control = std::find_if(text.begin(), text.end(), is_forbidden);
+    if (control != text.end()) {
+        const auto code = static_cast<unsigned>(static_cast<unsigned char>(*control));
+        return refuse("encoding", static_cast<std::size_t>(control - text.begin()),
+                      fmt::format("the control character 0x{:02x} cannot stand here", code),
+                      code == 0 ? "this looks like a binary file" : "in double quotes, write it as \\x" + fmt::format("{:02x}", code));
+    }
+    if (const auto bad = first_invalid_utf8(text); bad != std::string_view::npos)
+        return refuse("encoding", bad, fmt::format("the byte 0x{:02x} is not UTF-8", static_cast<unsigned char>(text[bad])),
+                      "save the file as UTF-8");
+    return true;
+}
+
+} // namespace gantry::pipeline::native
