@@ -165,6 +165,18 @@ TEST_CASE("cancelling both cancels each", "[base]")
     CHECK(record.size() == 4);
 }
 
+TEST_CASE("first_of ends with the first, after the other has cleaned up", "[base]")
+{
+    std::vector<std::string> record;
+
+    run_to_end(first_of(clean_up_when_cancelled(record), turn()));
+    CHECK(record == std::vector<std::string>{"cancelled", "cleaned up"});
+
+    CHECK_THROWS_WITH(run_to_end(first_of(fail(Errc::denied, "no"), never())), "no");
+    CHECK_NOTHROW(run_to_end(first_of(turn(), fail(Errc::denied, "too late"))));
+    CHECK(is_cancellation(cancel_when_waiting(first_of(never(), never()))));
+}
+
 TEST_CASE("is_cancellation knows Asio's and our own, and nothing else", "[base]")
 {
     using boost::system::system_error;
