@@ -2,6 +2,7 @@
 
 #include "engine/engine.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,16 +19,19 @@ struct DockerOptions {
     std::string context;     // $DOCKER_CONTEXT
     std::string config_dir;  // $DOCKER_CONFIG or ~/.docker: config.json (contexts, credentials)
     std::string runtime_dir; // $XDG_RUNTIME_DIR, for rootless sockets
+    std::chrono::milliseconds retry_delay{500}; // before the second try of a pull; doubles with each further one
 };
 DockerOptions docker_options_from_environment();
 
-// The places that are tried, in order: host, DOCKER_HOST, the current context, /var/run/docker.sock, Podman's sockets
-// (only the first group that is given counts). For messages and `gantry doctor`.
+// The places that are tried, in order: host, DOCKER_HOST, the current context, the default sockets of Docker, of rootless
+// Docker and of Podman (only the first group that is given counts). For messages and `gantry doctor`. Throws bad_input for a
+// context that does not exist.
 struct DockerEndpoint {
     std::string url;
     std::string source; // "--engine-host", "DOCKER_HOST", "context 'remote'", "default"
     std::string ca_file, cert_file, key_file; // TLS
     bool tls = false;
+    bool verify = true; // the daemon's certificate; false only by a context's SkipTLSVerify
 };
 std::vector<DockerEndpoint> docker_endpoints(const DockerOptions& options);
 

@@ -1,0 +1,232 @@
+#include "engine/docker/answers.hpp"
+
+#include "base/format.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+std::chrono::system_clock::time_point time_of(const std::string& text)
+{
+    return parse_time(text).value_or(std::chrono::system_clock::time_point{});
+}
+
+void sort_by_name(std::vector<Object>& objects)
+{
+    std::sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) { return a.name < b.name; });
+}
+
+// "repo" of "host:5000/repo:tag@digest".
+std::string_view repository_of(std::string_view image)
+{
+    image = image.substr(0, image.find('@'));
+    const auto slash = image.rfind('/');
+    const auto colon = image.rfind(':');
+    if (colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash))
+        image = image.substr(0, colon);
+    return image;
+}
+
+std::string digest_for(const std::vector<std::string>& digests, const std::string& image)
+{
+    const auto repository = repository_of(image);
+    for (const auto& digest : digests) {
+        const auto candidate = std::string_view(digest).substr(0, digest.find('@'));
+        const bool same = candidate == repository || (candidate.size() > repository.size() && candidate.ends_with(repository) &&
+                                                      candidate[candidate.size() - repository.size() - 1] == '/');
+        if (same)
+            return digest;
+    }
+    return digests.empty() ? std::string() : digests.front();
+}
+
+ContainerState state_of(const std::string& status)
+{
+    if (status == "created" || status == "configured" || status == "initialized")
+        return ContainerState::created;
+    if (status == "running" || status == "paused" || status == "restarting" || status == "stopping")
+        return ContainerState::running;
+    return ContainerState::exited;
+}
+
+std::string address_of(const Json& settings)
+{
+    const auto& networks = field(settings, "Networks");
+    if (networks.is_object())
+        for (const auto& network : networks)
+            if (const auto address = text_field(network, "IPAddress"); !address.empty())
+                return address;
+    return text_field(settings, "IPAddress");
+}
+
+std::uint16_t port_number(const std::string& text)
+{
+    return static_cast<std::uint16_t>(std::strtoul(text.c_str(), nullptr, 10));
+}
+
+// {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}], "81/tcp": null}
+std::vector<Port> ports_of(const Json& bindings)
+{
+    std::vector<Port> ports;
+    if (!bindings.is_object())
+        return ports;
+    for (const auto& item : bindings.items()) {
+        if (!item.value().is_array())
+            continue;
+        for (const auto& binding : item.value()) {
+            Port port;
+            const auto slash = item.key().find('/');
+            port.container_port = port_number(item.key());
+            if (slash != std::string::npos)
+                port.protocol = item.key().substr(slash + 1);
+            port.host_ip = text_field(binding, "HostIp");
+            port.host_port = port_number(text_field(binding, "HostPort"));
+            ports.push_back(std::move(port));
+        }
+    }
+    return ports;
+}
+
+std::string health_of(const Json& state)
+{
+    auto& health = field(state, "Health").is_null() ? field(state, "Healthcheck") : field(state, "Health");
+    auto status = text_field(health, "Status");
+    return status == "none" ? std::string() : status;
+}
+
+} // namespace
+
+EngineInfo engine_info(const Json& version, const Json& info)
+{
+    EngineInfo result;
+    result.name = "docker";
+    result.version = text_field(version, "Version");
+    result.version = result.version.substr(0, result.version.find('+')); // without the distribution's own suffix
+    result.id = text_field(info, "ID");
+    result.os = text_field(version, "Os");
+    result.architecture = text_field(version, "Arch");
+    result.root_dir = text_field(info, "DockerRootDir");
+    result.cgroup_version = text_field(info, "CgroupVersion");
+    result.storage_driver = text_field(info, "Driver");
+    result.cpus = static_cast<int>(number_field(info, "NCPU"));
+    result.memory_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(info, "MemTotal")));
+    result.live_restore = flag_field(info, "LiveRestoreEnabled");
+    result.rootless = flag_field(info, "Rootless");
+    for (const auto& option : list_field(info, "SecurityOptions"))
+        if (option.find("name=rootless") != std::string::npos)
+            result.rootless = true;
+    result.warnings = list_field(info, "Warnings");
+    return result;
+}
+
+ImageInfo image_info(const Json& answer, const std::string& image)
+{
+    const auto& config = field(answer, "Config");
+    ImageInfo info;
+    info.id = text_field(answer, "Id");
+    if (!info.id.empty() && info.id.find(':') == std::string::npos)
+        info.id = "sha256:" + info.id;
+    info.digest = digest_for(list_field(answer, "RepoDigests"), image);
+    info.entrypoint = list_field(config, "Entrypoint");
+    info.command = list_field(config, "Cmd");
+    info.environment = list_field(config, "Env");
+    info.user = text_field(config, "User");
+    info.working_dir = text_field(config, "WorkingDir");
+    info.stop_signal = text_field(config, "StopSignal");
+    const auto test = list_field(field(config, "Healthcheck"), "Test");
+    info.has_healthcheck = !test.empty() && test.front() != "NONE";
+    info.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(answer, "Size")));
+    return info;
+}
+
+ContainerStatus container_status(const Json& answer)
+{
+    const auto& state = field(answer, "State");
+    const auto& settings = field(answer, "NetworkSettings");
+    ContainerStatus status;
+    status.state = state_of(text_field(state, "Status"));
+    status.health = health_of(state);
+    status.exit.exit_code = static_cast<int>(number_field(state, "ExitCode"));
+    status.exit.oom_killed = flag_field(state, "OOMKilled");
+    status.exit.error = text_field(state, "Error");
+    status.started = time_of(text_field(state, "StartedAt"));
+    status.finished = time_of(text_field(state, "FinishedAt"));
+    status.ip_address = address_of(settings);
+    status.ports = ports_of(field(settings, "Ports"));
+    return status;
+}
+
+std::vector<Object> containers_of(const Json& answer)
+{
+    std::vector<Object> objects;
+    for (const auto& item : items_of(answer)) {
+        const auto names = list_field(item, "Names");
+        auto name = names.empty() ? std::string() : names.front();
+        if (name.rfind('/', 0) == 0)
+            name.erase(0, 1);
+        objects.push_back(Object{ObjectKind::container, text_field(item, "Id"), name, map_field(item, "Labels")});
+    }
+    sort_by_name(objects);
+    return objects;
+}
+
+std::vector<Object> networks_of(const Json& answer)
+{
+    std::vector<Object> objects;
+    for (const auto& item : items_of(answer))
+        objects.push_back(
+            Object{ObjectKind::network, text_field(item, "Id"), text_field(item, "Name"), map_field(item, "Labels")});
+    sort_by_name(objects);
+    return objects;
+}
+
+std::vector<Object> volumes_of(const Json& answer)
+{
+    std::vector<Object> objects;
+    for (const auto& item : items_of(field(answer, "Volumes"))) {
+        const auto name = text_field(item, "Name");
+        objects.push_back(Object{ObjectKind::volume, name, name, map_field(item, "Labels")});
+    }
+    sort_by_name(objects);
+    return objects;
+}
+
+std::optional<EngineEvent> engine_event(const Json& message)
+{
+    constexpr std::string_view k_health = "health_status";
+    if (text_field(message, "Type") != "container")
+        return std::nullopt;
+    EngineEvent event;
+    const auto action = text_field(message, "Action");
+    const auto& actor = field(message, "Actor");
+    event.labels = map_field(actor, "Attributes");
+    event.container = event.labels["name"];
+    if (action == "start")
+        event.kind = EngineEvent::Kind::started;
+    else if (action == "die" || action == "died")
+        event.kind = EngineEvent::Kind::died;
+    else if (action == "oom")
+        event.kind = EngineEvent::Kind::oom;
+    else if (action == "destroy" || action == "remove")
+        event.kind = EngineEvent::Kind::destroyed;
+    else if (action.rfind(k_health, 0) == 0)
+        event.kind = EngineEvent::Kind::health;
+    else
+        return std::nullopt;
+    if (event.kind == EngineEvent::Kind::health && action.size() > k_health.size() + 2)
+        event.health = action.substr(k_health.size() + 2);
+    for (const auto* key : {"exitCode", "containerExitCode"})
+        if (const auto found = event.labels.find(key); found != event.labels.end())
+            event.exit_code = std::atoi(found->second.c_str());
+    for (const auto* key : {"name", "image", "exitCode", "containerExitCode", "execDuration", "signal"})
+        event.labels.erase(key);
+    event.time = std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::nanoseconds(number_field(message, "timeNano"))));
+    return event;
+}
+
+} // namespace gantry::engine::docker

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "engine/docker/json.hpp"
+#include "engine/spec.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The daemon's answers as values; pure, and total: whatever is missing stays empty.
+
+namespace gantry::engine::docker {
+
+EngineInfo engine_info(const Json& version, const Json& info);
+// `image` as it was asked for, to choose among the digests.
+ImageInfo image_info(const Json& answer, const std::string& image);
+ContainerStatus container_status(const Json& answer);
+// Sorted by name.
+std::vector<Object> containers_of(const Json& answer);
+std::vector<Object> networks_of(const Json& answer);
+std::vector<Object> volumes_of(const Json& answer);
+// Nothing for the events that nobody asked for.
+std::optional<EngineEvent> engine_event(const Json& message);
+
+} // namespace gantry::engine::docker

@@ -1,0 +1,104 @@
+#include "engine/docker/answers.hpp"
+#include "engine/docker/docker_engine.hpp"
+
+#include <fmt/format.h>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr auto k_limit = 30s;
+constexpr auto k_create_limit = 60s;
+constexpr auto k_start_limit = 120s;
+constexpr std::size_t k_exit_limit_bytes = 64 * 1024;
+
+} // namespace
+
+awaitable<void> DockerEngine::create_container(const ContainerSpec& spec)
+{
+    co_await api_->connect();
+    Json body = container_body(spec, dialect());
+    // The API reads an empty command as "the image's" unless an entrypoint is given too.
+    if (spec.command && spec.command->empty() && !spec.entrypoint) {
+        const auto image = co_await existing_image(spec.image);
+        body["Entrypoint"] = image.entrypoint;
+    }
+    Request request("POST", "/containers/create?name=" + encode_query(spec.name));
+    if (!spec.platform.empty())
+        request.target += "&platform=" + encode_query(spec.platform);
+    request.body = dump(body);
+    co_await api_->send(std::move(request), k_create_limit);
+    if (spec.network == ContainerSpec::Network::endpoints && spec.endpoints.size() > 1 && !takes_all_endpoints(dialect()))
+        co_await connect_further(spec);
+}
+
+awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
+{
+    std::exception_ptr failure;
+    try {
+        for (std::size_t index = 1; index < spec.endpoints.size(); ++index) {
+            const auto& endpoint = spec.endpoints[index];
+            Request request("POST", "/networks/" + encode_path(endpoint.network) + "/connect");
+            request.body = dump({{"Container", spec.name}, {"EndpointConfig", endpoint_body(endpoint)}});
+            co_await api_->send(std::move(request), k_limit);
+        }
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure)
+        co_return;
+    // The creation as a whole has failed: nothing of it stays.
+    co_await ignore_cancellation();
+    try {
+        co_await remove(ObjectKind::container, spec.name);
+    } catch (const Error&) {
+        // The first failure says more; the caller's reaper knows the name.
+    }
+    std::rethrow_exception(failure);
+}
+
+awaitable<void> DockerEngine::start_container(const std::string& container)
+{
+    Request request("POST", container_path(container, "/start"));
+    co_await api_->send(std::move(request), k_start_limit);
+}
+
+awaitable<ContainerExit> DockerEngine::wait_container(const std::string& container)
+{
+    co_await api_->connect();
+    // Docker answers with the header at once, Podman with all of it at the end.
+    const std::chrono::nanoseconds header_limit = dialect().podman ? std::chrono::nanoseconds(24h * 365) : k_limit;
+    Request request("POST", container_path(container, "/wait?condition=not-running"));
+    const auto exchange = co_await api_->open(std::move(request), header_limit);
+    const auto text = co_await exchange->read_all(k_exit_limit_bytes);
+    if (text.empty())
+        throw Error(Errc::unavailable, "the container engine went away while a container ran");
+    const auto answer = parse_json(text);
+    const auto status = co_await inspect_container(container);
+
+    ContainerExit exit = status.exit;
+    exit.exit_code = static_cast<int>(number_field(answer, "StatusCode"));
+    if (const auto error = text_field(field(answer, "Error"), "Message"); !error.empty())
+        exit.error = error;
+    co_return exit;
+}
+
+awaitable<void> DockerEngine::kill_container(const std::string& container, const std::string& signal)
+{
+    Request request("POST", container_path(container, "/kill?signal=" + encode_query(signal)));
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    if (answer.status != 404 && answer.status != 409) // it does not run
+        check(answer);
+}
+
+awaitable<ContainerStatus> DockerEngine::inspect_container(const std::string& container)
+{
+    Request request("GET", container_path(container, "/json"));
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    if (answer.status == 404)
+        co_return ContainerStatus();
+    check(answer);
+    co_return container_status(parse_json(answer.body));
+}
+
+} // namespace gantry::engine::docker

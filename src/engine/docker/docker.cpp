@@ -1,0 +1,48 @@
+#include "engine/docker/docker.hpp"
+
+#include "engine/docker/answers.hpp"
+#include "engine/docker/docker_engine.hpp"
+#include "engine/docker/pull.hpp"
+
+#include <fmt/format.h>
+
+namespace gantry::engine {
+
+namespace docker {
+
+DockerEngine::DockerEngine(asio::thread_pool& pool, DockerOptions options)
+    : api_(std::make_shared<Api>(pool, std::move(options)))
+{
+}
+
+DockerEngine::~DockerEngine() = default;
+
+Dialect DockerEngine::dialect() const
+{
+    Dialect dialect;
+    dialect.api_minor = api_->negotiated().api_minor;
+    dialect.podman = api_->negotiated().podman;
+    return dialect;
+}
+
+awaitable<EngineInfo> DockerEngine::probe()
+{
+    constexpr auto k_limit = 10s;
+    const Request info_request("GET", "/info");
+    const auto info = co_await api_->json(info_request, k_limit);
+    auto result = engine_info(api_->negotiated().version, info);
+    result.name = api_->negotiated().podman ? "podman" : "docker";
+    result.api_version = fmt::format("1.{}", api_->negotiated().api_minor);
+    result.endpoint = api_->connector().endpoint().url;
+    result.local = api_->connector().local();
+    co_return result;
+}
+
+} // namespace docker
+
+std::unique_ptr<Engine> make_docker(asio::any_io_executor, asio::thread_pool& pool, DockerOptions options)
+{
+    return std::make_unique<docker::DockerEngine>(pool, std::move(options));
+}
+
+} // namespace gantry::engine

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "engine/docker/api.hpp"
+#include "engine/docker/bodies.hpp"
+#include "engine/engine.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace gantry::engine::docker {
+
+struct PullInFlight;
+
+// Its functions are defined by subject: docker.cpp, images.cpp, containers.cpp, streams.cpp, objects.cpp, events.cpp.
+class DockerEngine final : public Engine {
+public:
+    DockerEngine(asio::thread_pool& pool, DockerOptions options);
+    ~DockerEngine() override;
+
+    awaitable<EngineInfo> probe() override;
+    awaitable<std::optional<ImageInfo>> find_image(const std::string& image) override;
+    awaitable<ImageInfo> pull_image(const std::string& image, const std::string& platform,
+                                    std::function<void(const PullProgress&)> progress) override;
+    awaitable<ImageInfo> import_image(const std::string& tag, const Labels& labels,
+                                      const std::vector<std::string>& command, std::string tar) override;
+    awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
+                                          const Labels& labels) override;
+    awaitable<void> create_network(const NetworkSpec& spec) override;
+    awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
+    awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;
+    awaitable<void> create_container(const ContainerSpec& spec) override;
+    awaitable<std::unique_ptr<Attachment>> attach(const std::string& container, const AttachOptions& options) override;
+    awaitable<void> start_container(const std::string& container) override;
+    awaitable<ContainerExit> wait_container(const std::string& container) override;
+    awaitable<void> kill_container(const std::string& container, const std::string& signal) override;
+    awaitable<ContainerStatus> inspect_container(const std::string& container) override;
+    awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
+    awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) override;
+    awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
+    awaitable<std::vector<Object>> list(const Labels& labels) override;
+    awaitable<void> remove(ObjectKind kind, const std::string& name) override;
+    awaitable<void> watch(const Labels& labels, std::function<void()> ready,
+                          std::function<void(const EngineEvent&)> on_event) override;
+
+private:
+    Dialect dialect() const;
+    awaitable<ImageInfo> existing_image(const std::string& image);
+    awaitable<ImageInfo> pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight);
+    awaitable<void> connect_further(const ContainerSpec& spec);
+    awaitable<void> wait_until_gone(const std::string& container);
+    awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
+
+    std::shared_ptr<Api> api_;
+    std::map<std::string, std::shared_ptr<PullInFlight>> pulls_;
+};
+
+// "/containers/x/start" and the like.
+inline std::string container_path(const std::string& container, const std::string& rest)
+{
+    return "/containers/" + encode_path(container) + rest;
+}
+
+} // namespace gantry::engine::docker

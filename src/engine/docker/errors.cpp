@@ -1,0 +1,131 @@
+#include "engine/docker/api.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+Errc code_of(int status)
+{
+    switch (status) {
+    case 400:
+    case 406:
+    case 411:
+    case 413:
+        return Errc::bad_input;
+    case 401:
+    case 403:
+        return Errc::denied;
+    case 404:
+        return Errc::not_found;
+    case 405:
+    case 501:
+        return Errc::unsupported;
+    case 408:
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+        return Errc::unavailable;
+    case 409:
+        return Errc::conflict;
+    default:
+        return Errc::internal;
+    }
+}
+
+struct Situation {
+    std::string_view text; // in lower case
+    Errc code;
+    std::string_view hint;
+};
+
+constexpr std::array k_situations = {
+    Situation{"no space left on device", Errc::no_space, "free some: docker system prune, or gantry prune"},
+    Situation{"disk quota exceeded", Errc::no_space, ""},
+    Situation{"http request to an https server", Errc::bad_input, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"},
+    Situation{"pull access denied", Errc::denied, "if the image exists, sign in: docker login REGISTRY"},
+    Situation{"unauthorized", Errc::denied, "sign in: docker login REGISTRY"},
+    Situation{"no basic auth credentials", Errc::denied, "sign in: docker login REGISTRY"},
+    Situation{"access to the resource is denied", Errc::denied, "sign in: docker login REGISTRY"},
+    Situation{"manifest unknown", Errc::not_found, ""},
+    Situation{"no matching manifest for", Errc::not_found, "the image has no variant for this platform"},
+    Situation{"server gave http response to https client", Errc::bad_input,
+              "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
+    Situation{"toomanyrequests", Errc::unavailable, "the registry limits how often one may pull: docker login"},
+    Situation{"executable file not found", Errc::bad_input, ""},
+    Situation{"unable to find user", Errc::bad_input, ""},
+    Situation{"unable to find group", Errc::bad_input, ""},
+    Situation{"no matching entries in passwd file", Errc::bad_input, ""},
+    Situation{"no matching entries in group file", Errc::bad_input, ""},
+    Situation{"exec format error", Errc::bad_input, "the image is for another architecture, or the file has no #! line"},
+    Situation{"starting container process caused", Errc::bad_input, ""},
+    Situation{"unable to start container process: exec", Errc::bad_input, ""},
+    Situation{"invalid reference format", Errc::bad_input, ""},
+    Situation{"non-overlapping ipv4 address pool", Errc::unavailable,
+              "the engine has no address range left for networks: docker network prune"},
+    Situation{"no such host", Errc::unavailable, ""},
+    Situation{"connection refused", Errc::unavailable, ""},
+    Situation{"connection reset by peer", Errc::unavailable, ""},
+    Situation{"i/o timeout", Errc::unavailable, ""},
+    Situation{"tls handshake timeout", Errc::unavailable, ""},
+    Situation{"unexpected http status: 5", Errc::unavailable, ""},
+    Situation{"unexpected eof", Errc::unavailable, ""},
+    Situation{"network is unreachable", Errc::unavailable, ""},
+    Situation{"client.timeout exceeded", Errc::unavailable, ""},
+    Situation{"request canceled", Errc::unavailable, ""},
+    Situation{"filesystem layer verification failed", Errc::unavailable, ""},
+};
+
+// Docker answers {"message": …}, Podman {"cause": …, "message": …}; a proxy in between may answer anything.
+std::string message_of(int status, std::string_view body)
+{
+    constexpr std::size_t k_limit_bytes = 4000;
+    auto value = Json::parse(body, nullptr, false);
+    std::string message = value.is_discarded() ? std::string(trim(body)) : text_field(value, "message");
+    if (message.empty())
+        message = fmt::format("the container engine answered with status {}", status);
+    if (message.size() > k_limit_bytes)
+        message.resize(k_limit_bytes);
+    while (!message.empty() && (message.back() == '\n' || message.back() == '\r'))
+        message.pop_back();
+    return message;
+}
+
+} // namespace
+
+Error refused(int status, std::string_view body)
+{
+    const auto message = message_of(status, body);
+    // Other statuses say it all, and their messages carry names that users chose.
+    const bool ambiguous = status == 500 || (status == 400 && message.find("HTTPS server") != std::string::npos);
+    return ambiguous ? engine_error(message, code_of(status)) : Error(code_of(status), message);
+}
+
+Error engine_error(const std::string& message, Errc otherwise)
+{
+    const auto lower = to_lower(message);
+    for (const auto& situation : k_situations)
+        if (lower.find(situation.text) != std::string::npos)
+            return Error(situation.code, message, std::string(situation.hint));
+    return Error(otherwise, message);
+}
+
+Error pull_refused(int status, std::string_view body)
+{
+    return engine_error(message_of(status, body), code_of(status));
+}
+
+void check(const Answer& answer)
+{
+    if (!answer.ok())
+        throw refused(answer.status, answer.body);
+}
+
+} // namespace gantry::engine::docker

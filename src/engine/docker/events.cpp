@@ -1,0 +1,119 @@
+#include "base/clock.hpp"
+#include "base/format.hpp"
+#include "engine/docker/answers.hpp"
+#include "engine/docker/docker_engine.hpp"
+#include "engine/docker/pull.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr auto k_limit = 30s;
+
+// One connection of GET /events, and from where the next one goes on.
+class EventStream {
+public:
+    EventStream(Api& api, const Labels& labels) : api_(api)
+    {
+        Json filter = label_filter(labels);
+        filter["type"] = Json::array({"container"});
+        filter["event"] = Json::array({"start", "die", "oom", "health_status", "destroy"});
+        if (api.negotiated().podman)
+            filter["event"] = Json::array({"start", "died", "oom", "health_status", "remove"});
+        filters_ = encode_query(dump(filter));
+    }
+
+    awaitable<void> open()
+    {
+        // The header can come before the daemon listens to itself: it sends again what happened since just before.
+        if (last_nanoseconds_ == 0)
+            last_nanoseconds_ = co_await now_at_engine();
+        Request request("GET", fmt::format("/events?since={}.{:09}&filters={}", last_nanoseconds_ / 1'000'000'000,
+                                           last_nanoseconds_ % 1'000'000'000, filters_));
+        exchange_ = co_await api_.open(std::move(request), k_limit);
+        lines_ = JsonLines();
+    }
+
+    // Until the connection ends, which it does by throwing or by returning.
+    awaitable<void> read(const std::function<void(const EngineEvent&)>& on_event)
+    {
+        for (;;) {
+            const std::string piece = co_await exchange_->read();
+            if (piece.empty())
+                co_return;
+            lines_.feed(piece);
+            while (const auto message = lines_.next()) {
+                last_nanoseconds_ = std::max(last_nanoseconds_, number_field(*message, "timeNano") + 1);
+                if (const auto event = engine_event(*message))
+                    on_event(*event);
+            }
+        }
+    }
+
+private:
+    // Our own clock for a daemon on this machine; otherwise what the daemon itself says.
+    awaitable<std::int64_t> now_at_engine()
+    {
+        if (!api_.connector().local()) {
+            const Request request("GET", "/info");
+            const auto info = co_await api_.json(request, k_limit);
+            if (const auto time = parse_time(text_field(info, "SystemTime")))
+                co_return std::chrono::nanoseconds(time->time_since_epoch()).count();
+        }
+        co_return std::chrono::nanoseconds(system_clock().wall().time_since_epoch()).count();
+    }
+
+    Api& api_;
+    std::string filters_;
+    std::unique_ptr<Exchange> exchange_;
+    JsonLines lines_;
+    std::int64_t last_nanoseconds_ = 0;
+};
+
+EngineEvent connection_event(EngineEvent::Kind kind)
+{
+    EngineEvent event;
+    event.kind = kind;
+    event.time = system_clock().wall();
+    return event;
+}
+
+} // namespace
+
+awaitable<void> DockerEngine::watch(const Labels& labels, std::function<void()> ready,
+                                    std::function<void(const EngineEvent&)> on_event)
+{
+    co_await api_->connect();
+    const auto api = api_;
+    EventStream stream(*api, labels);
+    co_await stream.open();
+    ready();
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (;;) {
+        try {
+            co_await stream.read(on_event);
+        } catch (const Error& error) {
+            if (error.code() != Errc::unavailable && error.code() != Errc::timed_out)
+                throw;
+        }
+        on_event(connection_event(EngineEvent::Kind::lost));
+        for (std::chrono::nanoseconds pause = 20ms;; pause = std::min<std::chrono::nanoseconds>(pause * 2, 1s)) {
+            try {
+                co_await stream.open();
+                break;
+            } catch (const Error& error) {
+                if (error.code() != Errc::unavailable && error.code() != Errc::timed_out)
+                    throw;
+            }
+            timer.expires_after(pause);
+            co_await timer.async_wait(use_awaitable);
+        }
+        on_event(connection_event(EngineEvent::Kind::restored));
+    }
+}
+
+} // namespace gantry::engine::docker

@@ -1,0 +1,231 @@
+#include "engine/docker/answers.hpp"
+#include "engine/docker/credentials.hpp"
+#include "engine/docker/docker_engine.hpp"
+#include "engine/docker/pull.hpp"
+#include "engine/docker/reference.hpp"
+
+#include "base/clock.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr auto k_limit = 30s;
+constexpr auto k_silence_limit = 120s;
+constexpr auto k_image_limit = 600s; // writing a layer
+constexpr auto k_progress_interval = 50ms;
+constexpr int k_tries = 5;
+
+std::string create_target(const Reference& reference, const std::string& platform)
+{
+    auto target = fmt::format("/images/create?fromImage={}&tag={}", encode_query(reference.name()),
+                              encode_query(reference.digest.empty() ? reference.tag : reference.digest));
+    if (!platform.empty())
+        target += "&platform=" + encode_query(platform);
+    return target;
+}
+
+// Reads the messages of a pull or an import to the end, with `on_message` after each batch. Throws what they report.
+awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::function<void()> on_messages)
+{
+    JsonLines lines;
+    for (;;) {
+        const std::string piece = co_await with_deadline(k_silence_limit, "pull", exchange.read());
+        if (piece.empty())
+            break;
+        lines.feed(piece);
+        while (const auto message = lines.next())
+            meter.add(*message);
+        on_messages();
+    }
+    if (!meter.error().empty())
+        throw engine_error(meter.error(), Errc::internal);
+}
+
+awaitable<void> pull_once(Api& api, const Reference& reference, const std::string& platform, PullInFlight& flight,
+                          const std::string& image)
+{
+    Request request("POST", create_target(reference, platform));
+    const Secret auth = co_await registry_auth(api.pool(), api.options().config_dir, reference.registry);
+    if (!auth.empty())
+        request.headers.emplace_back("X-Registry-Auth", auth.reveal());
+    const auto exchange = co_await api.open_any(std::move(request), k_silence_limit);
+    if (exchange->status() >= 400) {
+        const auto body = co_await with_deadline(k_limit, "pull", exchange->read_all(1024 * 1024));
+        throw pull_refused(exchange->status(), body);
+    }
+    PullMeter meter(image);
+    const auto report = [&] {
+        const auto progress = meter.progress();
+        for (const auto& listener : flight.listeners)
+            listener(progress);
+    };
+    auto next_report = system_clock().now();
+    auto report_now_and_then = [&] {
+        if (const auto now = system_clock().now(); now >= next_report) {
+            next_report = now + k_progress_interval;
+            report();
+        }
+    };
+    co_await read_messages(*exchange, meter, std::ref(report_now_and_then));
+    report();
+}
+
+// Doubles with each try, and varies by half, so that many runners do not come back at the same moment.
+std::chrono::nanoseconds pause_before(int attempt, std::chrono::nanoseconds first)
+{
+    static thread_local std::minstd_rand random(std::random_device{}());
+    const auto whole = first * (1 << (attempt - 1));
+    return whole / 2 + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                           std::uniform_real_distribution<>(0.0, 0.5)(random) * static_cast<double>(whole.count())));
+}
+
+std::string command_change(const std::vector<std::string>& command)
+{
+    return "CMD " + dump(Json(command));
+}
+
+std::string changes_query(const Labels& labels, const std::vector<std::string>& command)
+{
+    std::string query;
+    for (const auto& [key, value] : labels)
+        query += "&changes=" + encode_query(label_change(key, value));
+    if (!command.empty())
+        query += "&changes=" + encode_query(command_change(command));
+    return query;
+}
+
+ReadPiece pieces_of(std::string bytes)
+{
+    constexpr std::size_t k_piece_bytes = 256 * 1024;
+    struct State {
+        std::string bytes;
+        std::size_t used = 0;
+    };
+    auto state = std::make_shared<State>();
+    state->bytes = std::move(bytes);
+    return [state]() -> awaitable<std::string> {
+        auto piece = state->bytes.substr(state->used, k_piece_bytes);
+        state->used += piece.size();
+        co_return piece;
+    };
+}
+
+} // namespace
+
+awaitable<std::optional<ImageInfo>> DockerEngine::find_image(const std::string& image)
+{
+    Request request("GET", "/images/" + encode_path(image) + "/json");
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    if (answer.status == 404)
+        co_return std::nullopt;
+    check(answer);
+    co_return image_info(parse_json(answer.body), image);
+}
+
+awaitable<ImageInfo> DockerEngine::existing_image(const std::string& image)
+{
+    auto found = co_await find_image(image);
+    if (!found)
+        throw Error(Errc::not_found, "no such image: " + image);
+    co_return std::move(*found);
+}
+
+awaitable<ImageInfo> DockerEngine::pull_image(const std::string& image, const std::string& platform,
+                                              std::function<void(const PullProgress&)> progress)
+{
+    const auto key = image + '\n' + platform;
+    const auto executor = co_await asio::this_coro::executor;
+    auto& slot = pulls_[key];
+    if (!slot)
+        slot = std::make_shared<PullInFlight>(executor);
+    const auto flight = slot;
+    const auto listener = flight->listeners.insert(
+        flight->listeners.end(), progress ? std::move(progress) : PullInFlight::Listener([](const PullProgress&) {}));
+
+    bool leads = false;
+    std::exception_ptr interrupted;
+    try {
+        while (!flight->result && !flight->failure) {
+            if (flight->led) {
+                co_await flight->changed.wait();
+                continue;
+            }
+            flight->led = leads = true;
+            flight->result = co_await pull_alone(image, platform, *flight);
+        }
+    } catch (...) {
+        const auto failure = std::current_exception();
+        (is_cancellation(failure) ? interrupted : flight->failure) = failure;
+    }
+    flight->listeners.erase(listener);
+    if (leads)
+        flight->led = false; // after a cancellation somebody else goes on
+    if (flight->result || flight->failure || flight->listeners.empty()) {
+        const auto found = pulls_.find(key);
+        if (found != pulls_.end() && found->second == flight)
+            pulls_.erase(found);
+    }
+    flight->changed.notify_all();
+    if (interrupted)
+        std::rethrow_exception(interrupted);
+    if (flight->failure)
+        std::rethrow_exception(flight->failure);
+    co_return *flight->result;
+}
+
+awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight)
+{
+    const auto reference = parse_reference(image);
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (int attempt = 1;; ++attempt) {
+        try {
+            co_await pull_once(*api_, reference, platform, flight, image);
+            break;
+        } catch (Error& error) {
+            if (error.code() != Errc::unavailable)
+                throw;
+            if (attempt == k_tries) {
+                error.add_context(fmt::format("after {} tries", k_tries));
+                throw;
+            }
+        }
+        timer.expires_after(pause_before(attempt, api_->options().retry_delay));
+        co_await timer.async_wait(use_awaitable);
+    }
+    co_return co_await existing_image(image);
+}
+
+awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const Labels& labels,
+                                                const std::vector<std::string>& command, std::string tar)
+{
+    const auto reference = parse_reference(tag);
+    Request request("POST", fmt::format("/images/create?fromSrc=-&repo={}&tag={}{}", encode_query(reference.name()),
+                                        encode_query(reference.tag), changes_query(labels, command)));
+    request.content_type = "application/x-tar";
+    request.stream = pieces_of(std::move(tar));
+    const auto exchange = co_await api_->open(std::move(request), k_image_limit);
+    PullMeter meter(tag);
+    co_await read_messages(*exchange, meter, [] {});
+    co_return co_await existing_image(tag);
+}
+
+awaitable<ImageInfo> DockerEngine::commit_container(const std::string& container, const std::string& tag,
+                                                    const Labels& labels)
+{
+    const auto reference = parse_reference(tag);
+    Request request("POST",
+                    fmt::format("/commit?container={}&repo={}&tag={}{}", encode_query(container),
+                                encode_query(reference.name()), encode_query(reference.tag), changes_query(labels, {})));
+    request.body = "{}";
+    co_await api_->send(std::move(request), k_image_limit);
+    co_return co_await existing_image(tag);
+}
+
+} // namespace gantry::engine::docker

@@ -1,0 +1,155 @@
+#include "base/format.hpp"
+#include "engine/docker/answers.hpp"
+#include "engine/docker/docker_engine.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+// Networks and volumes, what is there, and taking it away.
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr auto k_limit = 30s;
+constexpr auto k_remove_limit = 60s;
+constexpr auto k_in_use_limit = 10s;
+
+VolumeInfo volume_info(const Json& answer)
+{
+    VolumeInfo info;
+    info.name = text_field(answer, "Name");
+    info.mountpoint = text_field(answer, "Mountpoint");
+    return info;
+}
+
+std::string removal_path(ObjectKind kind, const std::string& name)
+{
+    switch (kind) {
+    case ObjectKind::container:
+        return container_path(name, "?force=1&v=1");
+    case ObjectKind::network:
+        return "/networks/" + encode_path(name);
+    case ObjectKind::volume:
+        return "/volumes/" + encode_path(name);
+    case ObjectKind::image:
+        return "/images/" + encode_path(name) + "?force=1";
+    }
+    return {};
+}
+
+bool being_removed(const Answer& answer)
+{
+    return answer.status == 409 && answer.body.find("already in progress") != std::string::npos;
+}
+
+// Something still holds it, perhaps only until the daemon has finished with it.
+bool in_use(ObjectKind kind, const Answer& answer)
+{
+    const auto text = to_lower(answer.body);
+    switch (kind) {
+    case ObjectKind::container:
+        return answer.status >= 500 && text.find("no space left") == std::string::npos;
+    case ObjectKind::network:
+        return text.find("active endpoints") != std::string::npos || text.find("being used") != std::string::npos;
+    case ObjectKind::volume:
+        return answer.status == 409;
+    case ObjectKind::image:
+        return false;
+    }
+    return false;
+}
+
+awaitable<void> ask(Api& api, Request request, Json& into)
+{
+    into = co_await api.json(std::move(request), k_limit);
+}
+
+} // namespace
+
+awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
+{
+    Request request("POST", "/networks/create");
+    request.body = dump(network_body(spec));
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    // An overlapping subnet is 403, an unknown driver 404.
+    if (answer.status == 403 || answer.status == 404)
+        throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
+    check(answer);
+}
+
+awaitable<VolumeInfo> DockerEngine::create_volume(const VolumeSpec& spec)
+{
+    // The daemon answers a second creation with the volume that is there.
+    if (co_await find_volume(spec.name))
+        throw Error(Errc::conflict, "a volume named " + spec.name + " exists already");
+    Request request("POST", "/volumes/create");
+    request.body = dump(volume_body(spec));
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    if (answer.status == 404)
+        throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
+    check(answer);
+    co_return volume_info(parse_json(answer.body));
+}
+
+awaitable<std::optional<VolumeInfo>> DockerEngine::find_volume(const std::string& name)
+{
+    Request request("GET", "/volumes/" + encode_path(name));
+    const auto answer = co_await api_->call(std::move(request), k_limit);
+    if (answer.status == 404)
+        co_return std::nullopt;
+    check(answer);
+    co_return volume_info(parse_json(answer.body));
+}
+
+awaitable<std::vector<Object>> DockerEngine::list(const Labels& labels)
+{
+    const auto filters = encode_query(dump(label_filter(labels)));
+    const auto containers_path = "/containers/json?all=1&filters=" + filters;
+    Json containers, networks, volumes;
+    co_await api_->connect();
+    co_await both(ask(*api_, Request("GET", containers_path), containers),
+                  both(ask(*api_, Request("GET", "/networks?filters=" + filters), networks),
+                       ask(*api_, Request("GET", "/volumes?filters=" + filters), volumes)));
+    auto all = containers_of(containers);
+    std::ranges::move(networks_of(networks), std::back_inserter(all));
+    std::ranges::move(volumes_of(volumes), std::back_inserter(all));
+    co_return all;
+}
+
+awaitable<void> DockerEngine::remove(ObjectKind kind, const std::string& name)
+{
+    co_await with_deadline(k_remove_limit, "remove " + name, remove_or_retry(kind, name));
+}
+
+awaitable<void> DockerEngine::remove_or_retry(ObjectKind kind, const std::string& name)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    std::chrono::nanoseconds waited{0};
+    for (std::chrono::nanoseconds pause = 10ms;; pause = std::min<std::chrono::nanoseconds>(pause * 2, 500ms)) {
+        Request request("DELETE", removal_path(kind, name));
+        const auto answer = co_await api_->call(std::move(request), k_remove_limit);
+        if (answer.ok() || answer.status == 404)
+            co_return;
+        if (being_removed(answer) && kind == ObjectKind::container) {
+            co_await wait_until_gone(name);
+            co_return;
+        }
+        if (!in_use(kind, answer) || waited >= k_in_use_limit)
+            check(answer);
+        timer.expires_after(pause);
+        co_await timer.async_wait(use_awaitable);
+        waited += pause;
+    }
+}
+
+// Somebody else removes it.
+awaitable<void> DockerEngine::wait_until_gone(const std::string& container)
+{
+    Request request("POST", container_path(container, "/wait?condition=removed"));
+    const auto answer = co_await api_->call(std::move(request), k_in_use_limit);
+    if (answer.status != 404)
+        check(answer);
+}
+
+} // namespace gantry::engine::docker
