@@ -1,0 +1,137 @@
+#include "app/commands/commands.hpp"
+
+#include "app/execute.hpp"
+#include "app/exit_code.hpp"
+#include "base/paths.hpp"
+#include "runner/saved_layers.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace gantry::app {
+
+namespace {
+
+struct AgainFlags {
+    std::string run = "latest";
+    bool failed = false;
+    ExecuteFlags execute;
+};
+
+std::string run_folder(Context& context, const std::string& id)
+{
+    return context.store().root() + "/runs/" + id;
+}
+
+// Stages that passed, with what their steps said, so that the others can go on from there.
+std::map<std::string, runner::ScheduleOptions::Kept> passed_stages(const runner::RunSummary& summary)
+{
+    std::map<std::string, runner::ScheduleOptions::Kept> kept;
+    for (const auto& stage : summary.stages) {
+        if (stage.state != runner::State::success)
+            continue;
+        auto& one = kept[stage.stage];
+        one.state = stage.state;
+        for (const auto& step : stage.steps)
+            one.outputs[step.step] = step.outputs;
+    }
+    return kept;
+}
+
+// A stage whose files another builds on can be kept only if they were saved. In the reverse of the plan's order, which is
+// topological: a stage that has to run again is seen before those that it needs.
+void drop_without_files(ExecuteRequest& request)
+{
+    const auto& stages = request.plan.stages;
+    for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+        if (request.kept.contains(stage->id) || stage->skip_reason)
+            continue;
+        for (const auto& need : stage->needs)
+            if (!request.kept_files.contains(need))
+                request.kept.erase(need);
+    }
+}
+
+void keep_passed(Context& context, const std::string& id, ExecuteRequest& request)
+{
+    request.kept = passed_stages(context.store().summary(id));
+    request.kept_files = runner::saved_layers(run_folder(context, id));
+    drop_without_files(request);
+}
+
+ExecuteRequest request_of(Context& context, const std::string& id, const AgainFlags& flags)
+{
+    auto& store = context.store();
+    ExecuteRequest request;
+    request.plan = store.plan(id);
+    request.meta = store.meta(id);
+    request.flags = flags.execute;
+    request.snapshot.folder = request.meta.folder;
+    request.snapshot.rev = request.meta.rev;
+    request.snapshot.dirty = request.meta.rev.empty();
+    request.snapshot.cache_folder = cache_dir();
+    request.source = runner::inspect_source(request.meta.folder);
+    return request;
+}
+
+int rerun(Context& context, const AgainFlags& flags)
+{
+    const auto id = context.store().resolve_id(flags.run);
+    auto request = request_of(context, id, flags);
+    request.meta.rerun_of = id;
+    if (flags.failed) {
+        keep_passed(context, id, request);
+        if (request.kept.size() == request.plan.stages.size()) {
+            context.err("gantry: every stage of run " + id + " has passed: there is nothing to try again\n");
+            return k_exit_ok;
+        }
+    }
+    return execute(context, std::move(request));
+}
+
+int resume(Context& context, const AgainFlags& flags)
+{
+    auto& store = context.store();
+    const auto id = store.resolve_id(flags.run);
+    const auto summary = store.summary(id);
+    if (!summary.interrupted) {
+        if (store.is_alive(id))
+            throw Error(Errc::conflict, "run " + id + " is going on", "gantry logs -f " + id);
+        throw Error(Errc::conflict, "run " + id + " has ended: " + std::string(to_string(summary.state)),
+                    "gantry rerun " + id + (summary.state == runner::State::success ? "" : " --failed"));
+    }
+    auto request = request_of(context, id, flags);
+    keep_passed(context, id, request);
+    request.resume = id;
+    return execute(context, std::move(request));
+}
+
+} // namespace
+
+void add_rerun(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("rerun", "Run the plan of an earlier run again");
+    const auto flags = std::make_shared<AgainFlags>();
+    command->add_option("RUN", flags->run, "Its id, or latest")->type_name("");
+    command->add_flag("--failed", flags->failed, "Keep what passed, run the rest");
+    add_execute_flags(*command, flags->execute);
+    command->footer("Example:\n  gantry rerun 17 --failed");
+    command->callback([&context, flags] {
+        context.action = [flags](Context& inner) { return rerun(inner, *flags); };
+    });
+}
+
+void add_resume(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("resume", "Go on with a run whose process died");
+    const auto flags = std::make_shared<AgainFlags>();
+    command->add_option("RUN", flags->run, "Its id, or latest")->type_name("");
+    add_execute_flags(*command, flags->execute);
+    command->footer("Example:\n  gantry resume 17");
+    command->callback([&context, flags] {
+        context.action = [flags](Context& inner) { return resume(inner, *flags); };
+    });
+}
+
+} // namespace gantry::app

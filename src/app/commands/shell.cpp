@@ -1,0 +1,119 @@
+#include "app/commands/commands.hpp"
+
+#include "app/context.hpp"
+#include "app/exit_code.hpp"
+#include "app/step_name.hpp"
+#include "app/terminal.hpp"
+#include "runner/lower.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace gantry::app {
+
+namespace {
+
+struct ShellFlags {
+    std::string run = "latest", step;
+    std::vector<std::string> command;
+};
+
+runner::Owner owner_of(const std::string& instance, const std::string& run, const runner::StepKey& step)
+{
+    runner::Owner owner;
+    owner.instance = instance;
+    owner.run = run;
+    owner.stage = step.stage;
+    owner.step = step.step;
+    owner.attempt = step.attempt;
+    return owner;
+}
+
+// A container like the failed step's: an image of its file system as it was, its environment, user and workspace.
+engine::ContainerSpec like(const runner::Owner& owner, const engine::ImageInfo& image, const std::vector<std::string>& command)
+{
+    auto stage_owner = owner;
+    stage_owner.step.clear();
+    stage_owner.attempt = 0;
+    engine::ContainerSpec spec;
+    spec.name = runner::object_name(owner, "shell");
+    spec.labels = runner::labels_of(owner);
+    spec.image = image.id;
+    spec.entrypoint = command.empty() ? std::vector<std::string>{"sh"} : command;
+    spec.command = std::vector<std::string>{};
+    spec.working_dir = image.working_dir;
+    engine::Mount workspace;
+    workspace.source = runner::object_name(stage_owner, "ws");
+    workspace.target = runner::k_workspace;
+    workspace.no_copy = true;
+    spec.mounts.push_back(std::move(workspace));
+    spec.security.cap_add = engine::default_capabilities();
+    spec.tty = terminal_is_there();
+    spec.open_stdin = true;
+    return spec;
+}
+
+awaitable<int> look_inside(Context& context, const std::string& run, const runner::StepKey& step,
+                           const std::vector<std::string>& command)
+{
+    auto& engine = context.engine();
+    const auto owner = owner_of(context.store().instance(), run, step);
+    const auto failed = runner::object_name(owner);
+    const auto status = co_await engine.inspect_container(failed);
+    if (status.state == engine::ContainerState::missing)
+        throw Error(Errc::not_found, "the container of " + step.stage + "/" + step.step + " in run " + run + " is gone",
+                    "run again and keep it: gantry run --keep-failed");
+
+    const auto tag = "gantry/shell:" + failed;
+    const auto labels = runner::labels_of(owner);
+    const auto image = co_await engine.commit_container(failed, tag, labels);
+    const auto spec = like(owner, image, command);
+    int exit_code = k_exit_infrastructure;
+    std::exception_ptr failure;
+    try {
+        co_await engine.create_container(spec);
+        engine::Engine::AttachOptions attach;
+        attach.tty = spec.tty;
+        attach.open_stdin = true;
+        const auto attachment = co_await engine.attach(spec.name, attach);
+        co_await engine.start_container(spec.name);
+        co_await talk(*attachment, spec.tty);
+        const auto exit = co_await engine.wait_container(spec.name);
+        exit_code = exit.exit_code;
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await ignore_cancellation();
+    co_await engine.remove(engine::ObjectKind::container, spec.name);
+    co_await engine.remove(engine::ObjectKind::image, tag);
+    if (failure)
+        std::rethrow_exception(failure);
+    co_return exit_code;
+}
+
+int shell(Context& context, const ShellFlags& flags)
+{
+    const auto run = context.store().resolve_id(flags.run);
+    const auto step = find_step(context.store().summary(run), flags.step);
+    int exit_code = k_exit_ok;
+    context.run([&]() -> awaitable<void> { exit_code = co_await look_inside(context, run, step, flags.command); });
+    return exit_code;
+}
+
+} // namespace
+
+void add_shell(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("shell", "Look inside a failed step that --keep-failed kept");
+    const auto flags = std::make_shared<ShellFlags>();
+    command->add_option("RUN", flags->run, "Its id, or latest")->type_name("")->required();
+    command->add_option("STEP", flags->step, "unit, or build/unit where several have that name")->type_name("")->required();
+    command->add_option("COMMAND", flags->command, "Instead of sh")->type_name("");
+    command->footer("Example:\n  gantry run --keep-failed || gantry shell latest unit");
+    command->callback([&context, flags] {
+        context.action = [flags](Context& inner) { return shell(inner, *flags); };
+    });
+}
+
+} // namespace gantry::app

@@ -1,0 +1,91 @@
+#include "app/context.hpp"
+
+#include "app/registry.hpp"
+#include "base/paths.hpp"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace gantry::app {
+
+namespace {
+
+// Threads for work on the disk: enough to keep one busy while another waits.
+constexpr int k_pool_threads = 4;
+
+void write_all(int fd, std::string_view text)
+{
+    while (!text.empty()) {
+        const auto count = ::write(fd, text.data(), text.size());
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return; // nobody reads any more
+        text.remove_prefix(static_cast<std::size_t>(count));
+    }
+}
+
+} // namespace
+
+Context::Context() = default;
+
+Context::~Context()
+{
+    if (pool_)
+        pool_->join();
+}
+
+asio::thread_pool& Context::pool()
+{
+    if (!pool_)
+        pool_ = std::make_unique<asio::thread_pool>(k_pool_threads);
+    return *pool_;
+}
+
+runner::Store& Context::store()
+{
+    if (!store_)
+        store_ = runner::open_store(state_dir());
+    return *store_;
+}
+
+Log Context::log()
+{
+    if (!log_) {
+        const auto level = find_log_level(options.log_level);
+        if (!level)
+            throw Error(Errc::bad_input, "--log-level " + options.log_level + ": there is no such level",
+                        "one of error, warn, info, debug, trace");
+        log_ = std::make_unique<Log>(make_stderr_log(*level));
+    }
+    return *log_;
+}
+
+engine::Engine& Context::engine()
+{
+    if (!engine_)
+        engine_ = engine_row(options.engine).make(*this);
+    return *engine_;
+}
+
+void Context::run(std::function<awaitable<void>()> body)
+{
+    std::exception_ptr failure;
+    asio::co_spawn(loop_, body(), [&failure](std::exception_ptr ended) { failure = ended; });
+    loop_.restart();
+    loop_.run();
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+void Context::out(std::string_view text)
+{
+    write_all(STDOUT_FILENO, text);
+}
+
+void Context::err(std::string_view text)
+{
+    write_all(STDERR_FILENO, text);
+}
+
+} // namespace gantry::app

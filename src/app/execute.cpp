@@ -1,0 +1,278 @@
+#include "app/execute.hpp"
+
+#include "app/exit_code.hpp"
+#include "app/junit.hpp"
+#include "app/registry.hpp"
+#include "app/view/view.hpp"
+#include "base/format.hpp"
+#include "base/paths.hpp"
+#include "runner/run.hpp"
+#include "runner/secret_store.hpp"
+#include "runner/workspaces.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+namespace gantry::app {
+
+namespace {
+
+constexpr auto k_redraw_interval = std::chrono::milliseconds(100);
+const char* const k_consents[] = {"privileged", "host-paths", "devices", "host-namespaces", "security-opt", "all"};
+
+std::string plural(int count, const std::string& noun)
+{
+    return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
+// "gantry 0.1.0 · shop @ 4f2a9c1 (main, 3 files changed) · docker 20.10 · run 17"
+std::string header_of(const ExecuteRequest& request, const engine::EngineInfo& info, const std::string& id)
+{
+    std::string where;
+    if (!request.source.sha.empty())
+        where += " @ " + request.source.sha.substr(0, 7);
+    std::string more = request.source.branch;
+    if (request.snapshot.dirty && request.source.changed > 0)
+        more += (more.empty() ? "" : ", ") + plural(request.source.changed, "file") + " changed";
+    if (!more.empty())
+        where += " (" + more + ")";
+    return "gantry " GANTRY_VERSION " · " + request.plan.pipeline + where + " · " + info.name + " " + info.version +
+           " · run " + id;
+}
+
+std::map<std::string, std::string> details_of(const ExecuteRequest& request, const engine::EngineInfo& info)
+{
+    std::map<std::string, std::string> details{{"engine", info.name + " " + info.version},
+                                               {"engine_endpoint", info.endpoint},
+                                               {"event", std::string(to_string(request.plan.event.kind))}};
+    if (!request.source.sha.empty())
+        details["sha"] = request.source.sha;
+    if (!request.source.branch.empty())
+        details["branch"] = request.source.branch;
+    if (!request.source.repo.empty())
+        details["repo"] = request.source.repo;
+    if (request.snapshot.dirty)
+        details["changed"] = std::to_string(request.source.changed);
+    return details;
+}
+
+engine::PullPolicy pull_policy_of(const std::string& text)
+{
+    if (text == "always")
+        return engine::PullPolicy::always;
+    if (text == "never")
+        return engine::PullPolicy::never;
+    if (text == "missing")
+        return engine::PullPolicy::missing;
+    throw Error(Errc::bad_input, "--pull " + text + ": there is no such policy", "one of always, missing, never");
+}
+
+// Every secret that the plan names, or one error for all that are missing.
+std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const ExecuteFlags& flags)
+{
+    const auto names = plan.secret_names();
+    std::map<std::string, Secret> secrets;
+    if (names.empty())
+        return secrets;
+    const runner::SecretSource source(flags.secret_files, config_dir());
+    std::string missing;
+    for (const auto& name : names) {
+        auto secret = source.find(name);
+        if (!secret && ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO))
+            secret = runner::prompt_secret(name);
+        if (secret)
+            secrets.emplace(name, std::move(*secret));
+        else
+            missing += (missing.empty() ? "" : ", ") + name;
+    }
+    if (!missing.empty())
+        throw Error(Errc::bad_input, "no value for the secret " + missing,
+                    "gantry secret set NAME, or --secret-file FILE with NAME=value lines");
+    return secrets;
+}
+
+// Everything that lives as long as one execution.
+class Execution {
+public:
+    Execution(Context& context, ExecuteRequest request) : context_(context), request_(std::move(request)) {}
+
+    awaitable<void> body()
+    {
+        co_await reap(context_);
+        auto& engine = context_.engine();
+        const auto info = co_await engine.probe();
+        const bool is_new = request_.resume.empty();
+        request_.meta.engine = info.name;
+        request_.meta.engine_endpoint = info.endpoint;
+        auto& store = context_.store();
+        writer_ = is_new ? store.create_run(request_.plan, request_.meta) : store.reopen_run(request_.resume);
+
+        const auto& flags = request_.flags;
+        view_ = make_view(detect_view(flags.json, flags.quiet, flags.timestamps));
+        view_->begin(request_.plan, writer_->id(), header_of(request_, info, writer_->id()));
+
+        workspaces_ = make_workspace_provider(engine, info);
+        runner::RunDeps deps{engine, system_clock(), *writer_, *workspaces_, context_.log(), {view_.get()}};
+        run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
+
+        TaskGroup helpers(co_await asio::this_coro::executor);
+        helpers.spawn([this] { return watch_signals(); });
+        if (view_->is_live())
+            helpers.spawn([this] { return redraw(); });
+        std::exception_ptr failure;
+        try {
+            result_ = co_await run_->execute();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        co_await helpers.close();
+        show_end();
+        if (failure)
+            std::rethrow_exception(failure);
+    }
+
+    int exit_code() const { return exit_code_of(result_.state, result_.cause, signal_); }
+
+private:
+    std::unique_ptr<runner::WorkspaceProvider> make_workspace_provider(engine::Engine& engine, const engine::EngineInfo& info)
+    {
+        if (info.name == "fake")
+            return runner::make_empty_workspaces(engine);
+        runner::WorkspacesOptions options;
+        options.source = request_.snapshot;
+        options.cache_folder = request_.snapshot.cache_folder;
+        options.instance = context_.store().instance();
+        return runner::make_workspaces(engine, context_.pool(), context_.log(), options);
+    }
+
+    runner::RunOptions options(const engine::EngineInfo& info)
+    {
+        runner::RunOptions options;
+        options.instance = context_.store().instance();
+        options.slots = request_.flags.jobs > 0 ? request_.flags.jobs : default_jobs();
+        options.consent = consent_of(request_.flags);
+        options.secrets = std::move(secrets);
+        options.keep_failed = request_.flags.keep_failed;
+        options.pull = pull_policy_of(request_.flags.pull);
+        options.kept = request_.kept;
+        options.kept_files = request_.kept_files;
+        options.details = details_of(request_, info);
+        return options;
+    }
+
+    awaitable<void> watch_signals()
+    {
+        asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM, SIGHUP);
+        for (int count = 0;; ++count) {
+            const int number = co_await signals.async_wait(use_awaitable);
+            if (signal_ == 0)
+                signal_ = number;
+            const auto asked = writer_->cancel_request();
+            const bool by_command = asked != runner::CancelRequest::none;
+            const char* name = number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
+            run_->cancel(by_command ? "gantry cancel" : name, count > 0 || asked == runner::CancelRequest::hard);
+        }
+    }
+
+    awaitable<void> redraw()
+    {
+        for (;;) {
+            co_await system_clock().sleep_for(k_redraw_interval);
+            view_->tick();
+        }
+    }
+
+    void show_end()
+    {
+        auto& store = context_.store();
+        const auto summary = store.summary(writer_->id());
+        view_->end(summary, [this, &store](const runner::StepKey& step, int lines) {
+            return store.tail_log(writer_->id(), step, lines);
+        });
+        if (!request_.flags.report_junit.empty())
+            write_junit(summary, request_.flags.report_junit, [this, &store](const runner::StepKey& step, int lines) {
+                return store.tail_log(writer_->id(), step, lines);
+            });
+    }
+
+public:
+    std::map<std::string, Secret> secrets;
+
+private:
+    Context& context_;
+    ExecuteRequest request_;
+    std::unique_ptr<runner::RunWriter> writer_;
+    std::unique_ptr<View> view_;
+    std::unique_ptr<runner::WorkspaceProvider> workspaces_;
+    std::unique_ptr<runner::Run> run_;
+    runner::RunResult result_;
+    int signal_ = 0;
+};
+
+} // namespace
+
+void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
+{
+    command.add_option("-j,--jobs", flags.jobs, "Steps that run at a time")->type_name("N")->check(CLI::Range(1, 1000));
+    command.add_option("--secret-file", flags.secret_files, "File of KEY=value lines")->type_name("FILE")->take_all()->allow_extra_args(false);
+    command.add_option("--allow", flags.allow, "Consent to what reaches this host: privileged, host-paths, devices,\nhost-namespaces, security-opt, all")
+        ->type_name("WHAT")->delimiter(',')->take_all()->allow_extra_args(false);
+    command.add_option("--pull", flags.pull, "always, missing (default) or never")->type_name("WHEN");
+    command.add_option("--report-junit", flags.report_junit, "Write the steps' results as JUnit XML")->type_name("FILE");
+    command.add_flag("--keep-failed", flags.keep_failed, "Keep a failed step's container for gantry shell");
+    command.add_flag("--json", flags.json, "One event a line on standard output");
+    command.add_flag("-q,--quiet", flags.quiet, "Only what failed");
+    command.add_flag("--timestamps", flags.timestamps, "A time before each line of output");
+}
+
+int default_jobs()
+{
+    return std::max(8, 2 * static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+runner::Consent consent_of(const ExecuteFlags& flags)
+{
+    runner::Consent consent;
+    for (const auto& word : flags.allow) {
+        if (std::find(std::begin(k_consents), std::end(k_consents), word) == std::end(k_consents))
+            throw Error(Errc::bad_input, "--allow " + word + ": there is no such consent",
+                        "one of privileged, host-paths, devices, host-namespaces, security-opt, all");
+        consent.insert(word);
+    }
+    return consent;
+}
+
+awaitable<void> reap(Context& context)
+{
+    auto& store = context.store();
+    for (const auto& id : store.interrupted_runs()) {
+        // The one that takes over the lock cleans up; a run that another process has taken over is not interrupted.
+        std::unique_ptr<runner::RunWriter> writer;
+        try {
+            writer = store.reopen_run(id);
+        } catch (const Error&) {
+            continue;
+        }
+        const auto removed = co_await runner::remove_leftovers(context.engine(), store.instance(), id);
+        if (removed > 0)
+            context.err("gantry: removed " + plural(removed, "leftover") + " of run " + id +
+                        ", whose process died; go on with it: gantry resume " + id + "\n");
+        store.set_aside(id);
+    }
+}
+
+int execute(Context& context, ExecuteRequest request)
+{
+    auto secrets = collect_secrets(request.plan, request.flags);
+    Execution execution(context, std::move(request));
+    execution.secrets = std::move(secrets);
+    context.run([&execution] { return execution.body(); });
+    return execution.exit_code();
+}
+
+} // namespace gantry::app

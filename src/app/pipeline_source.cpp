@@ -1,0 +1,187 @@
+#include "app/pipeline_source.hpp"
+
+#include "base/error.hpp"
+#include "base/paths.hpp"
+#include "pipeline/frontend/native.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace gantry::app {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* k_default_file = ".gantry.yml";
+
+bool is_pipeline_file(const fs::path& path)
+{
+    return path.extension() == ".yml" || path.extension() == ".yaml";
+}
+
+// Relative to the root; throws bad_input for a file outside.
+std::string below_root(const fs::path& root, const fs::path& file)
+{
+    const auto relative = fs::weakly_canonical(file).lexically_relative(fs::weakly_canonical(root));
+    if (relative.empty() || *relative.begin() == "..")
+        throw Error(Errc::bad_input, file.string() + " is outside of " + root.string(),
+                    "give the repository that it belongs to: gantry run -f FILE PATH");
+    return relative.string();
+}
+
+std::string find_file(const SourceFlags& flags, const std::string& root)
+{
+    if (!flags.file.empty()) {
+        const fs::path given(flags.file);
+        if (given.is_relative() && fs::exists(fs::path(flags.path) / given))
+            return below_root(root, fs::path(flags.path) / given);
+        if (given.is_relative() && fs::exists(fs::path(root) / given))
+            return given.lexically_normal().string();
+        if (fs::exists(given))
+            return below_root(root, given);
+        if (!flags.rev.empty() || flags.committed)
+            return given.lexically_normal().string();
+        throw Error(Errc::not_found, "there is no pipeline file " + flags.file, "it is looked for in " + root);
+    }
+    // A folder inside of a repository may have a pipeline of its own.
+    for (const auto& folder : {fs::path(flags.path), fs::path(root)})
+        if (fs::exists(folder / k_default_file))
+            return below_root(root, folder / k_default_file);
+    std::vector<std::string> found;
+    if (fs::is_directory(fs::path(root) / ".gantry"))
+        for (const auto& entry : fs::directory_iterator(fs::path(root) / ".gantry"))
+            if (is_pipeline_file(entry.path()))
+                found.push_back(".gantry/" + entry.path().filename().string());
+    std::sort(found.begin(), found.end());
+    if (found.size() == 1)
+        return found[0];
+    if (found.empty())
+        throw Error(Errc::not_found, "there is no " + std::string(k_default_file) + " in " + root,
+                    "the smallest one:  image: debian:bookworm\n                   steps: [{ run: make test }]");
+    std::string names;
+    for (const auto& name : found)
+        names += (names.empty() ? "" : ", ") + name;
+    throw Error(Errc::bad_input, "there are several pipelines: " + names, "choose one: gantry run -f " + found[0]);
+}
+
+} // namespace
+
+void add_source_flags(CLI::App& command, SourceFlags& flags)
+{
+    command.add_option("PATH", flags.path, "Repository or folder (default: here)")->type_name("");
+    command.add_option("-f,--file", flags.file, "Pipeline file (default: .gantry.yml)")->type_name("FILE");
+    command.add_option("--event", flags.event, "push, pull_request, tag, schedule or manual (default)")->type_name("KIND");
+    command.add_option("--branch", flags.branch, "Branch, instead of the one checked out")->type_name("NAME");
+    command.add_option("--tag", flags.tag, "Tag, for --event tag")->type_name("NAME");
+    command.add_option("--base", flags.base, "Commit or branch that changed files are counted from")->type_name("REV");
+    command.add_option("--rev", flags.rev, "Run this commit instead of the working tree")->type_name("REV");
+    command.add_flag("!--dirty,--no-dirty", flags.committed, "--no-dirty: the last commit, not the working tree");
+    command.add_option("--input", flags.inputs, "Input of a manual run")->type_name("K=V")->take_all()->allow_extra_args(false);
+    command.add_option("--env", flags.env, "Variable for every step")->type_name("K=V")->take_all()->allow_extra_args(false);
+    command.add_option("--stage", flags.stages, "Only this stage and what it needs")->type_name("NAME")->take_all()->allow_extra_args(false);
+    command.add_option("--step", flags.steps, "Only this step and what it needs: unit, build/unit")->type_name("NAME")->take_all()->allow_extra_args(false);
+    command.add_option("--matrix", flags.matrix, "Only these rows of matrices")->type_name("K=V")->take_all()->allow_extra_args(false);
+}
+
+std::vector<std::pair<std::string, std::string>> parse_pairs(const std::string& flag, const std::vector<std::string>& texts)
+{
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const auto& text : texts) {
+        const auto equals = text.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw Error(Errc::bad_input, flag + " " + text + ": not NAME=VALUE");
+        pairs.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return pairs;
+}
+
+LoadedPipeline load_pipeline(const SourceFlags& flags)
+{
+    LoadedPipeline loaded;
+    SourceFlags where = flags;
+    // `gantry run some/pipeline.yml` says the same as -f.
+    if (where.file.empty() && fs::is_regular_file(where.path)) {
+        where.file = fs::absolute(where.path).string();
+        where.path = fs::absolute(where.path).parent_path().string();
+    }
+    loaded.source = runner::inspect_source(where.path);
+    loaded.file = find_file(where, loaded.source.root);
+    // Outside of git the folder that was named is the source; inside, the whole repository, or a folder with a pipeline.
+    const auto folder = fs::path(loaded.file).parent_path();
+    const bool own_folder = fs::path(loaded.file).filename() == k_default_file && !folder.empty();
+    loaded.snapshot.folder = loaded.source.root;
+    if (own_folder) {
+        loaded.snapshot.folder = (fs::path(loaded.source.root) / folder).string();
+        loaded.file = k_default_file;
+    }
+    loaded.snapshot.dirty = !flags.committed && flags.rev.empty();
+    loaded.snapshot.rev = flags.rev;
+    loaded.snapshot.cache_folder = cache_dir();
+    loaded.parsed = pipeline::parse_native(loaded.file, runner::make_file_reader(loaded.snapshot));
+    return loaded;
+}
+
+pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& source)
+{
+    pipeline::Event event;
+    if (!flags.event.empty()) {
+        const auto kind = pipeline::parse_event_kind(flags.event);
+        if (!kind)
+            throw Error(Errc::bad_input, "--event " + flags.event + ": there is no such event",
+                        "one of push, pull_request, tag, schedule, manual");
+        event.kind = *kind;
+    } else if (!flags.tag.empty()) {
+        event.kind = pipeline::Event::Kind::tag;
+    }
+    event.branch = flags.branch.empty() ? source.branch : flags.branch;
+    event.sha = source.sha;
+    event.message = source.message;
+    event.author = source.author;
+    event.author_email = source.author_email;
+    event.repo = source.repo;
+    event.repo_url = source.remote_url;
+    event.default_branch = source.default_branch;
+    event.commit_time = source.commit_time;
+    event.dirty = !flags.committed && flags.rev.empty() && source.changed > 0;
+    if (event.kind == pipeline::Event::Kind::tag) {
+        event.tag = flags.tag.empty() ? source.tag : flags.tag;
+        if (event.tag.empty())
+            throw Error(Errc::bad_input, "--event tag needs a tag", "name it: --tag v1.0");
+        event.branch.clear();
+        event.ref = "refs/tags/" + event.tag;
+    } else if (!event.branch.empty()) {
+        event.ref = "refs/heads/" + event.branch;
+    }
+    if (event.kind == pipeline::Event::Kind::pull_request) {
+        event.pull_request = pipeline::Event::PullRequest{};
+        event.pull_request->source_branch = source.branch;
+        event.pull_request->target_branch = flags.branch.empty() ? source.default_branch : flags.branch;
+        event.branch = event.pull_request->target_branch;
+    }
+    for (const auto& [name, value] : parse_pairs("--input", flags.inputs))
+        event.inputs[name] = value;
+    if (source.is_git && !flags.base.empty())
+        event.changed_files =
+            runner::changed_files(source.root, flags.base, flags.rev.empty() ? "HEAD" : flags.rev, event.dirty);
+    return event;
+}
+
+pipeline::PlanOptions plan_options_of(const SourceFlags& flags, const LoadedPipeline& loaded)
+{
+    pipeline::PlanOptions options;
+    options.only_stages = flags.stages;
+    options.only_steps = flags.steps;
+    options.matrix = parse_pairs("--matrix", flags.matrix);
+    for (auto& [name, value] : parse_pairs("--env", flags.env))
+        options.env.emplace_back(name, pipeline::Text(value));
+    options.hash_files = [source = loaded.snapshot](const std::vector<std::string>& globs) {
+        return runner::hash_files(source, globs);
+    };
+    options.read_file = runner::make_file_reader(loaded.snapshot);
+    return options;
+}
+
+} // namespace gantry::app

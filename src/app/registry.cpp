@@ -1,0 +1,69 @@
+#include "app/registry.hpp"
+
+#include "app/commands/commands.hpp"
+#include "base/clock.hpp"
+#include "engine/docker/docker.hpp"
+#include "engine/fake/scripted.hpp"
+
+#include <array>
+
+namespace gantry::app {
+
+namespace {
+
+std::unique_ptr<engine::Engine> make_docker_engine(Context& context)
+{
+    auto options = engine::docker_options_from_environment();
+    options.host = context.options.engine_host;
+    return engine::make_docker(context.loop().get_executor(), context.pool(), std::move(options));
+}
+
+std::unique_ptr<engine::Engine> make_fake_engine(Context& context)
+{
+    return engine::make_scripted_fake(context.loop().get_executor(), system_clock());
+}
+
+const std::array k_commands{
+    CommandRow{"run", add_run},
+};
+
+const std::vector<std::string> k_docker_features{"volumes", "networks", "healthcheck"};
+
+const std::array k_engines{
+    EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},
+    EngineRow{"fake", "plays the pipeline without containers", make_fake_engine, k_docker_features},
+};
+
+} // namespace
+
+std::span<const CommandRow> commands()
+{
+    return k_commands;
+}
+
+std::span<const EngineRow> engines()
+{
+    return k_engines;
+}
+
+const EngineRow& engine_row(const std::string& name)
+{
+    for (const auto& row : k_engines)
+        if (row.name == name)
+            return row;
+    std::string names;
+    for (const auto& row : k_engines)
+        names += (names.empty() ? "" : ", ") + std::string(row.name);
+    throw Error(Errc::bad_input, "--engine " + name + ": there is no such engine", "one of " + names);
+}
+
+pipeline::Capabilities capabilities_of(const EngineRow& row)
+{
+    pipeline::Capabilities capabilities;
+    capabilities.engine = row.name;
+    capabilities.features.insert(row.features.begin(), row.features.end());
+    capabilities.container_keys = {"*"};
+    return capabilities;
+}
+
+} // namespace gantry::app
