@@ -46,18 +46,22 @@ need_packages() { # GROUP...
     # shellcheck disable=SC2086
     missing=$(missing_packages $names)
     [ -n "$missing" ] || return 0
+    mkdir -p "$root/build"
     say "installing from the distribution:" $missing
-    with_retries as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 \
-        update </dev/null >&2 || say "apt-get update failed; trying with the lists that are there"
     # shellcheck disable=SC2086
-    with_retries install_packages $missing || die "cannot install: $missing"
+    if ! with_retries install_packages $missing >"$root/build/.install.log" 2>&1; then
+        tail -n 40 "$root/build/.install.log" >&2
+        die "cannot install: $missing(all of it: build/.install.log)"
+    fi
 }
 
+# Fresh lists first: a mirror keeps only the newest version of a package.
 install_packages() {
-    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 RUNLEVEL=1 apt-get -qq -o Acquire::Retries=5 \
-        -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends -y "$@" </dev/null >&2 && return
+    local apt=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
+    as_root "${apt[@]}" update </dev/null || echo "trying with the lists that are there"
+    as_root "${apt[@]}" -o Dpkg::Use-Pty=0 install --no-install-recommends -y "$@" </dev/null && return
     # A half-configured package (a service that cannot be started here) is finished before the next attempt.
-    as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a </dev/null >&2
+    as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a </dev/null
     return 1
 }
 

@@ -1,12 +1,16 @@
-"""Every relative link of a Markdown file leads to a file, and to a heading of it where it names one."""
+"""Every relative link of a Markdown file leads to a file, and to a heading of it where it names one.
+
+A code block that starts with ```LANGUAGE PATH shows a piece of that file, to the letter.
+"""
 
 import os
 import re
 
-from lint import ROOT, line_of, paths, run, texts
+from lint import ROOT, line_of, paths, read, run, texts
 
 LINK = re.compile(r"\[[^\]\[]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.S | re.M)
+SHOWN = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.S | re.M)
 INLINE = re.compile(r"`[^`\n]+`")
 
 
@@ -37,12 +41,19 @@ def check(files):
                 problems.append(f"{where}: {match.group(1)} leads nowhere")
             elif anchor and linked.endswith(".md") and anchor not in anchors(files.get(linked, "")):
                 problems.append(f"{where}: {linked} has no heading #{anchor}")
+        for match in SHOWN.finditer(text):
+            shown, piece = match.groups()
+            whole = files.get(shown) or (read(shown) if os.path.exists(os.path.join(ROOT, shown)) else "")
+            if piece not in whole:
+                problems.append(f"{path}:{line_of(text, match.start())}: this is not what {shown} says")
     return problems
 
 
 PLANTED = [
     ({"docs/a.md": "[b](no-such-file.md)\n"}, "leads nowhere"),
     ({"docs/a.md": "[b](b.md#gone)\n", "docs/b.md": "# Here\n"}, "has no heading #gone"),
+    ({"docs/a.md": "```yaml b.md\na: 1\n```\n", "b.md": "a: 2\n"}, "not what b.md says"),
+    ({"docs/a.md": "```yaml b.md\na: 2\n```\n", "b.md": "x:\na: 2\n"}, None),
     ({"docs/a.md": "[b](b.md#some-long-title) [c](https://example.org) `[x](y)`\n", "docs/b.md": "## Some `long` title\n"}, None),
 ]
 
