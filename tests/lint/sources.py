@@ -15,7 +15,7 @@ PATTERNS = [
      ("src/", "tests/"), ()),
     (r"\basio::detached\b", "a detached task belongs to nobody: give it to a TaskGroup", ("src/",), ("src/base/",)),
     (r"\bstd::(?:format|expected|print)\b", "not in g++ 12: use fmt", ("src/", "tests/"), ()),
-    (r"\busing namespace (?!std::(?:chrono|string|string_view)?_?literals\b|std::chrono;)", "write the name, or an alias", ("src/",), ()),
+    (r"\busing namespace (?:std(?!::chrono|::\w*literals)|boost|asio|fmt|CLI|YAML|nlohmann(?!::literals))\b", "write the name, or an alias", ("src/",), ()),
     (r"\bstd::regex\b", "std::regex recurses and backtracks: use RE2 or find", ("src/", "tests/"), ()),
     (r"\bco_spawn\s*\([^;]*?\[[^\[\]]+\]\s*\([^()]*\)\s*(?:->[^{;]*)?\{[^{}]*\}\s*\(\)",
      "pass the lambda to co_spawn without (): its captures die with it", ("src/", "tests/"), ("tests/base/coroutine_traps_test.cpp",)),
@@ -24,12 +24,18 @@ PATTERNS = [
 ]
 
 
+def first_include(text):
+    found = re.search(r'^#include [<"]([^>"]+)', text, re.M)
+    return "src/" + found.group(1) if found else ""
+
+
 def own_header_first(path, text, files):
+    """Own header first, or an internal one (thing_state.hpp, for thing.hpp) that has it first."""
     header = path[:-4] + ".hpp"
     if not path.startswith("src/") or not path.endswith(".cpp") or header not in files:
         return []
-    first = re.search(r'^#include [<"]([^>"]+)', text, re.M)
-    if first and "src/" + first.group(1) == header:
+    first = first_include(text)
+    if first == header or (first.startswith(path[:-4] + "_") and first_include(files.get(first, "")) == header):
         return []
     return [f'{path}:1: its own header "{header[4:]}" comes first: so each header is known to compile alone']
 
@@ -71,6 +77,10 @@ PLANTED = [
     (source("// TODO: later"), "unfinished work"),
     (source('// sleep(1)\nco_await clock.sleep_for(1s); auto s = "sleep(1)"; engine.system(x); file_system(x);'), None),
     ({"src/base/a.hpp": "#pragma once\n", "src/base/a.cpp": '#include "base/a.hpp"\n\n#include <map>\n'}, None),
+    ({"src/base/a.hpp": "#pragma once\n", "src/base/a.cpp": '#include "base/a_state.hpp"\n',
+      "src/base/a_state.hpp": '#pragma once\n#include "base/a.hpp"\n'}, None),
+    (source("using namespace std;"), "write the name"),
+    (source("using namespace std::chrono_literals; using namespace native;"), None),
 ]
 
 if __name__ == "__main__":
