@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 // Plan → container specs. The only place that knows both the pipeline's words and the engine's. Pure.
@@ -28,8 +30,16 @@ struct Owner {
 };
 engine::Labels labels_of(const Owner& owner);
 // "gantry-1f2e-17-build-compile-1": deterministic, valid for every engine, at most 63 bytes (also a valid host name);
-// names that would be cut or changed get a hash. `role` tells apart objects of one owner ("upper", "net").
+// names that would be cut, changed or ambiguous get a hash. `role` tells apart objects of one owner ("upper", "net"):
+// "gantry-1f2e-17-build.net".
 std::string object_name(const Owner& owner, std::string_view role = {});
+
+// Volumes and networks that the file declares belong to the run: created before a stage that uses them, removed with it.
+// External ones are there already and stay. The specs leave out external ones.
+std::string volume_name(const pipeline::VolumeDeclaration& volume, const Owner& run);
+std::string network_name(const pipeline::NetworkDeclaration& network, const Owner& run);
+std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Owner& run);
+std::vector<engine::NetworkSpec> networks_of(const pipeline::Plan& plan, const Owner& run);
 
 // The operator's consent to what reaches the host: "privileged", "host-paths", "devices", "host-namespaces",
 // "security-opt"; "all".
@@ -57,6 +67,9 @@ std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stag
 
 // Throws bad_input: an expression fails, a secret is missing, or consent is (with the flag that gives it, as the hint).
 engine::ContainerSpec lower_step(const StepContext& context);
+
+// Files of `secret_files`, by path in the container: to be put there before it starts. Throws bad_input.
+std::vector<std::pair<std::string, Secret>> secret_files_of(const StepContext& context);
 
 // What needs consent and does not have it, and what this engine cannot do, before anything runs. Positions from the plan.
 pipeline::Diagnostics check_consent(const pipeline::Plan& plan, const Consent& consent);

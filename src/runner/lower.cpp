@@ -1,0 +1,186 @@
+#include "runner/lower.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "pipeline/expression.hpp"
+#include "runner/lower_container.hpp"
+#include "runner/lower_environment.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+#include <utility>
+
+namespace gantry::runner {
+
+namespace {
+
+// The kernel takes no longer argument (MAX_ARG_STRLEN, with its end).
+constexpr std::size_t k_max_script_bytes = 131071;
+
+std::string computed(const pipeline::Text& text, const std::string& what, const pipeline::Scope& scope)
+{
+    if (text.is_literal())
+        return text.literal();
+    std::string error;
+    const auto resolved = pipeline::resolve(text, scope, &error);
+    if (!error.empty())
+        throw Error(Errc::bad_input, fmt::format("{}: {}", what, error));
+    if (!resolved.is_literal())
+        throw Error(Errc::bad_input, fmt::format("{}: '{}' is not known when the step starts", what,
+                                                 terminal_safe(resolved.source())),
+                    "only results of steps that come before it, or of stages that its stage needs, can be used");
+    return resolved.literal();
+}
+
+std::vector<std::string> computed(const std::vector<pipeline::Text>& texts, const std::string& what, const Resolve& resolve)
+{
+    std::vector<std::string> result;
+    result.reserve(texts.size());
+    for (const auto& text : texts)
+        result.push_back(resolve(text, what));
+    return result;
+}
+
+// ---- the process
+
+void lower_process(const StepContext& context, const Resolve& resolve, engine::ContainerSpec& spec)
+{
+    const auto& step = *context.step;
+    if (step.run) {
+        auto script = resolve(*step.run, "run");
+        if (script.size() > k_max_script_bytes)
+            throw Error(Errc::bad_input, "run: the script is longer than 128 KiB", "put it into a file of the repository");
+        if (script.find('\0') != std::string::npos)
+            throw Error(Errc::bad_input, "run: the script holds a NUL byte");
+        spec.entrypoint = step.shell.empty() ? std::vector<std::string>{"sh", "-ec"} : step.shell;
+        spec.command = std::vector<std::string>{std::move(script)};
+        return;
+    }
+    if (step.container.entrypoint)
+        spec.entrypoint = computed(*step.container.entrypoint, "entrypoint", resolve);
+    if (step.container.command)
+        spec.command = computed(*step.container.command, "command", resolve);
+    else if (spec.entrypoint)
+        spec.command = std::vector<std::string>(); // Compose: an entrypoint drops the image's command
+}
+
+// From the root; relative ones start at the workspace.
+std::string working_dir(const std::string& written)
+{
+    if (written.empty())
+        return k_workspace;
+    const auto path = (std::filesystem::path(k_workspace) / written).lexically_normal().string();
+    for (const char* kernel : {"/proc", "/sys", "/dev"})
+        if (path == kernel || path.starts_with(std::string(kernel) + "/"))
+            throw Error(Errc::bad_input, fmt::format("working_dir: {} is the kernel's", terminal_safe(path)));
+    return path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
+}
+
+// ---- the network
+
+std::string network_by_key(const StepContext& context, const std::string& key)
+{
+    if (key == "default")
+        return context.network;
+    for (const auto& network : context.plan->networks)
+        if (network.name == key)
+            return network_name(network, context.owner);
+    throw Error(Errc::bad_input, fmt::format("networks: there is no network '{}'", terminal_safe(key)),
+                "declare it under 'networks:' at the top of the file");
+}
+
+void lower_network(const StepContext& context, engine::ContainerSpec& spec)
+{
+    using Network = engine::ContainerSpec::Network;
+    const auto& container = context.step->container;
+    const auto mode = container.network_mode.value_or("default");
+    if (mode == "none" || mode == "host") {
+        spec.network = mode == "none" ? Network::none : Network::host;
+        return;
+    }
+    if (!context.network_container.empty()) {
+        spec.network = Network::container;
+        spec.network_container = context.network_container;
+        return;
+    }
+    spec.network = Network::endpoints;
+    for (const auto& attachment : container.networks)
+        spec.endpoints.push_back({network_by_key(context, attachment.name), attachment.aliases, attachment.ipv4_address,
+                                  attachment.ipv6_address});
+    if (spec.endpoints.empty() && !context.network.empty())
+        spec.endpoints.push_back({context.network, {}, {}, {}});
+    if (spec.endpoints.empty())
+        spec.network = Network::none;
+}
+
+// ---- what must be so
+
+void refuse_obstacles(const StepContext& context)
+{
+    for (const auto& obstacle : obstacles_of(context.step->container)) {
+        if (obstacle.consent.empty())
+            throw Error(Errc::unsupported, obstacle.message);
+        if (!consents(context.consent, obstacle.consent))
+            throw Error(Errc::bad_input, obstacle.message, consent_hint(obstacle.consent));
+    }
+}
+
+void refuse_doubles(const std::vector<engine::Mount>& mounts)
+{
+    std::set<std::string> targets;
+    for (const auto& mount : mounts)
+        if (!targets.insert(mount.target).second)
+            throw Error(Errc::bad_input, fmt::format("volumes: {} is taken", terminal_safe(mount.target)));
+}
+
+} // namespace
+
+std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::PlanStep& step,
+                     const pipeline::RuntimeFacts& facts)
+{
+    if (!step.container.image)
+        throw Error(Errc::bad_input, "the step has no image", "give it one, or its stage, or 'defaults:'");
+    const auto image =
+        std::string(trim(computed(*step.container.image, "image", make_scope(plan.event, stage, step, &facts))));
+    if (image.empty())
+        throw Error(Errc::bad_input, fmt::format("image: '{}' gives no name", terminal_safe(step.container.image->source())));
+    return image;
+}
+
+engine::ContainerSpec lower_step(const StepContext& context)
+{
+    refuse_obstacles(context);
+    const auto& step = *context.step;
+    const auto scope = make_scope(context.plan->event, *context.stage, step, &context.facts);
+    const Resolve resolve = [&scope](const pipeline::Text& text, const std::string& what) {
+        return computed(text, what, scope);
+    };
+
+    engine::ContainerSpec spec;
+    spec.mounts = context.mounts;
+    lower_container(step.container, {*context.plan, context.owner, resolve}, spec);
+    refuse_doubles(spec.mounts);
+    spec.name = object_name(context.owner);
+    for (const auto& [key, value] : labels_of(context.owner))
+        spec.labels[key] = value;
+    spec.image = context.image;
+    spec.working_dir = working_dir(spec.working_dir);
+    spec.environment = environment_of(context, resolve);
+    lower_process(context, resolve, spec);
+    lower_network(context, spec);
+    return spec;
+}
+
+std::vector<std::pair<std::string, Secret>> secret_files_of(const StepContext& context)
+{
+    std::vector<std::pair<std::string, Secret>> files;
+    if (!context.plan->event.trusted)
+        return files;
+    for (const auto& [path, name] : context.step->secret_files)
+        files.emplace_back(path, secret_of(context, name));
+    return files;
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,128 @@
+// What reaches the host and needs consent, and what no engine of ours does.
+#include "runner/lower_container.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace gantry::runner {
+
+namespace {
+
+// Beyond the usual ones, those that act inside of the container's own namespaces and limits.
+bool stays_inside(const std::string& capability)
+{
+    static const std::set<std::string> k_inside = {"AUDIT_WRITE", "IPC_LOCK", "IPC_OWNER",     "MKNOD",     "NET_ADMIN",
+                                                   "NET_RAW",     "SYS_NICE", "NET_BROADCAST", "SYS_PTRACE"};
+    const auto& usual = engine::default_capabilities();
+    return k_inside.contains(capability) || std::find(usual.begin(), usual.end(), capability) != usual.end();
+}
+
+Obstacle needs(const char* key, std::string what, const char* consent)
+{
+    return {key, fmt::format("{} reaches the engine's host and needs your consent", what), consent};
+}
+
+Obstacle cannot(const char* key, const char* what)
+{
+    return {key, fmt::format("{}: {} cannot be done by this engine yet", key, what), {}};
+}
+
+void add_host_obstacles(const pipeline::Container& container, std::vector<Obstacle>& found)
+{
+    if (container.privileged.value_or(false))
+        found.push_back(needs("privileged", "privileged", "privileged"));
+    for (const auto& capability : container.cap_add)
+        if (!stays_inside(capability_name(capability)))
+            found.push_back(needs("cap_add", "the capability " + terminal_safe(capability), "privileged"));
+    for (const auto& volume : container.volumes)
+        if (volume.type == pipeline::VolumeMount::Type::bind)
+            found.push_back(needs("volumes", "the host path " + terminal_safe(volume.source.source()), "host-paths"));
+    if (!container.devices.empty())
+        found.push_back(needs("devices", "devices", "devices"));
+    if (container.network_mode == "host")
+        found.push_back(needs("network_mode", "network_mode: host", "host-namespaces"));
+    for (const auto& option : container.security_opt)
+        if (option != "no-new-privileges" && option != "no-new-privileges:true" && option != "no-new-privileges=true")
+            found.push_back(needs("security_opt", "security_opt " + terminal_safe(option), "security-opt"));
+}
+
+void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstacle>& found)
+{
+    const auto& mode = container.network_mode;
+    if (mode && *mode != "none" && *mode != "host" && *mode != "bridge" && *mode != "default")
+        found.push_back(cannot("network_mode", "sharing the network of a service or container"));
+    if (!container.volumes_from.empty())
+        found.push_back(cannot("volumes_from", "taking the volumes of another container"));
+    if (container.healthcheck && container.healthcheck->start_interval)
+        found.push_back(cannot("healthcheck", "start_interval"));
+}
+
+struct Place {
+    std::string path, name;
+    pipeline::Mark mark;
+};
+
+void check(const pipeline::Container& container, const Place& place, const Consent& consent,
+           pipeline::Diagnostics& diagnostics)
+{
+    for (const auto& obstacle : obstacles_of(container)) {
+        if (!obstacle.consent.empty() && consents(consent, obstacle.consent))
+            continue;
+        const auto mark = container.marks.find(obstacle.key);
+        pipeline::Diagnostic diagnostic;
+        diagnostic.code = obstacle.consent.empty() ? "unsupported" : "needs-consent";
+        diagnostic.message = fmt::format("{}: {}", place.name, obstacle.message);
+        diagnostic.mark = mark == container.marks.end() ? place.mark : mark->second;
+        diagnostic.length = mark == container.marks.end() ? 1 : obstacle.key.size();
+        diagnostic.path = place.path + "." + obstacle.key;
+        diagnostic.hint = obstacle.consent.empty() ? "" : consent_hint(obstacle.consent);
+        diagnostics.push_back(std::move(diagnostic));
+    }
+}
+
+} // namespace
+
+std::vector<Obstacle> obstacles_of(const pipeline::Container& container)
+{
+    std::vector<Obstacle> found;
+    add_host_obstacles(container, found);
+    add_limits_of_ours(container, found);
+    return found;
+}
+
+bool consents(const Consent& consent, const std::string& what)
+{
+    return consent.contains(what) || consent.contains("all");
+}
+
+std::string consent_hint(const std::string& what)
+{
+    return "if you trust this pipeline: --allow " + what;
+}
+
+pipeline::Diagnostics check_consent(const pipeline::Plan& plan, const Consent& consent)
+{
+    pipeline::Diagnostics diagnostics;
+    for (const auto& stage : plan.stages) {
+        if (stage.skip_reason)
+            continue;
+        for (const auto& step : stage.steps)
+            if (!step.skip_reason)
+                check(step.container,
+                      {fmt::format("stages.{}.steps.{}", stage.id, step.id), stage.id + "/" + step.id, step.mark}, consent,
+                      diagnostics);
+        for (const auto& service : stage.services)
+            check(service.container,
+                  {fmt::format("stages.{}.services.{}", stage.id, service.name), stage.id + "/" + service.name,
+                   service.mark},
+                  consent, diagnostics);
+    }
+    pipeline::sort_by_position(diagnostics);
+    return diagnostics;
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,314 @@
+#include "runner/lower_container.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::int64_t k_default_pids = 4096;
+
+[[noreturn]] void refuse(std::string what, std::string hint = {})
+{
+    throw Error(Errc::bad_input, std::move(what), std::move(hint));
+}
+
+// ---- volumes
+
+const pipeline::VolumeDeclaration* find_volume(const pipeline::Plan& plan, const std::string& name)
+{
+    const auto found = std::find_if(plan.volumes.begin(), plan.volumes.end(),
+                                    [&](const pipeline::VolumeDeclaration& volume) { return volume.name == name; });
+    return found == plan.volumes.end() ? nullptr : &*found;
+}
+
+std::string checked_target(std::string target, const char* key)
+{
+    if (target.empty() || target[0] != '/')
+        refuse(fmt::format("{}: '{}' is not a path from the root", key, terminal_safe(target)));
+    while (target.size() > 1 && target.back() == '/')
+        target.pop_back();
+    if (target == k_workspace || target == k_exchange || target.starts_with(std::string(k_exchange) + "/"))
+        refuse(fmt::format("{}: {} is taken by gantry", key, target), "choose another path");
+    return target;
+}
+
+engine::Mount lower_volume(const pipeline::VolumeMount& volume, const ContainerScope& scope)
+{
+    using Type = pipeline::VolumeMount::Type;
+    engine::Mount mount;
+    mount.target = checked_target(scope.resolve(volume.target, "volumes"), "volumes");
+    mount.read_only = volume.read_only;
+    mount.no_copy = volume.nocopy;
+    mount.subpath = volume.subpath;
+    if (volume.type == Type::tmpfs) {
+        mount.type = engine::Mount::Type::tmpfs;
+        mount.tmpfs_size_bytes = volume.tmpfs_size_bytes;
+        mount.tmpfs_mode = volume.tmpfs_mode;
+        return mount;
+    }
+    const auto source = scope.resolve(volume.source, "volumes");
+    if (volume.type == Type::bind) {
+        mount.type = engine::Mount::Type::bind;
+        mount.source = source;
+        if (source.empty() || source[0] != '/')
+            refuse(fmt::format("volumes: '{}' is not a path from the root of the engine's host", terminal_safe(source)),
+                   fmt::format("the repository is at {} in every step", k_workspace));
+        return mount;
+    }
+    if (source.empty())
+        return mount; // anonymous: goes with the container
+    const auto* declared = find_volume(scope.plan, source);
+    if (!declared)
+        refuse(fmt::format("volumes: there is no volume '{}'", terminal_safe(source)),
+               "declare it under 'volumes:' at the top of the file");
+    mount.source = volume_name(*declared, scope.run);
+    return mount;
+}
+
+// "/run", "/run:size=64m,mode=1777".
+engine::Mount lower_tmpfs(const std::string& written)
+{
+    // What every tmpfs of an engine is anyway.
+    static const std::set<std::string, std::less<>> k_usual = {"rw", "noexec", "nosuid", "nodev"};
+    engine::Mount mount;
+    mount.type = engine::Mount::Type::tmpfs;
+    const auto colon = written.find(':');
+    mount.target = checked_target(written.substr(0, colon), "tmpfs");
+    if (colon == std::string::npos)
+        return mount;
+    for (const auto& option : split(written.substr(colon + 1), ',')) {
+        if (option.starts_with("size=")) {
+            mount.tmpfs_size_bytes = parse_size(option.substr(5));
+            if (!mount.tmpfs_size_bytes)
+                refuse(fmt::format("tmpfs: '{}' is not a size", terminal_safe(option.substr(5))), "write size=64m");
+        } else if (option.starts_with("mode=")) {
+            std::uint32_t mode = 0;
+            const auto* end = option.data() + option.size();
+            const auto read = std::from_chars(option.data() + 5, end, mode, 8);
+            if (read.ec != std::errc() || read.ptr != end)
+                refuse(fmt::format("tmpfs: '{}' is not a mode", terminal_safe(option.substr(5))), "write mode=1777");
+            mount.tmpfs_mode = mode;
+        } else if (option == "ro") {
+            mount.read_only = true;
+        } else if (!k_usual.contains(option)) {
+            throw Error(Errc::unsupported, fmt::format("tmpfs: the option '{}' cannot be set", terminal_safe(option)),
+                        "size=, mode= and ro can");
+        }
+    }
+    return mount;
+}
+
+// ---- ports
+
+struct PortRange {
+    int first = 0, last = 0;
+    int size() const { return last - first + 1; }
+};
+
+PortRange parse_range(const std::string& text)
+{
+    const auto read = [&](const std::string& part) {
+        int port = 0;
+        const auto* end = part.data() + part.size();
+        const auto [stop, problem] = std::from_chars(part.data(), end, port);
+        if (problem != std::errc() || stop != end || port < 1 || port > 65535)
+            refuse(fmt::format("ports: '{}' is not a port", terminal_safe(text)), "write 8080:80 or 8000-8010:80-90");
+        return port;
+    };
+    const auto dash = text.find('-');
+    const int first = read(text.substr(0, dash));
+    const int last = dash == std::string::npos ? first : read(text.substr(dash + 1));
+    if (last < first)
+        refuse(fmt::format("ports: '{}' ends before it begins", terminal_safe(text)));
+    return {first, last};
+}
+
+// ---- security
+
+std::string full_device(const std::string& written)
+{
+    const auto is_rights = [](const std::string& text) {
+        return !text.empty() && text.find_first_not_of("rwm") == std::string::npos;
+    };
+    auto parts = split(written, ':');
+    if (parts.size() == 2 && is_rights(parts[1]))
+        parts = {parts[0], parts[0], parts[1]};
+    if (parts.size() == 1)
+        parts.push_back(parts[0]);
+    if (parts.size() == 2)
+        parts.emplace_back("rwm");
+    if (parts.size() != 3 || !parts[0].starts_with('/') || !parts[1].starts_with('/') || !is_rights(parts[2]))
+        refuse(fmt::format("devices: '{}' is not a device", terminal_safe(written)), "write /dev/fuse or /dev/a:/dev/b:rw");
+    return join(parts, ":");
+}
+
+void lower_capabilities(const pipeline::Container& container, engine::Security& security)
+{
+    std::set<std::string> dropped, added;
+    for (const auto& name : container.cap_drop)
+        dropped.insert(capability_name(name));
+    for (const auto& name : container.cap_add)
+        added.insert(capability_name(name));
+    if (added.contains("ALL")) {
+        security.cap_drop.assign(dropped.begin(), dropped.end());
+        security.cap_add = {"ALL"};
+        return;
+    }
+    if (!dropped.contains("ALL"))
+        for (const auto& name : engine::default_capabilities())
+            if (!dropped.contains(name) && !added.contains(name))
+                security.cap_add.push_back(name);
+    security.cap_add.insert(security.cap_add.end(), added.begin(), added.end());
+}
+
+} // namespace
+
+std::string capability_name(const std::string& written)
+{
+    std::string name = written;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c); });
+    return name.starts_with("CAP_") ? name.substr(4) : name;
+}
+
+std::vector<engine::Mount> lower_volumes(const pipeline::Container& container, const ContainerScope& scope)
+{
+    std::vector<engine::Mount> mounts;
+    for (const auto& volume : container.volumes)
+        mounts.push_back(lower_volume(volume, scope));
+    for (const auto& written : container.tmpfs)
+        mounts.push_back(lower_tmpfs(written));
+    std::set<std::string> targets;
+    for (const auto& mount : mounts)
+        if (!targets.insert(mount.target).second)
+            refuse("volumes: two of them are at " + terminal_safe(mount.target));
+    return mounts;
+}
+
+std::vector<engine::Port> lower_ports(const std::vector<pipeline::PortMapping>& ports)
+{
+    std::vector<engine::Port> result;
+    for (const auto& mapping : ports) {
+        const auto target = parse_range(mapping.target);
+        const auto published = mapping.published.empty() ? PortRange{} : parse_range(mapping.published);
+        if (!mapping.published.empty() && published.size() != target.size())
+            refuse(fmt::format("ports: {} and {} differ in length", terminal_safe(mapping.published),
+                               terminal_safe(mapping.target)));
+        for (int i = 0; i < target.size(); ++i) {
+            engine::Port port;
+            port.container_port = static_cast<std::uint16_t>(target.first + i);
+            port.host_port = mapping.published.empty() ? std::uint16_t{0} : static_cast<std::uint16_t>(published.first + i);
+            port.host_ip = mapping.host_ip;
+            port.protocol = mapping.protocol;
+            result.push_back(port);
+        }
+    }
+    return result;
+}
+
+engine::Security lower_security(const pipeline::Container& container)
+{
+    engine::Security security;
+    security.privileged = container.privileged.value_or(false);
+    security.read_only_root = container.read_only.value_or(false);
+    security.sysctls = container.sysctls;
+    for (const auto& written : container.devices)
+        security.devices.push_back(full_device(written));
+    for (const auto& option : container.security_opt) {
+        if (option == "no-new-privileges" || option == "no-new-privileges:true" || option == "no-new-privileges=true")
+            continue;
+        if (option == "no-new-privileges:false" || option == "no-new-privileges=false")
+            security.no_new_privileges = false;
+        else
+            security.security_opt.push_back(option);
+    }
+    if (security.privileged) { // has every capability, and its sudo is expected to work
+        security.no_new_privileges = false;
+        security.cap_drop.clear();
+    } else {
+        lower_capabilities(container, security);
+    }
+    return security;
+}
+
+engine::Limits lower_limits(const pipeline::Container& container)
+{
+    engine::Limits limits;
+    limits.memory_bytes = container.memory_bytes;
+    limits.cpus = container.cpus;
+    limits.cpu_shares = container.cpu_shares;
+    limits.pids = container.pids_limit.value_or(k_default_pids);
+    if (*limits.pids <= 0) // Compose: -1 is no limit
+        limits.pids.reset();
+    limits.shm_size_bytes = container.shm_size_bytes;
+    for (const auto& [name, ulimit] : container.ulimits)
+        limits.ulimits.push_back({name, ulimit.soft, ulimit.hard});
+    for (const auto& rate : container.device_read_iops)
+        limits.device_read_iops.emplace_back(rate.path, rate.rate);
+    for (const auto& rate : container.device_write_iops)
+        limits.device_write_iops.emplace_back(rate.path, rate.rate);
+    limits.oom_kill_disable = container.oom_kill_disable.value_or(false);
+    limits.oom_score_adj = container.oom_score_adj;
+    return limits;
+}
+
+engine::HealthcheckSpec lower_healthcheck(const pipeline::Healthcheck& healthcheck)
+{
+    engine::HealthcheckSpec spec;
+    if (healthcheck.disable) {
+        spec.test = {"NONE"};
+        return spec;
+    }
+    const std::chrono::nanoseconds default_time{0};
+    spec.test = healthcheck.test;
+    spec.interval = healthcheck.interval.value_or(default_time);
+    spec.timeout = healthcheck.timeout.value_or(default_time);
+    spec.start_period = healthcheck.start_period.value_or(default_time);
+    spec.retries = healthcheck.retries.value_or(0);
+    return spec;
+}
+
+void lower_container(const pipeline::Container& container, const ContainerScope& scope, engine::ContainerSpec& spec)
+{
+    const auto text = [&](const std::optional<pipeline::Text>& value, const char* key) {
+        return value ? scope.resolve(*value, key) : std::string();
+    };
+    spec.platform = container.platform.value_or("");
+    spec.user = text(container.user, "user");
+    spec.working_dir = text(container.working_dir, "working_dir");
+    spec.hostname = text(container.hostname, "hostname");
+    spec.extra_hosts = container.extra_hosts;
+    spec.dns = container.dns;
+    spec.dns_search = container.dns_search;
+    spec.dns_options = container.dns_opt;
+    spec.ports = lower_ports(container.ports);
+    auto mounts = lower_volumes(container, scope);
+    spec.mounts.insert(spec.mounts.end(), std::make_move_iterator(mounts.begin()), std::make_move_iterator(mounts.end()));
+    spec.limits = lower_limits(container);
+    spec.security = lower_security(container);
+    if (container.healthcheck)
+        spec.healthcheck = lower_healthcheck(*container.healthcheck);
+    if (container.logging) {
+        spec.log_driver = container.logging->driver;
+        spec.log_options = container.logging->options;
+    }
+    spec.stop_signal = container.stop_signal.value_or("");
+    spec.runtime = container.runtime.value_or("");
+    spec.init = container.init.value_or(true);
+    for (const auto& [key, value] : container.labels) {
+        if (key.starts_with("gantry."))
+            refuse(fmt::format("labels: '{}' is for gantry's own", terminal_safe(key)), "choose another prefix");
+        spec.labels.emplace(key, value);
+    }
+}
+
+} // namespace gantry::runner

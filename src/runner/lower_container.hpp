@@ -1,0 +1,47 @@
+#pragma once
+
+#include "engine/spec.hpp"
+#include "pipeline/container.hpp"
+#include "pipeline/plan.hpp"
+#include "runner/lower.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+// The parts of lower.hpp that steps and services share: Compose's words for one container in the engine's words.
+
+namespace gantry::runner {
+
+// Computes the expressions of a text; `what` names it in an error ("working_dir").
+using Resolve = std::function<std::string(const pipeline::Text& text, const std::string& what)>;
+
+struct ContainerScope {
+    const pipeline::Plan& plan;
+    const Owner& run; // of objects that all stages share: instance and run
+    const Resolve& resolve;
+};
+
+// All keys but image, environment, networks and the process itself. Throws bad_input and unsupported.
+void lower_container(const pipeline::Container& container, const ContainerScope& scope, engine::ContainerSpec& spec);
+
+std::vector<engine::Mount> lower_volumes(const pipeline::Container& container, const ContainerScope& scope);
+std::vector<engine::Port> lower_ports(const std::vector<pipeline::PortMapping>& ports);
+engine::Security lower_security(const pipeline::Container& container);
+engine::Limits lower_limits(const pipeline::Container& container);
+engine::HealthcheckSpec lower_healthcheck(const pipeline::Healthcheck& healthcheck);
+
+// Why a container cannot be made as it is asked for.
+struct Obstacle {
+    std::string key;     // of the file
+    std::string message;
+    std::string consent; // that takes it away: "privileged"; empty: nothing does, the engine cannot do it yet
+};
+std::vector<Obstacle> obstacles_of(const pipeline::Container& container);
+bool consents(const Consent& consent, const std::string& what);
+std::string consent_hint(const std::string& what);
+
+// Name without "CAP_", in capitals.
+std::string capability_name(const std::string& written);
+
+} // namespace gantry::runner

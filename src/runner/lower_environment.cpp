@@ -1,0 +1,87 @@
+#include "runner/lower_environment.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <unordered_map>
+
+namespace gantry::runner {
+
+namespace {
+
+class Environment {
+public:
+    void set(const std::string& name, std::string value)
+    {
+        const auto [found, is_new] = places_.emplace(name, variables_.size());
+        if (is_new)
+            variables_.emplace_back(name, std::move(value));
+        else
+            variables_[found->second].second = std::move(value);
+    }
+
+    std::vector<std::pair<std::string, std::string>> take() { return std::move(variables_); }
+
+private:
+    std::vector<std::pair<std::string, std::string>> variables_;
+    std::unordered_map<std::string, std::size_t> places_;
+};
+
+} // namespace
+
+bool is_fixed_variable(const std::string& name)
+{
+    constexpr std::array<std::string_view, 7> k_fixed = {
+        "CI", "GANTRY", "CI_ENV", "CI_OUTPUT", "CI_STEP_SUMMARY", "CI_WORKSPACE", "CI_STEP_ATTEMPT"};
+    return std::find(k_fixed.begin(), k_fixed.end(), name) != k_fixed.end();
+}
+
+std::string plugin_variable(const std::string& setting)
+{
+    std::string name = "PLUGIN_" + setting;
+    for (auto& c : name)
+        if (c >= 'a' && c <= 'z')
+            c = static_cast<char>(c - 'a' + 'A');
+        else if (c == '-' || c == '.')
+            c = '_';
+    return name;
+}
+
+const Secret& secret_of(const StepContext& context, const std::string& name)
+{
+    if (context.secrets)
+        if (const auto found = context.secrets->find(name); found != context.secrets->end())
+            return found->second;
+    throw Error(Errc::bad_input, fmt::format("the secret '{}' is not there", terminal_safe(name)),
+                fmt::format("gantry secret set {0}, or a line {0}=… in a file for --secret-file", terminal_safe(name)));
+}
+
+std::vector<std::pair<std::string, std::string>> environment_of(const StepContext& context, const Resolve& resolve)
+{
+    const auto& step = *context.step;
+    const auto given = ci_variables(context);
+    Environment environment;
+    for (const auto& [name, value] : given)
+        environment.set(name, value);
+    for (const auto& [name, text] : step.container.environment)
+        environment.set(name, resolve(text, "environment " + name));
+    for (const auto& [name, value] : context.exported)
+        environment.set(name, value);
+    for (const auto& [name, text] : step.settings)
+        environment.set(plugin_variable(name), resolve(text, "settings " + name));
+    // Whoever can open a pull request from a fork can write any script.
+    if (context.plan->event.trusted)
+        for (const auto& [name, secret] : step.secrets)
+            environment.set(name, secret_of(context, secret).reveal());
+    for (const auto& [name, value] : given)
+        if (is_fixed_variable(name))
+            environment.set(name, value);
+    return environment.take();
+}
+
+} // namespace gantry::runner
