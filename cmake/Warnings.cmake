@@ -4,6 +4,9 @@ add_library(gantry_warnings INTERFACE)
 target_compile_options(gantry_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 # A struct with defaults is meant to be initialised in part.
 target_compile_options(gantry_warnings INTERFACE -Wno-missing-field-initializers)
+# g++ 13 and later suspect every reference that a function returns beside a temporary argument, such as a JSON member by name.
+target_compile_options(gantry_warnings INTERFACE
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-dangling-reference>)
 if(GANTRY_DEV)
     target_compile_options(gantry_warnings INTERFACE -Werror)
 endif()
