@@ -1,4 +1,5 @@
-"""What the binary knows is in docs/: every key of the format in pipeline.md, every command and flag in cli.md.
+"""What the binary knows is in docs/: every key of the format in pipeline.md, every command and flag in cli.md,
+every variable of a step in variables.md.
 
 documents.py GANTRY
 """
@@ -54,11 +55,16 @@ def check(files):
             for flag in sorted(flags_of(text) - EVERYWHERE):
                 if not re.search(re.escape(flag) + r"(?![\w-])", cli):
                     problems.append(f"docs/cli.md:1: {flag} of {source} is not in it")
+    variables = files["docs/variables.md"]
+    for name in re.findall(r'"((?:CI|SOURCE)_[A-Z_]+)"', files["src/runner/ci_variables.cpp"]):
+        if f"`{name}`" not in variables:
+            problems.append(f"docs/variables.md:1: {name} is not in it")
     return problems
 
 
 def sample(**changes):
-    files = {"docs/pipeline.md": "`run`", "docs/cli.md": "gantry run --json",
+    files = {"docs/pipeline.md": "`run`", "docs/cli.md": "gantry run --json", "docs/variables.md": "`CI_ENV`",
+             "src/runner/ci_variables.cpp": 'add("CI_ENV", exchange);',
              "<schema>": '{"$defs": {"step": {"properties": {"run": {}}}}}', "<help>": "Subcommands:\n  run  Run\n",
              "<help run>": "  --json  As data\n"}
     return files | {key.replace("_", " "): value for key, value in changes.items()}
@@ -69,12 +75,14 @@ PLANTED = [
     (sample() | {"<schema>": '{"properties": {"retries": {}}}'}, "'retries' is not in it"),
     (sample() | {"<help>": "Subcommands:\n  run  Run\n  jog  Slower\n"}, "'jog' is not in it"),
     (sample() | {"<help run>": "--json-lines"}, "--json-lines of"),
+    (sample() | {"src/runner/ci_variables.cpp": 'add("CI_OUTPUT", exchange);'}, "CI_OUTPUT is not in it"),
 ]
 
 if __name__ == "__main__":
     gantry = sys.argv[1]
-    seen = {"docs/pipeline.md": read("docs/pipeline.md"), "docs/cli.md": read("docs/cli.md"),
-            "<schema>": output(gantry, "schema"), "<help>": output(gantry, "--help")}
+    seen = {name: read(name) for name in ("docs/pipeline.md", "docs/cli.md", "docs/variables.md",
+                                          "src/runner/ci_variables.cpp")}
+    seen |= {"<schema>": output(gantry, "schema"), "<help>": output(gantry, "--help")}
     for command in commands_of(seen["<help>"]):
         text = seen[f"<help {command}>"] = output(gantry, command, "--help")
         for inner in commands_of(text):
