@@ -32,7 +32,7 @@ json one_step(json step)
 TEST_CASE("a plan is the same after a way through JSON as text", "[plan][json]")
 {
     std::size_t longest = 0;
-    for (unsigned seed = 1; seed <= 1000; ++seed) {
+    for (unsigned seed = 1; seed <= 200; ++seed) {
         const auto plan = RandomFill(seed).plan();
         INFO("seed " << seed);
 
@@ -42,7 +42,7 @@ TEST_CASE("a plan is the same after a way through JSON as text", "[plan][json]")
         REQUIRE(plan_from_json(json::parse(text)) == plan);
         REQUIRE(to_json(plan_from_json(json::parse(text))).dump() == text);
     }
-    CHECK(longest > 10000);
+    CHECK(longest > 5000);
 }
 
 TEST_CASE("what has its default is left out, expressions and positions are kept", "[plan][json]")
@@ -105,10 +105,11 @@ TEST_CASE("a plan with any value replaced is read or refused, never worse", "[pl
     const std::vector<json> values = {nullptr, true, -1, 1e99, "x", json::array(), json::object(), {{"base64", "!"}},
                                       {{"template", 1}}, json::array({json::array({1})})};
     int refused = 0;
-    for (unsigned seed = 1; seed <= 20; ++seed) {
-        const auto flat = to_json(RandomFill(seed).plan()).flatten();
+    for (unsigned seed = 1; seed <= 8; ++seed) {
+        const auto whole = to_json(RandomFill(seed).plan());
+        const auto flat = whole.flatten();
         for (const auto& [pointer, ignored] : flat.items()) {
-            auto damaged = flat.unflatten();
+            auto damaged = whole;
             damaged[json::json_pointer(pointer)] = values[(refused + seed) % values.size()];
             refused += refusal(damaged) != "accepted";
         }

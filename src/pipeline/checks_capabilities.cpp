@@ -1,0 +1,116 @@
+#include "pipeline/checks_internal.hpp"
+
+#include "pipeline/plan_fields.hpp"
+
+#include <array>
+#include <set>
+
+namespace gantry::pipeline {
+
+namespace {
+
+// The keys of a container that say something, whether or not the file's positions are known.
+class UsedKeys {
+public:
+    template <typename T>
+    void operator()(const char* name, const T& member)
+    {
+        if (std::string_view(name) == "marks")
+            return;
+        if (!(member == T{}))
+            keys.insert(name);
+    }
+
+    std::set<std::string> keys;
+};
+
+class Checker {
+public:
+    Checker(const Capabilities& capabilities, Diagnostics& out) : capabilities_(capabilities), out_(out) {}
+
+    void feature(const char* name, const char* what, bool used, Mark mark, const std::string& path)
+    {
+        if (used && !capabilities_.features.contains(name))
+            report(what, mark, path);
+    }
+
+    void container(const Container& container, const std::string& path, Mark fallback)
+    {
+        UsedKeys used;
+        fields(used, container);
+        for (const auto& [key, mark] : container.marks)
+            used.keys.insert(key);
+        for (const auto& key : used.keys) {
+            if (supports(key))
+                continue;
+            const auto mark = container.marks.find(key);
+            const bool known = mark != container.marks.end() && mark->second.known();
+            report(fmt::format("'{}' is", key), known ? mark->second : fallback, path + "." + key);
+        }
+    }
+
+private:
+    bool supports(const std::string& key) const
+    {
+        const auto& keys = capabilities_.container_keys;
+        constexpr std::array<std::string_view, 3> k_also_features = {"healthcheck", "networks", "volumes"};
+        for (const auto name : k_also_features)
+            if (key == name && !capabilities_.features.contains(key))
+                return false;
+        return keys.contains("*") || keys.contains(key);
+    }
+
+    void report(std::string_view what, Mark mark, const std::string& path)
+    {
+        out_.push_back(error_at(mark, "unsupported",
+                                fmt::format("{} not supported by the {} engine yet", what, capabilities_.engine), path));
+    }
+
+    const Capabilities& capabilities_;
+    Diagnostics& out_;
+};
+
+void check_stage(Checker& checker, const Stage& stage, std::size_t index)
+{
+    const auto path = fmt::format("stages[{}]", index);
+    const auto of = [&](const auto& list) { return list.empty() ? stage.mark : list.front().mark; };
+    checker.feature("services", "services are", !stage.services.empty(), of(stage.services), path + ".services");
+    checker.feature("compose", "Compose files are", !stage.compose.empty(), stage.compose_mark, path + ".compose");
+    checker.feature("caches", "caches are", !stage.caches.empty(), of(stage.caches), path + ".caches");
+    checker.feature("artifacts", "artifacts are", stage.artifacts.has_value(),
+                    stage.artifacts ? stage.artifacts->mark : Mark{}, path + ".artifacts");
+    checker.feature("approval", "approvals are", stage.approval.has_value(),
+                    stage.approval ? stage.approval->mark : Mark{}, path + ".approval");
+    checker.feature("runs_on", "'runs_on' is", !stage.runs_on.empty(), stage.mark, path + ".runs_on");
+    checker.container(stage.container, path, stage.mark);
+    for (const auto& service : stage.services) {
+        const auto service_path = path + ".services." + service.name;
+        checker.feature("build", "builds are", service.build.has_value(), service.mark, service_path + ".build");
+        checker.container(service.container, service_path, service.mark);
+    }
+    for (const auto& placed : placed_steps(stage)) {
+        const auto& step = *placed.step;
+        const auto step_path = path_of(index, placed);
+        checker.feature("build", "builds are", step.build.has_value(), step.build ? step.build->mark : Mark{},
+                        step_path + ".build");
+        checker.feature("push", "pushes are", step.push.has_value(), step.push ? step.push->mark : Mark{},
+                        step_path + ".push");
+        checker.container(step.container, step_path, step.mark);
+    }
+}
+
+} // namespace
+
+void check_capabilities(const Definition& definition, const Capabilities& capabilities, Diagnostics& out)
+{
+    Checker checker(capabilities, out);
+    for (const auto& volume : definition.volumes)
+        checker.feature("volumes", "volumes are", true, volume.mark, "volumes." + volume.name);
+    for (const auto& network : definition.networks)
+        checker.feature("networks", "networks are", true, network.mark, "networks." + network.name);
+    checker.container(definition.defaults.container, "defaults", {});
+    for (std::size_t i = 0; i < definition.stages.size(); ++i)
+        check_stage(checker, definition.stages[i], i);
+}
+
+} // namespace gantry::pipeline

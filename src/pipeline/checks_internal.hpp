@@ -1,0 +1,41 @@
+#pragma once
+
+#include "pipeline/checks.hpp"
+#include "pipeline/plan_steps.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The parts of check(), each in a file of its own. They append to the same list, which check() sorts.
+
+namespace gantry::pipeline {
+
+Diagnostic error_at(Mark mark, std::string code, std::string message, std::string path, std::string hint = {});
+
+// "did you mean 'x'?", or else the candidates when they are few, or nothing.
+std::string hint_from(std::string_view word, const std::vector<std::string>& candidates);
+
+// The same for names that have to be collected first. Silent once many problems are found: a file with thousands of
+// them is not helped by hints, and each costs a comparison with every candidate.
+template <typename Collect>
+std::string hint_from(std::string_view word, const Diagnostics& so_far, Collect collect)
+{
+    return so_far.size() > 50 ? std::string() : hint_from(word, collect());
+}
+
+// Names, needs that are unknown, cycles, each once and spelled out.
+void check_stages(const Definition& definition, const StageGraph& graph, Diagnostics& out);
+// Expressions: syntax, names, and text from outside in scripts.
+void check_expressions(const Definition& definition, const StageGraph& graph, Diagnostics& out);
+// What each step and service says for itself, and the volumes, networks and services that it names.
+void check_steps(const Definition& definition, Diagnostics& out);
+void check_services(const Stage& stage, std::size_t index, Diagnostics& out);
+void check_container(const Definition& definition, const Stage* stage, const Container& container,
+                     const std::string& path, Mark fallback, Diagnostics& out);
+void check_triggers(const Triggers& triggers, Diagnostics& out);
+void check_capabilities(const Definition& definition, const Capabilities& capabilities, Diagnostics& out);
+
+} // namespace gantry::pipeline

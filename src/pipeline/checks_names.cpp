@@ -1,0 +1,220 @@
+#include "pipeline/checks_names.hpp"
+
+#include "pipeline/checks_internal.hpp"
+
+#include "base/format.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace gantry::pipeline {
+
+namespace {
+
+NameProblem problem(const Reference& reference, std::size_t element, std::string code, std::string message,
+                    std::string hint = {})
+{
+    return {reference.offsets[std::min(element, reference.offsets.size() - 1)], std::move(code), std::move(message),
+            std::move(hint)};
+}
+
+std::vector<std::string> matrix_keys(const Matrix& matrix)
+{
+    std::vector<std::string> keys;
+    for (const auto& axis : matrix.axes)
+        keys.push_back(axis.first);
+    for (const auto& entry : matrix.include)
+        for (const auto& pair : entry)
+            if (std::find(keys.begin(), keys.end(), pair.first) == keys.end())
+                keys.push_back(pair.first);
+    return keys;
+}
+
+bool is_text(const std::string& root)
+{
+    constexpr std::array<std::string_view, 9> k_texts = {"author", "branch", "event",     "message", "ref",
+                                                         "repo",   "sha",    "short_sha", "tag"};
+    return std::find(k_texts.begin(), k_texts.end(), root) != k_texts.end();
+}
+
+} // namespace
+
+NameChecker::NameChecker(const Definition& definition, const StageGraph& graph) : definition_(definition), graph_(graph)
+{
+    for (std::size_t i = 0; i < definition.stages.size(); ++i)
+        for (const auto& placed : placed_steps(definition.stages[i]))
+            stages_of_step_[placed.id].push_back(i);
+    for (const auto& input : definition.on.inputs)
+        input_names_.push_back(input.first);
+}
+
+void NameChecker::enter_stage(std::size_t index)
+{
+    stage_ = index;
+    steps_ = placed_steps(definition_.stages[index]);
+    own_.clear();
+    needed_.reset();
+    for (const auto& placed : steps_)
+        own_.emplace(placed.id, &placed);
+}
+
+bool NameChecker::needs(std::size_t stage)
+{
+    if (!needed_) {
+        needed_.emplace();
+        std::vector<std::size_t> open = graph_.needs[stage_];
+        while (!open.empty()) {
+            const auto next = open.back();
+            open.pop_back();
+            if (needed_->insert(next).second)
+                open.insert(open.end(), graph_.needs[next].begin(), graph_.needs[next].end());
+        }
+    }
+    return needed_->contains(stage);
+}
+
+std::optional<NameProblem> NameChecker::problem_with(const Reference& reference, const NameContext& context,
+                                                     const Diagnostics& so_far)
+{
+    const auto& root = reference.path[0];
+    if (root == "steps")
+        return problem_with_step(reference, context, so_far);
+    if (reference.path.size() < 2)
+        return std::nullopt;
+    if (is_text(root))
+        return problem(reference, 1, "expression", fmt::format("'{}' is text and has no members", root));
+    if (root == "pull_request")
+        return problem_with_key(reference, {"number", "title", "source_branch", "target_branch"}, "a pull request", so_far);
+    if (root == "stage")
+        return problem_with_key(reference, {"id", "name"}, "'stage'", so_far);
+    if (root == "inputs")
+        return problem_with_key(reference, input_names_, "on.manual.inputs", so_far);
+    if (root == "matrix")
+        return problem_with_matrix(reference, context, so_far);
+    return std::nullopt;
+}
+
+std::optional<NameProblem> NameChecker::problem_with_key(const Reference& reference, const std::vector<std::string>& keys,
+                                                         const std::string& what, const Diagnostics& so_far) const
+{
+    const auto& key = reference.path[1];
+    if (std::find(keys.begin(), keys.end(), key) != keys.end())
+        return std::nullopt;
+    return problem(reference, 1, "unknown-name", fmt::format("{} has no '{}'", what, terminal_safe(key)),
+                   hint_from(key, so_far, [&] { return keys; }));
+}
+
+std::optional<NameProblem> NameChecker::problem_with_matrix(const Reference& reference, const NameContext& context,
+                                                            const Diagnostics& so_far) const
+{
+    if (!context.stage) // what many stages share may use what only some of them have
+        return std::nullopt;
+    if (!context.stage->matrix)
+        return problem(reference, 0, "unknown-name",
+                       fmt::format("stage '{}' has no matrix", terminal_safe(context.stage->name)));
+    return problem_with_key(reference, matrix_keys(*context.stage->matrix), "the matrix", so_far);
+}
+
+std::optional<NameProblem> NameChecker::problem_with_step(const Reference& reference, const NameContext& context,
+                                                          const Diagnostics& so_far)
+{
+    if (context.visible == NameContext::Steps::none)
+        return problem(reference, 0, "unknown-step",
+                       fmt::format("no step has run when this part of {} is computed", context.what));
+    if (reference.path.size() < 2)
+        return std::nullopt;
+    constexpr std::array<std::string_view, 3> k_members = {"image", "outputs", "state"};
+    if (reference.path.size() > 2 && std::find(k_members.begin(), k_members.end(), reference.path[2]) == k_members.end())
+        return problem(reference, 2, "unknown-name", fmt::format("a step has no '{}'", terminal_safe(reference.path[2])),
+                       hint_from(reference.path[2], {"image", "outputs", "state"}));
+    const auto own = own_.find(reference.path[1]);
+    return own == own_.end() ? problem_with_other(reference, context, so_far)
+                             : problem_with_own(reference, *own->second, context);
+}
+
+std::optional<NameProblem> NameChecker::problem_with_own(const Reference& reference, const PlacedStep& found,
+                                                         const NameContext& context) const
+{
+    if (context.visible == NameContext::Steps::all)
+        return std::nullopt;
+    if (!context.step)
+        return problem(reference, 1, "later-step",
+                       fmt::format("step '{}' has not run when this part of {} is computed", found.id, context.what));
+    if (found.step == context.step->step)
+        return problem(reference, 1, "later-step", fmt::format("step '{}' refers to itself", found.id));
+    if (found.group == context.step->group)
+        return problem(reference, 1, "later-step",
+                       fmt::format("step '{}' runs side by side with {}", found.id, context.what));
+    if (found.group > context.step->group)
+        return problem(reference, 1, "later-step", fmt::format("step '{}' runs only after {}", found.id, context.what));
+    return std::nullopt;
+}
+
+std::optional<NameProblem> NameChecker::problem_with_other(const Reference& reference, const NameContext& context,
+                                                           const Diagnostics& so_far)
+{
+    const auto& whole = reference.path[1];
+    const auto slash = whole.rfind('/');
+    const auto name = slash == std::string::npos ? whole : whole.substr(slash + 1);
+    auto wanted = std::string::npos;
+    if (slash != std::string::npos) {
+        const auto stage = graph_.by_name.find(stage_name_of(std::string_view(whole).substr(0, slash)));
+        if (stage == graph_.by_name.end())
+            return problem(reference, 1, "unknown-step", fmt::format("there is no step '{}'", terminal_safe(whole)),
+                           fmt::format("there is no stage '{}'", terminal_safe(whole.substr(0, slash))));
+        wanted = stage->second;
+        const auto own = own_.find(name);
+        if (wanted == stage_ && own != own_.end())
+            return problem_with_own(reference, *own->second, context);
+    }
+    const auto found = stages_of_step_.find(name);
+    std::optional<std::size_t> not_needed;
+    if (found != stages_of_step_.end())
+        for (const auto stage : found->second) {
+            if ((wanted != std::string::npos && stage != wanted) || stage == stage_)
+                continue;
+            if (needs(stage))
+                return std::nullopt;
+            not_needed = stage;
+        }
+    if (not_needed) {
+        const auto& other = definition_.stages[*not_needed].name;
+        return problem(reference, 1, "unknown-step",
+                       fmt::format("step '{}' belongs to stage '{}', which stage '{}' does not need", terminal_safe(name),
+                                   terminal_safe(other), terminal_safe(context.stage->name)),
+                       fmt::format("add needs: [{}]", terminal_safe(other)));
+    }
+    const auto all_names = [&] {
+        std::vector<std::string> names;
+        for (const auto& step : stages_of_step_)
+            names.push_back(step.first);
+        std::sort(names.begin(), names.end());
+        return names;
+    };
+    return problem(reference, 1, "unknown-step", fmt::format("there is no step '{}'", terminal_safe(whole)),
+                   hint_from(name, so_far, all_names));
+}
+
+std::string hint_for_outsiders(const Reference& reference)
+{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 9> k_variables = {{
+        {"author", "CI_COMMIT_AUTHOR"},
+        {"branch", "CI_COMMIT_BRANCH"},
+        {"changed_files", "CI_PIPELINE_FILES"},
+        {"message", "CI_COMMIT_MESSAGE"},
+        {"ref", "CI_COMMIT_REF"},
+        {"tag", "CI_COMMIT_TAG"},
+        {"pull_request.title", "CI_PULL_REQUEST_TITLE"},
+        {"pull_request.source_branch", "CI_COMMIT_SOURCE_BRANCH"},
+        {"pull_request.target_branch", "CI_COMMIT_TARGET_BRANCH"},
+    }};
+    const auto name = join(reference.path, ".");
+    if (reference.path[0] == "env" && reference.path.size() > 1)
+        return fmt::format("use \"${}\": the shell does not run what is in a variable", reference.path[1]);
+    for (const auto& [known, variable] : k_variables)
+        if (name == known || name.starts_with(std::string(known) + "."))
+            return fmt::format("use \"${}\": the shell does not run what is in a variable", variable);
+    return "put it into a variable under environment and use that, in quotes: \"$NAME\"";
+}
+
+} // namespace gantry::pipeline

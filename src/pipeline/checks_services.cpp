@@ -1,0 +1,142 @@
+#include "pipeline/checks_internal.hpp"
+
+#include "base/format.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace gantry::pipeline {
+
+namespace {
+
+template <typename Declarations>
+std::vector<std::string> names_in(const Declarations& declarations)
+{
+    std::vector<std::string> names;
+    for (const auto& declaration : declarations)
+        names.push_back(declaration.name);
+    return names;
+}
+
+template <typename Declarations>
+bool has_name(const Declarations& declarations, std::string_view name)
+{
+    return std::any_of(declarations.begin(), declarations.end(),
+                       [&](const auto& declaration) { return declaration.name == name; });
+}
+
+// What a container names: volumes and networks of the file, services of its stage. A Compose file may declare more, so
+// names are taken as they are where a stage has one.
+class ContainerChecker {
+public:
+    ContainerChecker(const Definition& definition, const Stage* stage, const Container& container,
+                     const std::string& path, Mark fallback, Diagnostics& out)
+        : definition_(definition), stage_(stage), container_(container), path_(path), fallback_(fallback), out_(out)
+    {
+    }
+
+    void check()
+    {
+        for (const auto& mount : container_.volumes)
+            check_volume(mount);
+        for (const auto& network : container_.networks)
+            if (network.name != "default" && !has_name(definition_.networks, network.name))
+                report(network.mark, "networks", "unknown-network", "network", network.name, definition_.networks);
+        if (!stage_)
+            return;
+        if (container_.network_mode && container_.network_mode->starts_with("service:"))
+            check_service({}, "network_mode", container_.network_mode->substr(8));
+        for (const auto& from : container_.volumes_from)
+            if (!from.starts_with("container:"))
+                check_service({}, "volumes_from", from.substr(0, from.find(':')));
+        for (const auto& dependency : container_.depends_on)
+            if (dependency.required)
+                check_service(dependency.mark, "depends_on", dependency.service);
+    }
+
+private:
+    template <typename Declarations>
+    void report(Mark mark, const char* key, const char* code, const char* kind, const std::string& name,
+                const Declarations& declarations)
+    {
+        if (stage_ && !stage_->compose.empty())
+            return;
+        const auto of_key = container_.marks.find(key);
+        if (!mark.known())
+            mark = of_key != container_.marks.end() && of_key->second.known() ? of_key->second : fallback_;
+        auto hint = hint_from(name, out_, [&] { return names_in(declarations); });
+        if (hint.empty() && std::string_view(kind) != "service")
+            hint = fmt::format("declare it at the top: {}s: {{ {}: {{}} }}", kind, terminal_safe(name));
+        out_.push_back(error_at(mark, code, fmt::format("there is no {} '{}'", kind, terminal_safe(name)),
+                                path_ + "." + key, std::move(hint)));
+    }
+
+    void check_volume(const VolumeMount& mount)
+    {
+        if (mount.type != VolumeMount::Type::volume || mount.source.empty() || !mount.source.is_literal())
+            return;
+        const auto name = mount.source.literal();
+        if (!has_name(definition_.volumes, name))
+            report(mount.mark, "volumes", "unknown-volume", "volume", name, definition_.volumes);
+    }
+
+    void check_service(Mark mark, const char* key, const std::string& name)
+    {
+        if (!has_name(stage_->services, name))
+            report(mark, key, "unknown-service", "service", name, stage_->services);
+    }
+
+    const Definition& definition_;
+    const Stage* stage_;
+    const Container& container_;
+    const std::string& path_;
+    Mark fallback_;
+    Diagnostics& out_;
+};
+
+void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& out)
+{
+    std::unordered_map<std::string_view, std::size_t> by_name;
+    for (std::size_t i = 0; i < stage.services.size(); ++i)
+        by_name.emplace(stage.services[i].name, i);
+    std::vector<std::vector<std::size_t>> needs(stage.services.size());
+    for (std::size_t i = 0; i < stage.services.size(); ++i)
+        for (const auto& dependency : stage.services[i].container.depends_on)
+            if (const auto found = by_name.find(dependency.service); found != by_name.end())
+                needs[i].push_back(found->second);
+    for (const auto& cycle : find_cycles(needs)) {
+        std::string text;
+        for (const auto service : cycle)
+            text += fmt::format("{} waits for ", terminal_safe(stage.services[service].name));
+        const auto& first = stage.services[cycle.front()];
+        out.push_back(error_at(first.mark, "cycle",
+                               fmt::format("services wait for each other in a circle: {}{}", text, terminal_safe(first.name)),
+                               fmt::format("stages[{}].services.{}.depends_on", index, first.name)));
+    }
+}
+
+} // namespace
+
+void check_container(const Definition& definition, const Stage* stage, const Container& container,
+                     const std::string& path, Mark fallback, Diagnostics& out)
+{
+    ContainerChecker(definition, stage, container, path, fallback, out).check();
+}
+
+void check_services(const Stage& stage, std::size_t index, Diagnostics& out)
+{
+    std::unordered_map<std::string_view, int> names;
+    for (const auto& service : stage.services) {
+        const auto path = fmt::format("stages[{}].services.{}", index, service.name);
+        if (++names[service.name] == 2)
+            out.push_back(error_at(service.mark, "duplicate-name",
+                                   fmt::format("there is another service '{}'", terminal_safe(service.name)), path));
+        if (!service.container.image && !service.build)
+            out.push_back(error_at(service.mark, "no-image",
+                                   fmt::format("service '{}' has neither an image nor a build", terminal_safe(service.name)),
+                                   path));
+    }
+    check_service_cycles(stage, index, out);
+}
+
+} // namespace gantry::pipeline

@@ -1,0 +1,280 @@
+#include "pipeline/checks.hpp"
+
+#include "pipeline/build_definition.hpp"
+#include "support/catch.hpp"
+
+#include <chrono>
+
+using namespace gantry::pipeline;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+Lines problems_of(const Definition& definition, const Capabilities* capabilities = nullptr)
+{
+    Lines lines;
+    for (const auto& problem : check(definition, capabilities))
+        lines.push_back(problem.message + (problem.hint.empty() ? "" : " | " + problem.hint));
+    return lines;
+}
+
+Lines problems_of(const Stage& one) { return problems_of(pipeline_of({one})); }
+
+} // namespace
+
+TEST_CASE("a sound pipeline has no problems", "[checks]")
+{
+    auto build = stage("build", {step("compile", "make VERSION=${{ short_sha }}")});
+    auto test = stage("test", {step("unit", "./check ${{ matrix.go }}"), step("", "echo ${{ steps.unit.outputs.n }}"),
+                               step("", "echo ${{ steps.step-2.outputs.n }} ${{ steps.compile.outputs.x }}")});
+    test.matrix = matrix_of({{"go", {"1.22", "1.23"}}});
+    test.condition = text("${{ branch == 'main' && steps['build/compile'].state != 'failure' }}");
+    test.finally_steps = {{{step("last", "echo ${{ steps.unit.state }}")}}};
+
+    CHECK(problems_of(pipeline_of({build, test})) == Lines{});
+}
+
+TEST_CASE("needs must exist and must not form a circle", "[checks]")
+{
+    CHECK(problems_of(pipeline_of({stage("build", {step("a")}), stage("test", {step("a")}, Lines{"biuld"})})) ==
+          Lines{"stage 'test' needs 'biuld', which does not exist | did you mean 'build'?"});
+    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"c"}), stage("b", {step("s")}, Lines{"a"}),
+                                   stage("c", {step("s")}, Lines{"b"}), stage("d", {step("s")}, Lines{"a"})})) ==
+          Lines{"stages need each other in a circle: a needs c needs b needs a"});
+    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"a"})})) ==
+          Lines{"stages need each other in a circle: a needs a"});
+    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"b"}), stage("b", {step("s")})})).front() ==
+          "stages need each other in a circle: a needs b needs a");
+    CHECK(problems_of(pipeline_of({stage("a", {step("s")}), stage("b", {step("s")}, Lines{"a[x=1]"})})) ==
+          Lines{"stage 'a' has no matrix"});
+}
+
+TEST_CASE("names are unique and usable", "[checks]")
+{
+    CHECK(problems_of(pipeline_of({stage("a", {step("s"), step("s")}), stage("a", {step("s")})})) ==
+          Lines{"there is another stage 'a'", "stage 'a' has another step 's'"});
+    CHECK(problems_of(stage("a/b", {step("s")})).front() ==
+          "a stage has '/' in its name | letters, digits, '-', '_', '.' and spaces are fine");
+    CHECK(problems_of(stage("a", {step("x/y")})).front().starts_with("the step's name 'x/y' has a '/'"));
+    CHECK(problems_of(pipeline_of({})) == Lines{"the pipeline has no stages and no steps"});
+    CHECK(problems_of(stage("a", {})) == Lines{"stage 'a' has no steps"});
+}
+
+TEST_CASE("a step must have something to do and an image to do it in", "[checks]")
+{
+    Step nothing;
+    nothing.name = "s";
+    CHECK(problems_of(stage("a", {nothing})) ==
+          Lines{"step 's' does nothing | give it run, command, build, push, settings or an image"});
+
+    auto homeless = stage("a", {step("s")});
+    homeless.container.image.reset();
+    CHECK(problems_of(homeless) == Lines{"step 's' has no image to run in | add image: … to the step, its stage, "
+                                         "defaults or the top of the file"});
+    auto definition = pipeline_of({homeless});
+    definition.defaults.container.image = Text("debian");
+    CHECK(problems_of(definition) == Lines{});
+
+    auto both = step("s");
+    both.container.command = std::vector<Text>{"x"};
+    CHECK(problems_of(stage("a", {both})) == Lines{"a step has either run or command"});
+
+    Step push;
+    push.name = "p";
+    push.push = Push{};
+    push.push->all_tags = true;
+    CHECK(problems_of(stage("a", {push})).front().starts_with("'push: true' needs a build beside it"));
+}
+
+TEST_CASE("expressions are checked with their places", "[checks]")
+{
+    auto definition = pipeline_of({stage("a", {step("s", "echo ${{ sha }} ${{ shaa }}", 7)})});
+    const auto problems = check(definition);
+
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].message == "'shaa' is not known");
+    CHECK(problems[0].hint == "did you mean 'sha'?");
+    CHECK(problems[0].path == "stages[0].steps[0].run");
+    CHECK(problems[0].mark.line == 7);
+    CHECK(problems[0].mark.column == 34);
+}
+
+TEST_CASE("members of known names are looked up", "[checks]")
+{
+    auto one = stage("a", {step("s", "${{ matrix.gp }} ${{ inputs.tarket }} ${{ pull_request.nummer == 1 }} ${{ sha.x }} "
+                                     "${{ stage.nam }}")});
+    one.matrix = matrix_of({{"go", {"1"}}});
+    auto definition = pipeline_of({one});
+    definition.on.inputs = {{"target", Input{}}};
+
+    CHECK(problems_of(definition) == Lines{
+                                         "the matrix has no 'gp' | did you mean 'go'?",
+                                         "on.manual.inputs has no 'tarket' | did you mean 'target'?",
+                                         "a pull request has no 'nummer' | did you mean 'number'?",
+                                         "'sha' is text and has no members",
+                                         "'stage' has no 'nam' | did you mean 'name'?",
+                                     });
+    CHECK(problems_of(stage("a", {step("s", "${{ matrix.go }}")})) == Lines{"stage 'a' has no matrix"});
+    CHECK(problems_of(stage("a", {step("s", "${{ branch matches '(' }}")})).front().starts_with(
+        "the pattern of 'matches' is wrong"));
+}
+
+TEST_CASE("a step may only refer to what has run before it", "[checks]")
+{
+    auto one = stage("one", {step("a", "${{ steps.c.image }}"), step("b", "${{ steps.b.image }}")});
+    one.steps.push_back({{step("c"), step("d", "${{ steps.c.outputs.x }}")}});
+    one.condition = text("${{ steps.a.state == 'x' }}");
+    auto two = stage("two", {step("e", "${{ steps.bb.image }} ${{ steps.a.imgae }} ${{ steps['one/x'].image }}")});
+    auto three = stage("three", {step("f", "${{ steps.a.image }}")}, Lines{});
+
+    CHECK(problems_of(pipeline_of({one, two, three})) ==
+          Lines{
+              "step 'a' has not run when this part of stage 'one' is computed",
+              "step 'c' runs only after step 'a'",
+              "step 'b' refers to itself",
+              "step 'c' runs side by side with step 'd'",
+              "there is no step 'bb' | did you mean 'b'?",
+              "a step has no 'imgae' | did you mean 'image'?",
+              "there is no step 'one/x' | there is a, b, c, d, e, f",
+              "step 'a' belongs to stage 'one', which stage 'three' does not need | add needs: [one]",
+          });
+}
+
+TEST_CASE("text from outside is refused in scripts, also on detours, but may be compared", "[checks]")
+{
+    const auto refused = [](std::string_view run) { return problems_of(stage("a", {step("s", run)})); };
+
+    CHECK(refused("echo ${{ branch }}") ==
+          Lines{"'branch' is text from outside and would become part of the script | use \"$CI_COMMIT_BRANCH\": the "
+                "shell does not run what is in a variable"});
+    CHECK_THAT(refused("${{ message }}").at(0), ContainsSubstring("$CI_COMMIT_MESSAGE"));
+    CHECK_THAT(refused("${{ author }}").at(0), ContainsSubstring("$CI_COMMIT_AUTHOR"));
+    CHECK_THAT(refused("${{ pull_request.title }}").at(0), ContainsSubstring("$CI_PULL_REQUEST_TITLE"));
+    CHECK_THAT(refused("${{ format('v{0}', tag) }}").at(0), ContainsSubstring("$CI_COMMIT_TAG"));
+    CHECK(refused("${{ branch == 'main' && 'x' || 'y' }} ${{ sha }} ${{ pull_request.number }}") == Lines{});
+
+    auto detour = stage("a", {step("s", "echo ${{ env.TITLE }} ${{ env.CLEAN }} ${{ matrix.b }} ${{ env.TWICE }}")});
+    detour.container.environment = {{"TITLE", text("x ${{ pull_request.title }}")}, {"CLEAN", text("${{ branch }}")}};
+    detour.matrix = matrix_of({{"b", {text("${{ branch }}")}}});
+    detour.steps[0].steps[0].container.environment = {{"CLEAN", "main"}, {"TWICE", text("${{ env.TITLE }}")}};
+    const auto problems = problems_of(detour);
+    REQUIRE(problems.size() == 3);
+    CHECK_THAT(problems[0], ContainsSubstring("'env.TITLE' is text from outside"));
+    CHECK_THAT(problems[0], ContainsSubstring("use \"$TITLE\""));
+    CHECK_THAT(problems[1], ContainsSubstring("'matrix.b' is text from outside"));
+    CHECK_THAT(problems[2], ContainsSubstring("'env.TWICE' is text from outside"));
+
+    Step shell;
+    shell.name = "s";
+    shell.container.command = std::vector<Text>{"sh", "-ec", text("echo ${{ message }}"), text("${{ message }}")};
+    CHECK(problems_of(stage("a", {shell})).size() == 1);
+}
+
+TEST_CASE("volumes, networks and services must be declared", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    auto& container = one.steps[0].steps[0].container;
+    container.volumes = {VolumeMount{}, VolumeMount{}};
+    container.volumes[0].source = Text("scrach");
+    container.networks = {{"default", {}, "", "", {}}, {"back", {}, "", "", {}}};
+    container.depends_on = {{"bd", Condition::service_started, true, {}}};
+    Service db;
+    db.name = "db";
+    one.services = {db};
+    auto definition = pipeline_of({one});
+    definition.volumes.push_back({});
+    definition.volumes.back().name = "scratch";
+
+    CHECK(problems_of(definition) == Lines{
+                                         "service 'db' has neither an image nor a build",
+                                         "there is no volume 'scrach' | did you mean 'scratch'?",
+                                         "there is no network 'back' | declare it at the top: networks: { back: {} }",
+                                         "there is no service 'bd' | did you mean 'db'?",
+                                     });
+    definition.stages[0].compose = {"docker-compose.yml"};
+    CHECK(problems_of(definition).size() == 1);
+}
+
+TEST_CASE("services must not wait for each other", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    Service db, api;
+    db.name = "db";
+    db.container.image = api.container.image = Text("x");
+    api.name = "api";
+    db.container.depends_on = {{"api", Condition::service_healthy, true, {}}};
+    api.container.depends_on = {{"db", Condition::service_healthy, true, {}}};
+    one.services = {db, api};
+
+    CHECK(problems_of(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
+}
+
+TEST_CASE("secrets are named, not given", "[checks]")
+{
+    auto one = step("s");
+    one.secrets = {{"TOKEN", "npm_token"}, {"1X", "hunter2 is bad"}};
+    one.secret_files = {{"key", "deploy_key"}};
+
+    CHECK(problems_of(stage("a", {one})) ==
+          Lines{
+              "'1X' is no name for a variable | letters, digits and '_', not a digit first",
+              "'hunter2 is bad' is no name of a secret | the name of a secret is meant, not its value",
+              "'key' is not a path from the root | /run/secrets/key",
+          });
+}
+
+TEST_CASE("inputs must agree with their defaults", "[checks]")
+{
+    auto definition = pipeline_of({stage("a", {step("s")})});
+    definition.on.inputs = {{"t", {Input::Type::choice, "", {"staging", "prod"}, "prd", false, {}}},
+                            {"c", {Input::Type::choice, "", {}, std::nullopt, false, {}}}};
+
+    CHECK(problems_of(definition) ==
+          Lines{"the default of input 't', 'prd', is none of staging, prod | did you mean 'prod'?",
+                "input 'c' has no options to choose from | add options: […]"});
+}
+
+TEST_CASE("what the engine lacks is said with its position", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    Service db;
+    db.name = "db";
+    db.container.image = Text("postgres");
+    db.container.healthcheck = Healthcheck{};
+    db.container.healthcheck->test = {"CMD", "x"};
+    db.mark = {0, 9, 7};
+    one.services = {db};
+    one.steps[0].steps[0].container.cap_add = {"NET_ADMIN"};
+    one.steps[0].steps[0].container.marks["cap_add"] = {0, 12, 9};
+    one.steps[0].steps[0].build = Build{};
+    one.steps[0].steps[0].build->mark = {0, 14, 9};
+    one.steps[0].steps[0].run.reset();
+    const Capabilities docker{"docker", {"healthcheck"}, {"image", "healthcheck"}};
+
+    const auto problems = check(pipeline_of({one}), &docker);
+
+    REQUIRE(problems.size() == 3);
+    CHECK(problems[0].message == "services are not supported by the docker engine yet");
+    CHECK(problems[0].mark.line == 9);
+    CHECK(problems[1].message == "'cap_add' is not supported by the docker engine yet");
+    CHECK(problems[1].mark.line == 12);
+    CHECK(problems[1].path == "stages[0].steps[0].cap_add");
+    CHECK(problems[2].message == "builds are not supported by the docker engine yet");
+    const Capabilities all{"docker", {"services", "build"}, {"*"}};
+    CHECK(problems_of(pipeline_of({one}), &all) == Lines{"'healthcheck' is not supported by the docker engine yet"});
+}
+
+TEST_CASE("ten thousand problems are found as fast as none", "[checks]")
+{
+    std::vector<Stage> stages;
+    for (int i = 0; i < 3000; ++i)
+        stages.push_back(stage("s" + std::to_string(i), {step("x", "${{ steps.nothere.image }} ${{ brnach }}")},
+                               Lines{"s" + std::to_string((i + 1) % 3000), "unknown" + std::to_string(i)}));
+    const auto start = std::chrono::steady_clock::now();
+
+    const auto problems = check(pipeline_of(stages));
+
+    CHECK(problems.size() == 9001);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5)); // unoptimised, on a busy machine
+}
