@@ -4,6 +4,7 @@
 #include "runner/report.hpp"
 #include "runner/store.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,8 +19,8 @@ public:
     // `tail` gives the last n lines of a step's log.
     using Tail = std::function<std::string(const runner::StepKey&, int lines)>;
     virtual void end(const runner::RunSummary& summary, const Tail& tail) = 0;
-    // The terminal was resized, or time has passed: redraw if that is needed. Called about ten times a second while a live
-    // view wants it (is_live()).
+    // The terminal was resized, or time has passed: redraw or write out what has gathered. Called about ten times a second
+    // for a view that wants it (is_live()).
     virtual void tick() {}
     virtual bool is_live() const { return false; }
 };
@@ -31,6 +32,7 @@ struct ViewOptions {
     bool live = false;        // a terminal that can be redrawn
     bool colours = false;
     bool unicode = true;      // else ASCII stand-ins
+    bool safe = false;        // what steps print goes to a terminal: control characters are made visible
 };
 // From the flags, isatty, TERM, NO_COLOR, CLICOLOR_FORCE, LANG/LC_ALL, CI.
 ViewOptions detect_view(bool json, bool quiet, bool timestamps);

@@ -1,0 +1,273 @@
+#include "app/view/end_text.hpp"
+
+#include "app/view/outcome.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace gantry::app {
+
+using runner::State;
+
+namespace {
+
+constexpr int k_tail_lines = 20;
+constexpr std::size_t k_tails = 3;          // failed steps whose last lines are shown
+constexpr std::size_t k_rows = 12;          // of one kind: failures, skipped stages, warnings
+constexpr std::size_t k_summary_lines = 12; // of CI_STEP_SUMMARY, all steps together
+
+class EndText {
+public:
+    EndText(const runner::RunSummary& run, const EndNotes& notes, const View::Tail& tail, const Style& style)
+        : run_(run), notes_(notes), tail_(tail), style_(style)
+    {
+    }
+
+    std::string render(EndDetail detail)
+    {
+        failures();
+        if (!text_.empty())
+            text_ += '\n';
+        if (run_.state != State::success)
+            what_now();
+        if (detail == EndDetail::all)
+            remarks();
+        if (run_.state != State::success)
+            row("time", time_line());
+        last_line(detail);
+        return style_.shown(std::move(text_));
+    }
+
+private:
+    void line(const std::string& text) { text_ += text + '\n'; }
+    void row(const std::string& title, const std::string& text)
+    {
+        if (!text.empty())
+            line(fmt::format("  {:<10} {}", title, text));
+    }
+
+    // ---- what failed
+
+    void failures()
+    {
+        std::size_t count = 0;
+        for (const auto& stage : run_.stages) {
+            const auto failed = failed_steps(stage);
+            for (const auto* step : failed)
+                failure(*step, ++count);
+            // Opening or closing it went wrong, or its time was up.
+            if (failed.empty() && went_wrong(stage.state) && stage.state != State::cancelled && ++count <= k_rows)
+                line("\n" + style_.red("✗ " + readable_stage(stage.stage)) + " " + verb_of(stage.state) +
+                     (stage.message.empty() ? "" : ": " + terminal_safe(stage.message)));
+        }
+        if (count > k_rows)
+            line(fmt::format("… and {} more: gantry show {}", count - k_rows, run_.id));
+    }
+
+    static std::vector<const runner::StepSummary*> failed_steps(const runner::StageSummary& stage)
+    {
+        std::vector<const runner::StepSummary*> failed;
+        for (const auto& step : stage.steps)
+            if (went_wrong(step.state) && step.state != State::cancelled && !step.allowed_failure)
+                failed.push_back(&step);
+        return failed;
+    }
+
+    void failure(const runner::StepSummary& step, std::size_t count)
+    {
+        if (count > k_rows)
+            return;
+        if (!first_failed_)
+            first_failed_ = &step;
+        line("\n" + style_.red("✗ " + readable_stage(step.stage) + " › " + step.step) + " " + outcome_of(step));
+        for (const auto& hint : split(step.hint, '\n'))
+            if (!hint.empty())
+                line("  " + terminal_safe(hint));
+        if (count <= k_tails && step.log_bytes > 0)
+            last_lines(step);
+    }
+
+    void last_lines(const runner::StepSummary& step)
+    {
+        const auto bytes = tail_({step.stage, step.step, step.attempt}, k_tail_lines);
+        if (bytes.empty())
+            return;
+        text_ += '\n';
+        for (const auto& part : split(std::string_view(bytes).substr(0, bytes.size() - (bytes.back() == '\n')), '\n'))
+            line("    " + safe_line(part));
+        if (step.log_bytes > bytes.size())
+            line(style_.dim("    … " + format_size(step.log_bytes - bytes.size()) + " before: gantry logs " + run_.id + " " +
+                            short_step_name(run_, step)));
+    }
+
+    // Of a progress bar that overwrites itself, what is seen last.
+    std::string safe_line(std::string_view part) const
+    {
+        if (part.ends_with('\r'))
+            part.remove_suffix(1);
+        part.remove_prefix(part.rfind('\r') + 1);
+        return terminal_safe(part, style_.colours ? Colours::keep : Colours::strip) + (style_.colours ? "\x1b[0m" : "");
+    }
+
+    // ---- what to do
+
+    void what_now()
+    {
+        std::vector<std::pair<std::string, std::string>> commands;
+        if (first_failed_) {
+            const auto name = short_step_name(run_, *first_failed_);
+            if (notes_.kept_container())
+                commands.emplace_back("gantry shell " + run_.id + " " + name, "look inside, as it was");
+            if (first_failed_->log_bytes > 0)
+                commands.emplace_back("gantry logs " + run_.id + " " + name, "all that it printed");
+        }
+        commands.emplace_back("gantry rerun " + run_.id + " --failed", "try again with what passed kept");
+        std::size_t width = 0;
+        for (const auto& [command, why] : commands)
+            width = std::max(width, command.size());
+        const char* title = "what now";
+        for (const auto& [command, why] : commands)
+            row(std::exchange(title, ""), fmt::format("{:<{}}  {}", command, width, style_.dim(why)));
+    }
+
+    // ---- what else is to know
+
+    void remarks()
+    {
+        std::vector<std::string> allowed, warnings;
+        for (const auto& stage : run_.stages)
+            for (const auto& step : stage.steps)
+                if (step.allowed_failure && went_wrong(step.state))
+                    allowed.push_back(readable_stage(step.stage) + " › " + step.step + " " + outcome_of(step));
+        for (const auto& warning : run_.warnings)
+            warnings.push_back(terminal_safe(warning.message) +
+                               (warning.hint.empty() ? "" : " (" + terminal_safe(warning.hint) + ")"));
+        rows("allowed", allowed);
+        rows("skipped", skipped());
+        rows("warning", warnings);
+        summaries();
+    }
+
+    void rows(const char* title, const std::vector<std::string>& texts)
+    {
+        for (std::size_t i = 0; i < std::min(texts.size(), k_rows); ++i)
+            row(i == 0 ? title : "", texts[i]);
+        if (texts.size() > k_rows)
+            row("", fmt::format("… and {} more: gantry show {}", texts.size() - k_rows, run_.id));
+    }
+
+    // "image, deploy: it needs test, which failed": one row for each reason.
+    std::vector<std::string> skipped() const
+    {
+        std::vector<std::pair<std::string, std::string>> by_reason;
+        for (const auto& stage : run_.stages) {
+            if (stage.state != State::skipped)
+                continue;
+            const auto found = std::find_if(by_reason.begin(), by_reason.end(), [&](const auto& entry) { return entry.first == stage.message; });
+            if (found != by_reason.end())
+                found->second += ", " + readable_stage(stage.stage);
+            else
+                by_reason.emplace_back(stage.message, readable_stage(stage.stage));
+        }
+        std::vector<std::string> texts;
+        for (const auto& [reason, stages] : by_reason)
+            texts.push_back(stages + (reason.empty() ? "" : ": " + terminal_safe(reason)));
+        return texts;
+    }
+
+    void summaries()
+    {
+        std::size_t shown = 0;
+        for (const auto& [stage, step, text] : notes_.summaries()) {
+            if (shown >= k_summary_lines)
+                return;
+            row("summary", readable_stage(stage) + " › " + step);
+            for (const auto& part : split(trim(text), '\n'))
+                if (++shown <= k_summary_lines)
+                    line("             " + terminal_safe(part));
+        }
+    }
+
+    // ---- time
+
+    static std::string tenths(std::chrono::nanoseconds duration)
+    {
+        return fmt::format("{:.1f}", std::chrono::duration<double>(duration).count());
+    }
+
+    // "pull 2.1 + start 0.2 + your commands 9.4 + rest 0.2 · longest: build › compile 5.0s"
+    std::string time_parts() const
+    {
+        const auto parts = notes_.time().parts();
+        std::string text = "pull " + tenths(parts.pull) + " + start " + tenths(parts.start) + " + your commands " +
+                           tenths(parts.commands) + " + rest " + tenths(parts.rest);
+        const auto& longest = notes_.time().longest();
+        if (longest.command.count() > 0)
+            text += " · longest: " + readable_stage(longest.stage) + " › " + longest.step + " " + format_duration(longest.command);
+        return text;
+    }
+
+    std::string time_line() const
+    {
+        const auto whole = notes_.time().parts().whole;
+        return whole.count() > 0 ? format_duration(whole) + " = " + time_parts() : "";
+    }
+
+    void last_line(EndDetail detail)
+    {
+        const auto whole = format_duration(run_.finished - run_.started);
+        const auto run = "run " + run_.id + " ";
+        if (run_.state == State::success) {
+            line(style_.green(run + "passed") + " in " + whole);
+            const auto parts = notes_.time().parts();
+            if (detail == EndDetail::all && parts.whole >= std::chrono::milliseconds(500))
+                line(style_.dim("  " + whole + " = " + time_parts()));
+        } else if (run_.state == State::skipped) {
+            line(run + "was skipped");
+        } else {
+            line(style_.red(run + verb_of(run_.state)) + (run_.state == State::cancelled ? " after " + whole : ""));
+        }
+    }
+
+    const runner::RunSummary& run_;
+    const EndNotes& notes_;
+    const View::Tail& tail_;
+    const Style& style_;
+    const runner::StepSummary* first_failed_ = nullptr;
+    std::string text_;
+};
+
+} // namespace
+
+void EndNotes::add(const runner::RunEvent& event)
+{
+    using Kind = runner::RunEvent::Kind;
+    time_.add(event);
+    if (event.kind == Kind::intent && event.object_kind == "container")
+        containers_.insert(event.object);
+    else if (event.kind == Kind::removed)
+        containers_.erase(event.object);
+    else if (event.kind == Kind::summary)
+        summaries_.push_back({event.stage, event.step, event.message});
+}
+
+std::string readable_stage(const std::string& id)
+{
+    const auto bracket = id.find('[');
+    auto text = id;
+    if (bracket != std::string::npos && bracket > 0)
+        text.insert(bracket, " ");
+    return terminal_safe(text);
+}
+
+std::string render_end(const runner::RunSummary& summary, const EndNotes& notes, const View::Tail& tail, const Style& style,
+                       EndDetail detail)
+{
+    return EndText(summary, notes, tail, style).render(detail);
+}
+
+} // namespace gantry::app

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "app/view/style.hpp"
+#include "app/view/time_account.hpp"
+#include "app/view/view.hpp"
+
+#include <set>
+#include <string>
+
+namespace gantry::app {
+
+// What the events of a run tell that its summary does not.
+class EndNotes {
+public:
+    void add(const runner::RunEvent& event);
+
+    const TimeAccount& time() const { return time_; }
+    // A container was made and not removed: --keep-failed kept it.
+    bool kept_container() const { return !containers_.empty(); }
+    struct Text {
+        std::string stage, step, text;
+    };
+    // CI_STEP_SUMMARY of steps, in the order of their ends.
+    const std::vector<Text>& summaries() const { return summaries_; }
+
+private:
+    TimeAccount time_;
+    std::set<std::string> containers_;
+    std::vector<Text> summaries_;
+};
+
+enum class EndDetail { all, quiet }; // quiet: nothing when all is well but the last line
+
+// What failed and why, its last lines, what to do now, what was skipped, where the time went; the last line says how the run
+// ended.
+std::string render_end(const runner::RunSummary& summary, const EndNotes& notes, const View::Tail& tail, const Style& style,
+                       EndDetail detail = EndDetail::all);
+
+// "test[gcc=13]" as people read it: "test [gcc=13]".
+std::string readable_stage(const std::string& id);
+
+} // namespace gantry::app

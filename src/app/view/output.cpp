@@ -1,0 +1,50 @@
+#include "app/view/output.hpp"
+
+#include <cerrno>
+#include <poll.h>
+#include <unistd.h>
+
+namespace gantry::app {
+
+namespace {
+
+class FdOutput final : public Output {
+public:
+    explicit FdOutput(int descriptor) : descriptor_(descriptor) {}
+
+    void write(std::string_view bytes) override
+    {
+        while (!bytes.empty() && !closed_) {
+            const auto count = ::write(descriptor_, bytes.data(), bytes.size());
+            if (count > 0) {
+                bytes.remove_prefix(static_cast<std::size_t>(count));
+            } else if (count < 0 && errno == EAGAIN) {
+                pollfd room{descriptor_, POLLOUT, 0};
+                ::poll(&room, 1, -1);
+            } else if (count == 0 || errno != EINTR) {
+                closed_ = true;
+            }
+        }
+    }
+
+private:
+    int descriptor_;
+    bool closed_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<Output> make_fd_output(int descriptor)
+{
+    return std::make_unique<FdOutput>(descriptor);
+}
+
+void BufferedOutput::flush()
+{
+    if (buffer_.empty())
+        return;
+    output_.write(buffer_);
+    buffer_.clear();
+}
+
+} // namespace gantry::app

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace gantry::app {
+
+// Where a view's bytes go.
+class Output {
+public:
+    virtual ~Output() = default;
+    // All of it, in order. What cannot be written is dropped.
+    virtual void write(std::string_view bytes) = 0;
+};
+
+// A descriptor that stays the caller's. After the first failure (nobody reads any more) everything is dropped; one that does
+// not block is waited for.
+std::unique_ptr<Output> make_fd_output(int descriptor);
+
+// Gathers small writes. Whoever owns it flushes: nothing is written when it goes away.
+class BufferedOutput {
+public:
+    explicit BufferedOutput(Output& output) : output_(output) { buffer_.reserve(2 * k_piece_bytes); }
+
+    // A place to append to; call settle() afterwards.
+    std::string& buffer() { return buffer_; }
+    // Writes if enough has gathered.
+    void settle()
+    {
+        if (buffer_.size() >= k_piece_bytes)
+            flush();
+    }
+    void flush();
+
+private:
+    static constexpr std::size_t k_piece_bytes = 128 * 1024;
+
+    Output& output_;
+    std::string buffer_;
+};
+
+} // namespace gantry::app
