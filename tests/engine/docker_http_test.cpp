@@ -1,0 +1,217 @@
+#include "engine/docker/api.hpp"
+#include "engine/docker_scripted_daemon.hpp"
+
+using namespace gantry;
+using namespace gantry::engine;
+using namespace gantry::test;
+using Asked = ScriptedDaemon::Asked;
+using Says = ScriptedDaemon::Says;
+
+namespace {
+
+// Answers /version, and the rest by `rest`.
+ScriptedDaemon::Script after_version(std::function<Says(const Asked&)> rest)
+{
+    return [rest](const Asked& asked) { return asked.line == "GET /version" ? ScriptedDaemon::version() : rest(asked); };
+}
+
+struct World {
+    explicit World(ScriptedDaemon::Script script) : daemon(loop, std::move(script))
+    {
+        engine = make_docker(loop.io.get_executor(), loop.pool, daemon.options());
+    }
+    RealLoop loop;
+    ScriptedDaemon daemon;
+    std::unique_ptr<Engine> engine;
+};
+
+template <typename T>
+Error error_of(World& world, awaitable<T> task)
+{
+    try {
+        world.loop.run(std::move(task));
+    } catch (const Error& error) {
+        return error;
+    }
+    return Error(Errc::internal, "no error");
+}
+
+} // namespace
+
+TEST_CASE("one connection serves call after call", "[engine]")
+{
+    World world(after_version([](const Asked&) { return ScriptedDaemon::json(404, R"({"message":"No such image"})"); }));
+
+    for (int round = 0; round < 5; ++round)
+        CHECK_FALSE(world.loop.run(world.engine->find_image("x")));
+
+    CHECK(world.daemon.connections == 1);
+    CHECK(world.daemon.count("GET /v1.41/images/x/json") == 5);
+    CHECK(world.daemon.count("GET /version") == 1);
+}
+
+TEST_CASE("the highest version that both know is spoken", "[engine]")
+{
+    const auto json = [](const std::string& newest, const std::string& oldest) {
+        return docker::Json{{"ApiVersion", newest}, {"MinAPIVersion", oldest}, {"Version", "v"}};
+    };
+    CHECK(docker::negotiate_api_minor(json("1.41", "1.12")) == 41);
+    CHECK(docker::negotiate_api_minor(json("1.47", "1.24")) == 47);
+    CHECK(docker::negotiate_api_minor(json("1.52", "1.44")) == 47);
+    CHECK_THROWS_WITH(docker::negotiate_api_minor(json("1.40", "1.12")), ContainsSubstring("needs 1.41"));
+    CHECK_THROWS_WITH(docker::negotiate_api_minor(json("1.60", "1.48")), ContainsSubstring("up to 1.47"));
+    CHECK_THROWS_AS(docker::negotiate_api_minor(docker::Json()), Error);
+}
+
+TEST_CASE("first calls that overlap ask for the version once", "[engine]")
+{
+    World world(after_version([](const Asked&) { return ScriptedDaemon::json(404, "{}"); }));
+    const auto find = [](Engine& engine) -> awaitable<void> { co_await engine.find_image("x"); };
+
+    world.loop.run(both(find(*world.engine), both(find(*world.engine), find(*world.engine))));
+
+    CHECK(world.daemon.count("GET /version") == 1);
+    CHECK(world.daemon.count("/images/") == 3);
+}
+
+TEST_CASE("a connection that died while it was idle is replaced", "[engine]")
+{
+    World world(after_version([](const Asked&) {
+        auto says = ScriptedDaemon::json(404, "{}");
+        says.close = true;
+        return says;
+    }));
+
+    for (int round = 0; round < 3; ++round)
+        CHECK_FALSE(world.loop.run(world.engine->find_image("x")));
+
+    CHECK(world.daemon.count("/images/") == 3);
+}
+
+TEST_CASE("a read is repeated when the connection ends before its answer; a creation is not", "[engine]")
+{
+    int refused = 0;
+    World world(after_version([&refused](const Asked& asked) -> Says {
+        const bool creation = asked.line.find("POST") == 0;
+        if (creation || refused++ == 0)
+            return {"", true};
+        return ScriptedDaemon::json(404, "{}");
+    }));
+    world.loop.run(world.engine->find_image("x"));
+    CHECK(world.daemon.count("/images/") == 2);
+
+    NetworkSpec network;
+    network.name = "n";
+    const auto error = error_of(world, world.engine->create_network(network));
+    CHECK(error.code() == Errc::unavailable);
+    CHECK(world.daemon.count("/networks/create") == 1);
+}
+
+TEST_CASE("statuses become what the caller can do, with the daemon's words", "[engine]")
+{
+    const auto [status, message, code] = GENERATE(table<int, std::string, Errc>({
+        {400, "bad parameter", Errc::bad_input},
+        {401, "who are you", Errc::denied},
+        {403, "not you", Errc::denied},
+        {404, "No such container: x", Errc::not_found},
+        {409, "is not running", Errc::conflict},
+        {500, "write /x: no space left on device", Errc::no_space},
+        {500, R"(OCI runtime create failed: exec: \"nope\": executable file not found in $PATH: unknown)", Errc::bad_input},
+        {500, "unable to find user x: no matching entries in passwd file", Errc::bad_input},
+        {500, "something else", Errc::internal},
+        {503, "starting", Errc::unavailable},
+        {409, "The container name /unauthorized is in use", Errc::conflict},
+    }));
+    World world(after_version([status = status, message = message](const Asked&) {
+        return ScriptedDaemon::json(status, R"({"message":")" + message + "\"}");
+    }));
+    const auto error = error_of(world, world.engine->start_container("x"));
+    CHECK(error.code() == code);
+    CHECK_THAT(error.what(), ContainsSubstring(message.substr(0, 9)));
+}
+
+TEST_CASE("an answer that is none is an error, and never a hang", "[engine]")
+{
+    const auto bytes = GENERATE(as<std::string>{}, "SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+                                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200 OK\r\n",
+                                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{{{");
+    World world(after_version([bytes](const Asked&) { return Says{bytes, true}; }));
+    const auto found = error_of(world, world.engine->find_image("x"));
+    const bool expected = found.code() == Errc::unavailable || found.code() == Errc::internal;
+    CHECK(expected);
+    CHECK(std::string(found.what()) != "no error");
+}
+
+TEST_CASE("a header without end is cut off", "[engine]")
+{
+    World world(after_version([](const Asked&) {
+        return Says{"HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n", true};
+    }));
+    const auto error = error_of(world, world.engine->find_image("x"));
+    CHECK(error.code() == Errc::unavailable);
+    CHECK_THAT(error.what(), ContainsSubstring("limit"));
+}
+
+TEST_CASE("names cannot leave their place in a path or a query", "[engine]")
+{
+    World world(after_version([](const Asked&) { return ScriptedDaemon::json(200, "{}"); }));
+    world.loop.run(world.engine->kill_container("a b?c#d%\r\nX: y", "KILL&x=1"));
+    REQUIRE(world.daemon.asked.size() == 2);
+    CHECK(world.daemon.asked[1].line == "POST /v1.41/containers/a%20b%3Fc%23d%25%0D%0AX:%20y/kill?signal=KILL%26x%3D1");
+}
+
+TEST_CASE("chunked answers come together whatever the pieces", "[engine]")
+{
+    World world(after_version([](const Asked&) {
+        std::string bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (const char character : std::string(R"({"Id":"sha256:1","Config":{"Cmd":["sh"]}})"))
+            bytes += "1\r\n" + std::string(1, character) + "\r\n";
+        return Says{bytes + "0\r\n\r\n"};
+    }));
+    const auto image = world.loop.run(world.engine->find_image("x"));
+    REQUIRE(image);
+    CHECK(image->id == "sha256:1");
+    world.loop.run(world.engine->find_image("x"));
+    CHECK(world.daemon.connections == 1);
+}
+
+TEST_CASE("a wait that the daemon breaks off is unavailable, never an exit", "[engine]")
+{
+    World world(after_version([](const Asked&) {
+        return Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true};
+    }));
+    CHECK(error_of(world, world.engine->wait_container("x")).code() == Errc::unavailable);
+
+    World closed(after_version([](const Asked&) { return Says{"HTTP/1.1 200 OK\r\n\r\n", true}; }));
+    CHECK(error_of(closed, closed.engine->wait_container("x")).code() == Errc::unavailable);
+}
+
+TEST_CASE("an output stream that ends inside a frame is unavailable", "[engine]")
+{
+    World world(after_version([](const Asked& asked) {
+        if (asked.line.find("/attach") == std::string::npos)
+            return ScriptedDaemon::json(200, "OK");
+        return Says{"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + std::string("\x01\0\0\0\0\0\0\x05" "ab", 10), true};
+    }));
+    const Engine::AttachOptions options;
+    const auto attachment = world.loop.run(world.engine->attach("x", options));
+    TextSink sink;
+    CHECK(error_of(world, attachment->read_all(sink)).code() == Errc::unavailable);
+    CHECK(sink.out == "ab");
+}
+
+TEST_CASE("an engine that is not there names its place and what to do", "[engine]")
+{
+    RealLoop loop;
+    DockerOptions options;
+    options.host = "unix:///nowhere/docker.sock";
+    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    try {
+        loop.run(engine->probe());
+        FAIL("no error");
+    } catch (const Error& error) {
+        CHECK(error.code() == Errc::unavailable);
+        CHECK_THAT(error.what(), ContainsSubstring("cannot reach Docker at unix:///nowhere/docker.sock: no such file"));
+        CHECK_THAT(error.hint(), ContainsSubstring("systemctl start docker"));
+    }
+}
