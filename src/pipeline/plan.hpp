@@ -70,6 +70,13 @@ struct Plan {
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 
+// How a step's container comes about, from the outermost level to the innermost:
+// - the pipeline's defaults, then the stage, then the step: a scalar or section that is there replaces the outer one, a
+//   list that is there replaces the whole outer list (also by nothing, `cap_drop: []`), labels, ulimits and sysctls are
+//   merged by key;
+// - variables are merged by name: the pipeline's `env`, then environment of defaults, stage and step, each over its own
+//   env_file, then PlanOptions.env. A variable may use those before it as `env.NAME`.
+// A step's retry is its own, the stage's or the defaults'; its timeout its own or the defaults'. Services inherit nothing.
 struct PlanOptions {
     std::vector<std::string> only_stages;               // --stage: these and what they need; by name or id
     std::vector<std::string> only_steps;                // --step: "unit" or "build/unit", and the steps before it in its stage
@@ -78,7 +85,7 @@ struct PlanOptions {
     bool ignore_triggers = false;                       // run although `on:` does not match
     // hashFiles(glob…): the hash over the files that match, as text; absent in tests.
     std::function<std::string(const std::vector<std::string>& globs)> hash_files;
-    // env_file: the text of a file of the repository.
+    // env_file: the text of a file of the repository. Absent: env_file stays in the plan's containers.
     ReadFile read_file;
 };
 
@@ -88,7 +95,8 @@ struct Planned {
     bool ok() const { return !has_errors(diagnostics); }
 };
 
-// Pure. Problems: an unknown stage, step or input, a matrix over 256 rows, a condition that cannot be computed.
+// Pure. Problems: an unknown stage, step or input, a matrix over 256 rows, a condition or value that cannot be computed,
+// a plan that gets too large. With errors, or when `on:` does not match, the plan has no stages.
 Planned make_plan(const Definition& definition, const Event& event, const PlanOptions& options);
 
 nlohmann::json to_json(const Plan& plan);

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "pipeline/container.hpp"
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gantry::pipeline {
+
+// Variables of several levels: a later set() replaces the value and keeps the place.
+class VariableMerge {
+public:
+    VariableMerge() = default;
+    // These win over everything that is set later.
+    explicit VariableMerge(const EnvMap& fixed);
+
+    void set(const std::string& name, Text value);
+    // Null: there is none.
+    const Text* find(const std::string& name) const;
+    const EnvMap& entries() const { return entries_; }
+
+private:
+    EnvMap entries_;
+    std::unordered_map<std::string, std::size_t> index_;
+    std::size_t fixed_ = 0;
+};
+
+// An env_file as Compose reads it: NAME=value lines, "export" before it, # comments, '…' as it is and "…" with \n, \t,
+// \", \\; both may go on over lines. Nothing is expanded. `problem` gets the first line that is no variable.
+struct EnvFileProblem {
+    int line = 0; // 0: none
+    std::string message;
+};
+std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem);
+
+} // namespace gantry::pipeline
