@@ -131,7 +131,8 @@ TEST_CASE("calls take as long as they are told, half before the effect and half 
 {
     FakeWorld world;
     world.engine.on_latency([](const FakeCall&) { return 10ms; });
-    const auto call = world.beside(world.engine.create_container(container_spec("web")));
+    const auto spec = container_spec("web");
+    const auto call = world.beside(world.engine.create_container(spec));
 
     CHECK_FALSE(exists(world, "web"));
     world.clock.advance(5ms);
