@@ -1,0 +1,278 @@
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/format.hpp"
+#include "runner/snapshot.hpp"
+#include "runner/tree_writer_root.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::size_t k_most_entries = 1'000'000;
+
+using Archive = std::unique_ptr<archive, int (*)(archive*)>;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why)
+{
+    throw Error(Errc::bad_input, "archive entry '" + terminal_safe(path) + "' " + why);
+}
+
+std::string text(const char* chars)
+{
+    return chars != nullptr ? chars : "";
+}
+
+// Names of a path that stays inside; empty for the root itself. Refuses the rest.
+std::vector<std::string> names_of(const std::string& path)
+{
+    if (path.empty())
+        refuse(path, "has no name");
+    if (path.front() == '/')
+        refuse(path, "is absolute");
+    std::vector<std::string> names;
+    for (auto& name : split(path, '/')) {
+        if (name.empty() || name == ".")
+            continue;
+        if (name == "..")
+            refuse(path, "leads out of the folder");
+        if (name.size() > 255)
+            refuse(path, "has a name of more than 255 bytes");
+        names.push_back(std::move(name));
+    }
+    if (names.size() > 200)
+        refuse(path, "is nested too deep");
+    return names;
+}
+
+// Git's own files decide what runs on the user's machine.
+bool is_git(const std::vector<std::string>& names)
+{
+    for (const auto& name : names)
+        if (to_lower(name) == ".git")
+            return true;
+    return false;
+}
+
+// Two passes over a spooled archive: the first refuses it as a whole, the second writes.
+class SpooledTreeWriter : public TreeWriter {
+public:
+    SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes) : folder_(folder), max_bytes_(max_bytes), root_(folder)
+    {
+        spool_ = Fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+        if (spool_)
+            return;
+        std::string path = folder + "/.gantry-XXXXXX";
+        spool_ = Fd(::mkostemp(path.data(), O_CLOEXEC));
+        if (!spool_)
+            throw errno_error(errno, "write to " + folder);
+        ::unlink(path.c_str());
+    }
+
+    void feed(std::string_view piece) override
+    {
+        fed_bytes_ += piece.size();
+        if (fed_bytes_ > max_bytes_)
+            fail_size();
+        write_all(spool_, piece, folder_);
+    }
+
+    void finish() override
+    {
+        if (fed_bytes_ == 0)
+            return;
+        pass([this](archive* from, archive_entry* entry) { check(from, entry); });
+        pass([this](archive* from, archive_entry* entry) { apply(from, entry); });
+        root_.finish();
+    }
+
+private:
+    [[noreturn]] void fail_size() const
+    {
+        throw Error(Errc::bad_input, "the changes are larger than " + format_size(max_bytes_));
+    }
+
+    template <typename Visit>
+    void pass(const Visit& visit)
+    {
+        ::lseek(spool_.get(), 0, SEEK_SET);
+        const Archive from(archive_read_new(), archive_read_free);
+        archive_read_support_format_tar(from.get()); // and no filter: compressed archives are not expected
+        if (archive_read_open_fd(from.get(), spool_.get(), 64 * 1024) != ARCHIVE_OK)
+            throw_archive(from.get());
+        std::size_t entries = 0;
+        while (true) {
+            archive_entry* entry = nullptr;
+            const int code = archive_read_next_header(from.get(), &entry);
+            if (code == ARCHIVE_EOF)
+                return;
+            if (code != ARCHIVE_OK && code != ARCHIVE_WARN) // a warning is about the name's character set
+                throw_archive(from.get());
+            if (++entries > k_most_entries)
+                throw Error(Errc::bad_input, "the archive has more than 1,000,000 entries");
+            visit(from.get(), entry);
+        }
+    }
+
+    [[noreturn]] static void throw_archive(archive* from)
+    {
+        const char* const why = archive_error_string(from);
+        throw Error(Errc::bad_input, std::string("the archive is damaged: ") + (why != nullptr ? terminal_safe(why) : "it ends early"));
+    }
+
+    static std::vector<std::string> target_of(archive_entry* entry)
+    {
+        return names_of(text(archive_entry_pathname(entry)));
+    }
+
+    static bool is_whiteout(archive_entry* entry)
+    {
+        return archive_entry_filetype(entry) == AE_IFCHR && archive_entry_rdevmajor(entry) == 0 && archive_entry_rdevminor(entry) == 0;
+    }
+
+    // ---- first pass: names, types, sizes, links
+
+    void check(archive* from, archive_entry* entry)
+    {
+        const auto names = target_of(entry);
+        const std::string path = join(names, "/");
+        if (const char* const link = archive_entry_hardlink(entry)) {
+            if (files_.count(join(names_of(link), "/")) == 0)
+                refuse(path, "is a hard link to something that is no file of the archive");
+            files_.insert(path);
+            return;
+        }
+        switch (archive_entry_filetype(entry)) {
+        case AE_IFREG: check_file(from, entry, names, path); break;
+        case AE_IFDIR:
+            if (links_.count(path) != 0)
+                refuse(path, "is a folder, and a link");
+            break;
+        case AE_IFLNK:
+            files_.erase(path);
+            links_.insert(path);
+            break;
+        case AE_IFIFO:
+        case AE_IFSOCK: break; // left out
+        default:
+            if (!is_whiteout(entry))
+                refuse(path, "is a device");
+            files_.erase(path);
+            links_.erase(path);
+        }
+        for (std::size_t depth = 1; depth < names.size(); ++depth)
+            if (links_.count(join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(depth)}, "/")) != 0)
+                refuse(path, "lies behind a link");
+    }
+
+    void check_file(archive* from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
+    {
+        if (names.empty())
+            refuse(path, "is the folder itself");
+        const std::int64_t size = archive_entry_size(entry);
+        if (size < 0 || static_cast<std::uint64_t>(size) > max_bytes_ - std::min(max_bytes_, file_bytes_))
+            fail_size();
+        file_bytes_ += static_cast<std::uint64_t>(size);
+        // Read to its end: damage is found before anything is written.
+        each_block(from, [](std::string_view, std::uint64_t) {});
+        links_.erase(path);
+        files_.insert(path);
+    }
+
+    // ---- second pass
+
+    void apply(archive* from, archive_entry* entry)
+    {
+        const auto names = target_of(entry);
+        if (names.empty() || is_git(names))
+            return;
+        const auto mode = static_cast<mode_t>(archive_entry_perm(entry) & 0777); // no setuid, no setgid
+        const timespec time{archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
+        if (const char* const link = archive_entry_hardlink(entry)) {
+            const auto existing = names_of(link);
+            if (!is_git(existing))
+                root_.hard_link(existing, names);
+            return;
+        }
+        switch (archive_entry_filetype(entry)) {
+        case AE_IFREG: root_.file(names, mode, time, [&](const Fd& file) { write_content(from, entry, file, join(names, "/")); }); break;
+        case AE_IFDIR: root_.folder(names, mode, is_opaque(entry)); break;
+        case AE_IFLNK: root_.symlink(names, text(archive_entry_symlink(entry))); break;
+        case AE_IFCHR: root_.remove(names); break;
+        default: break;
+        }
+    }
+
+    // A folder that hides what was below it, as overlayfs marks it.
+    static bool is_opaque(archive_entry* entry)
+    {
+        archive_entry_xattr_reset(entry);
+        const char* name = nullptr;
+        const void* value = nullptr;
+        std::size_t size = 0;
+        while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+            const std::string_view key = name != nullptr ? name : "";
+            if ((key == "trusted.overlay.opaque" || key == "user.overlay.opaque") && size > 0 && *static_cast<const char*>(value) == 'y')
+                return true;
+        }
+        return false;
+    }
+
+    template <typename Use>
+    void each_block(archive* from, const Use& use)
+    {
+        const void* bytes = nullptr;
+        std::size_t size = 0;
+        la_int64_t offset = 0;
+        int code = ARCHIVE_OK;
+        while ((code = archive_read_data_block(from, &bytes, &size, &offset)) == ARCHIVE_OK) {
+            if (offset < 0 || static_cast<std::uint64_t>(offset) + size > max_bytes_)
+                fail_size();
+            use({static_cast<const char*>(bytes), size}, static_cast<std::uint64_t>(offset));
+        }
+        if (code != ARCHIVE_EOF)
+            throw_archive(from);
+    }
+
+    // Sparse files have holes between their blocks, and behind the last.
+    void write_content(archive* from, archive_entry* entry, const Fd& file, const std::string& path)
+    {
+        each_block(from, [&](std::string_view bytes, std::uint64_t offset) {
+            if (::lseek(file.get(), static_cast<off_t>(offset), SEEK_SET) < 0)
+                throw errno_error(errno, "write " + path);
+            write_all(file, bytes, path);
+        });
+        if (::ftruncate(file.get(), archive_entry_size(entry)) != 0)
+            throw errno_error(errno, "write " + path);
+    }
+
+    std::string folder_;
+    std::uint64_t max_bytes_, fed_bytes_ = 0, file_bytes_ = 0;
+    TreeWriterRoot root_;
+    Fd spool_;
+    std::set<std::string> files_, links_; // of the archive so far, in the first pass
+};
+
+} // namespace
+
+std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes)
+{
+    return std::make_unique<SpooledTreeWriter>(folder, max_bytes);
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,220 @@
+#include "runner/tree_writer_root.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gantry::runner {
+
+namespace {
+
+std::string shown(const std::vector<std::string>& path)
+{
+    return terminal_safe(join(path, "/"));
+}
+
+Fd open_folder(const Fd& parent, const std::string& name)
+{
+    return Fd(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+bool exists(const Fd& parent, const std::string& name)
+{
+    struct stat info = {};
+    return ::fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::string draft_name()
+{
+    return ".gantry-" + random_hex(8) + ".tmp";
+}
+
+// By descriptors alone. A folder that holds `.git` stays, and so do those above it.
+bool remove_all(const Fd& parent, const std::string& name, int depth)
+{
+    if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT)
+        return true;
+    if (errno != EISDIR && errno != EPERM)
+        throw errno_error(errno, "remove " + terminal_safe(name));
+    if (depth > 300)
+        throw Error(Errc::bad_input, "remove " + terminal_safe(name) + ": nested too deep");
+    const Fd folder = open_folder(parent, name);
+    if (!folder)
+        throw errno_error(errno, "remove " + terminal_safe(name));
+    if (exists(folder, ".git"))
+        return false;
+    bool emptied = true;
+    const int copy = ::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const opened = copy >= 0 ? ::fdopendir(copy) : nullptr;
+    if (opened == nullptr)
+        throw errno_error(errno, "remove " + terminal_safe(name));
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opened, ::closedir);
+    while (const dirent* const entry = ::readdir(stream.get())) {
+        const std::string child = entry->d_name;
+        if (child != "." && child != "..")
+            emptied = remove_all(folder, child, depth + 1) && emptied;
+    }
+    if (emptied && ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) != 0)
+        throw errno_error(errno, "remove " + terminal_safe(name));
+    return emptied;
+}
+
+} // namespace
+
+TreeWriterRoot::TreeWriterRoot(const std::string& folder) : folder_(folder), root_(open_directory(folder)) {}
+
+const Fd& TreeWriterRoot::parent_of(const Names& path)
+{
+    const Names names(path.begin(), path.end() - 1);
+    if (names.empty())
+        return root_;
+    if (parent_ && names == parent_names_)
+        return parent_;
+    parent_.reset();
+    Fd at;
+    for (const auto& name : names) {
+        const Fd& above = at ? at : root_;
+        Fd next = open_folder(above, name);
+        if (!next && errno == ENOENT) {
+            if (::mkdirat(above.get(), name.c_str(), 0755) != 0)
+                throw errno_error(errno, "create " + shown(names));
+            next = open_folder(above, name);
+        }
+        if (!next && (errno == ENOTDIR || errno == ELOOP))
+            throw Error(Errc::bad_input, "'" + shown(path) + "' lies behind a link or a file");
+        if (!next)
+            throw errno_error(errno, "open " + shown(names));
+        at = std::move(next);
+    }
+    parent_ = std::move(at);
+    parent_names_ = names;
+    return parent_;
+}
+
+Fd TreeWriterRoot::existing_parent_of(const Names& path) const
+{
+    Fd at(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
+    for (std::size_t i = 0; at && i + 1 < path.size(); ++i)
+        at = open_folder(at, path[i]);
+    return at;
+}
+
+void TreeWriterRoot::remove_at(const Fd& parent, const Names& path)
+{
+    parent_.reset(); // it may be below what goes
+    parent_names_.clear();
+    remove_all(parent, path.back(), 0);
+}
+
+// A folder in the place of a file or link; rename replaces anything else.
+void TreeWriterRoot::make_room(const Fd& parent, const Names& path)
+{
+    struct stat info = {};
+    if (::fstatat(parent.get(), path.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode))
+        return;
+    if (!remove_all(parent, path.back(), 0))
+        throw Error(Errc::conflict, shown(path) + " is a repository here, and a file in the changes");
+}
+
+void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied)
+{
+    const Fd& parent = parent_of(path);
+    struct stat info = {};
+    const bool is_there = ::fstatat(parent.get(), path.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is_there && S_ISDIR(info.st_mode) && !emptied)
+        return;
+    if (is_there)
+        remove_all(parent, path.back(), 0);
+    if (::mkdirat(parent.get(), path.back().c_str(), 0700) != 0 && errno != EEXIST)
+        throw errno_error(errno, "create " + shown(path));
+    modes_.emplace_back(path, mode | 0700);
+}
+
+// A snapshot knows no more than whether a file is a program, so that is all that a mode can tell of one that was there.
+mode_t TreeWriterRoot::mode_for(const Fd& parent, const std::string& name, mode_t mode)
+{
+    struct stat info = {};
+    if (::fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
+        ((info.st_mode ^ mode) & 0100) == 0)
+        return info.st_mode & 0777;
+    return mode | 0600;
+}
+
+// What `make` leaves under the draft's name takes the place of `path` in one step.
+void TreeWriterRoot::replace(const Names& path, const std::function<void(const Fd& parent, const std::string& draft)>& make)
+{
+    const Fd& parent = parent_of(path);
+    const std::string draft = draft_name();
+    try {
+        make(parent, draft);
+        make_room(parent, path);
+        if (::renameat(parent.get(), draft.c_str(), parent.get(), path.back().c_str()) != 0)
+            throw errno_error(errno, "create " + shown(path));
+    } catch (...) {
+        ::unlinkat(parent.get(), draft.c_str(), 0);
+        throw;
+    }
+    ::unlinkat(parent.get(), draft.c_str(), 0); // it stays when both are names of one file
+}
+
+void TreeWriterRoot::file(const Names& path, mode_t mode, const timespec& mtime, const std::function<void(const Fd&)>& fill)
+{
+    replace(path, [&](const Fd& parent, const std::string& draft) {
+        const Fd file(::openat(parent.get(), draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+        if (!file)
+            throw errno_error(errno, "create " + shown(path));
+        fill(file);
+        const timespec times[2] = {{0, UTIME_OMIT}, mtime};
+        if (::fchmod(file.get(), mode_for(parent, path.back(), mode)) != 0 || ::futimens(file.get(), times) != 0)
+            throw errno_error(errno, "write " + shown(path));
+    });
+}
+
+void TreeWriterRoot::symlink(const Names& path, const std::string& target)
+{
+    replace(path, [&](const Fd& parent, const std::string& draft) {
+        if (::symlinkat(target.c_str(), parent.get(), draft.c_str()) != 0)
+            throw errno_error(errno, "create " + shown(path));
+    });
+}
+
+void TreeWriterRoot::hard_link(const Names& existing, const Names& path)
+{
+    const Fd from = existing_parent_of(existing);
+    struct stat info = {};
+    if (!from || ::fstatat(from.get(), existing.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
+        throw Error(Errc::bad_input, "'" + shown(path) + "' is a hard link to something that is no file");
+    replace(path, [&](const Fd& parent, const std::string& draft) {
+        if (::linkat(from.get(), existing.back().c_str(), parent.get(), draft.c_str(), 0) != 0)
+            throw errno_error(errno, "link " + shown(path));
+    });
+}
+
+void TreeWriterRoot::remove(const Names& path)
+{
+    const Fd parent = existing_parent_of(path);
+    if (parent)
+        remove_at(parent, path);
+}
+
+void TreeWriterRoot::finish()
+{
+    for (const auto& [path, mode] : modes_) {
+        const Fd parent = existing_parent_of(path);
+        const Fd folder = parent ? open_folder(parent, path.back()) : Fd();
+        if (folder)
+            ::fchmod(folder.get(), mode);
+    }
+    modes_.clear();
+}
+
+} // namespace gantry::runner

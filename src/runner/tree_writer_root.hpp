@@ -1,0 +1,48 @@
+#pragma once
+
+#include "base/file.hpp"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+#include <time.h>
+
+namespace gantry::runner {
+
+// A folder of the user's that is written to by names alone: every step goes from one open directory to the next and follows
+// no link. Files appear whole; what is in the way is removed first, but a folder that holds `.git` stays.
+class TreeWriterRoot {
+public:
+    using Names = std::vector<std::string>; // of a path; none is "", "." or ".."
+
+    explicit TreeWriterRoot(const std::string& folder);
+
+    // What is there keeps its mode. `emptied`: and nothing of what it holds.
+    void folder(const Names& path, mode_t mode, bool emptied);
+    void file(const Names& path, mode_t mode, const timespec& mtime, const std::function<void(const Fd&)>& fill);
+    void symlink(const Names& path, const std::string& target);
+    void hard_link(const Names& existing, const Names& path);
+    void remove(const Names& path);
+    // Sets the modes of folders, which would have been in the way before.
+    void finish();
+
+private:
+    // The folder that holds `path`, made if it is not there. Throws bad_input when a link or a file is on the way.
+    const Fd& parent_of(const Names& path);
+    Fd existing_parent_of(const Names& path) const;
+    void replace(const Names& path, const std::function<void(const Fd& parent, const std::string& draft)>& make);
+    static mode_t mode_for(const Fd& parent, const std::string& name, mode_t mode);
+    void make_room(const Fd& parent, const Names& path);
+    void remove_at(const Fd& parent, const Names& path);
+
+    std::string folder_;
+    Fd root_;
+    Names parent_names_;
+    Fd parent_;
+    std::vector<std::pair<Names, mode_t>> modes_;
+};
+
+} // namespace gantry::runner
