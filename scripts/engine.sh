@@ -183,11 +183,11 @@ stop_private_engine() {
     local pid
     pid=$(cat "$engine_run/pid" 2>/dev/null) || pid=
     if [ -n "$pid" ] && grep -q "$engine_run" "/proc/$pid/cmdline" 2>/dev/null; then
-        as_root kill -TERM "$pid" || true
+        as_root bash -c 'kill "$@"' kill -TERM "$pid" || true
         if ! flock --wait 40 "$engine_run/alive" true; then
             say "the private engine does not end; killing it"
             # shellcheck disable=SC2046
-            as_root kill -KILL "$pid" $(cat "$engine_run/exec/containerd/containerd.pid" 2>/dev/null) || true
+            as_root bash -c 'kill "$@"' kill -KILL "$pid" $(cat "$engine_run/exec/containerd/containerd.pid" 2>/dev/null) || true
         fi
     fi
     awk -v under="$engine_run/" 'index($2, under) == 1 { print $2 }' /proc/mounts | while read -r mounted; do
