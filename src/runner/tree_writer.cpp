@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <utility>
@@ -96,6 +97,7 @@ public:
     {
         if (fed_bytes_ == 0)
             return;
+        check_end();
         pass([this](archive* from, archive_entry* entry) { check(from, entry); });
         pass([this](archive* from, archive_entry* entry) { apply(from, entry); });
         root_.finish();
@@ -105,6 +107,17 @@ private:
     [[noreturn]] void fail_size() const
     {
         throw Error(Errc::bad_input, "the changes are larger than " + format_size(max_bytes_));
+    }
+
+    // Two empty blocks: without them the stream was cut between two entries.
+    void check_end() const
+    {
+        char end[1024];
+        const bool is_whole = fed_bytes_ >= sizeof end &&
+                              ::pread(spool_.get(), end, sizeof end, static_cast<off_t>(fed_bytes_ - sizeof end)) == sizeof end &&
+                              std::all_of(std::begin(end), std::end(end), [](char c) { return c == '\0'; });
+        if (!is_whole)
+            throw Error(Errc::bad_input, "the archive is damaged: it ends early");
     }
 
     template <typename Visit>
