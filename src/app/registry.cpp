@@ -25,6 +25,16 @@ std::unique_ptr<engine::Engine> make_fake_engine(Context& context)
 
 const std::array k_commands{
     CommandRow{"run", add_run},
+    CommandRow{"check", add_check},
+    CommandRow{"plan", add_plan},
+    CommandRow{"graph", add_graph},
+    CommandRow{"schema", add_schema},
+    CommandRow{"ps", add_ps},
+    CommandRow{"show", add_show},
+    CommandRow{"logs", add_logs},
+    CommandRow{"cancel", add_cancel},
+    CommandRow{"completion", add_completion},
+    CommandRow{"version", add_version},
 };
 
 const std::vector<std::string> k_docker_features{"volumes", "networks", "healthcheck"};

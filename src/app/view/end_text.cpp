@@ -1,5 +1,6 @@
 #include "app/view/end_text.hpp"
 
+#include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
 #include "base/format.hpp"
 
@@ -98,19 +99,10 @@ private:
             return;
         text_ += '\n';
         for (const auto& part : split(std::string_view(bytes).substr(0, bytes.size() - (bytes.back() == '\n')), '\n'))
-            line("    " + safe_line(part));
+            line("    " + terminal_line(part, style_.colours));
         if (step.log_bytes > bytes.size())
             line(style_.dim("    … " + format_size(step.log_bytes - bytes.size()) + " before: gantry logs " + run_.id + " " +
                             short_step_name(run_, step)));
-    }
-
-    // Of a progress bar that overwrites itself, what is seen last.
-    std::string safe_line(std::string_view part) const
-    {
-        if (part.ends_with('\r'))
-            part.remove_suffix(1);
-        part.remove_prefix(part.rfind('\r') + 1);
-        return terminal_safe(part, style_.colours ? Colours::keep : Colours::strip) + (style_.colours ? "\x1b[0m" : "");
     }
 
     // ---- what to do

@@ -6,6 +6,10 @@
 
 namespace gantry::app {
 
+// A line of a step's output for a terminal: what a progress bar that overwrites itself shows last, without anything that
+// drives the terminal. Colours stay if asked for, and end with the line.
+std::string terminal_line(std::string_view line, bool colours);
+
 // Cuts a stream into lines. What has no end yet is held, at most 64 KiB of it.
 class LineCutter {
 public:

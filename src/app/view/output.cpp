@@ -27,6 +27,8 @@ public:
         }
     }
 
+    bool closed() const override { return closed_; }
+
 private:
     int descriptor_;
     bool closed_ = false;

@@ -13,6 +13,8 @@ public:
     virtual ~Output() = default;
     // All of it, in order. What cannot be written is dropped.
     virtual void write(std::string_view bytes) = 0;
+    // Nobody reads any more: writing is in vain.
+    virtual bool closed() const { return false; }
 };
 
 // A descriptor that stays the caller's. After the first failure (nobody reads any more) everything is dropped; one that does

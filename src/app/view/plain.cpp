@@ -106,15 +106,10 @@ private:
             buffer += ' ';
         }
         buffer += prefix;
-        if (options_.safe) {
-            if (line.ends_with('\r'))
-                line.remove_suffix(1);
-            buffer += terminal_safe(line.substr(line.rfind('\r') + 1), options_.colours ? Colours::keep : Colours::strip);
-            if (options_.colours && line.find('\x1b') != std::string_view::npos)
-                buffer += "\x1b[0m";
-        } else {
+        if (options_.safe)
+            buffer += terminal_line(line, options_.colours);
+        else
             buffer += line;
-        }
         buffer += '\n';
         out_.settle();
     }

@@ -49,6 +49,7 @@ struct ViewRow {
 
 constexpr ViewRow k_views[] = {
     {[](const ViewOptions& options) { return options.json; }, make_json_view},
+    {[](const ViewOptions& options) { return options.live; }, make_live_view},
     {[](const ViewOptions&) { return true; }, make_plain_view},
 };
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+// Widths on a terminal. Texts are terminal_safe: UTF-8, no control characters but SGR sequences, which take no room.
+
+namespace gantry::app {
+
+// How many columns `text` takes: two for wide characters (East Asian, emoji), none for combining ones. A tab counts as one.
+int columns_of(std::string_view text);
+
+// `text` in at most `columns` columns: what does not fit is cut, and ends in `ellipsis`. Colours are ended.
+std::string fit(std::string_view text, int columns, std::string_view ellipsis = "…");
+
+// `left`, filled with blanks, and `right` at the end of `columns`; `left` is cut if both do not fit.
+std::string spread(std::string_view left, std::string_view right, int columns, std::string_view ellipsis = "…");
+
+} // namespace gantry::app

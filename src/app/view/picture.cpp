@@ -1,0 +1,274 @@
+#include "app/view/picture.hpp"
+
+#include "app/view/columns.hpp"
+#include "app/view/end_text.hpp"
+#include "app/view/lines.hpp"
+#include "app/view/outcome.hpp"
+#include "app/view/rows.hpp"
+#include "base/format.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace gantry::app {
+
+using runner::RunEvent;
+using runner::State;
+using Kind = RunEvent::Kind;
+
+namespace {
+
+constexpr std::size_t k_recent_bytes = 8 * 1024;
+constexpr std::size_t k_lines = 3; // of a running step
+constexpr std::string_view k_group = "::group::";
+constexpr std::string_view k_endgroup = "::endgroup::";
+
+enum Rank { stage_rank, step_rank, wait_rank, output_rank, done_rank, pending_rank };
+
+// The title of the last group that `text` opens; "" where it was closed again; nothing where `text` has no mark.
+std::optional<std::string> last_group(std::string_view text)
+{
+    const auto at_line_begin = [text](std::size_t at) { return at == 0 || text[at - 1] == '\n'; };
+    auto open = text.rfind(k_group);
+    while (open != std::string_view::npos && !at_line_begin(open))
+        open = open == 0 ? std::string_view::npos : text.rfind(k_group, open - 1);
+    const auto close = text.rfind(k_endgroup);
+    if (open == std::string_view::npos && close == std::string_view::npos)
+        return std::nullopt;
+    if (open == std::string_view::npos || (close != std::string_view::npos && close > open))
+        return std::string();
+    const auto title = text.substr(open + k_group.size());
+    return std::string(title.substr(0, std::min(title.find('\n'), std::size_t{200})));
+}
+
+bool is_mark(std::string_view line)
+{
+    return line.starts_with(k_group) || line.starts_with(k_endgroup);
+}
+
+// The last lines of `text` that are no marks and not empty, oldest first.
+std::vector<std::string_view> last_lines(std::string_view text, std::size_t count)
+{
+    std::vector<std::string_view> lines;
+    while (!text.empty() && lines.size() < count) {
+        if (text.ends_with('\n'))
+            text.remove_suffix(1);
+        const auto begin = text.rfind('\n') + 1;
+        const auto line = text.substr(begin);
+        if (!is_mark(line) && !trim(line).empty())
+            lines.push_back(line);
+        text = text.substr(0, begin);
+    }
+    std::reverse(lines.begin(), lines.end());
+    return lines;
+}
+
+} // namespace
+
+void Picture::begin(const pipeline::Plan& plan)
+{
+    for (const auto& stage : plan.stages) {
+        stages_.emplace_back();
+        stages_.back().id = stage.id;
+        stages_.back().needs = stage.needs;
+        for (const auto& step : stage.steps) {
+            stages_.back().steps.emplace_back();
+            stages_.back().steps.back().told.stage = stage.id;
+            stages_.back().steps.back().told.step = step.id;
+        }
+    }
+}
+
+Picture::Stage* Picture::find_stage(const std::string& id)
+{
+    const auto found = std::find_if(stages_.begin(), stages_.end(), [&](const Stage& stage) { return stage.id == id; });
+    return found == stages_.end() ? nullptr : &*found;
+}
+
+Picture::Step* Picture::find_step(const std::string& stage_id, const std::string& id)
+{
+    if (auto* stage = find_stage(stage_id))
+        for (auto& step : stage->steps)
+            if (step.told.step == id)
+                return &step;
+    return nullptr;
+}
+
+void Picture::on_event(const RunEvent& event, Time now)
+{
+    const auto hint = event.hint.empty() ? "" : " (" + terminal_safe(event.hint) + ")";
+    auto* stage = find_stage(event.stage);
+    auto* step = find_step(event.stage, event.step);
+    switch (event.kind) {
+    case Kind::stage_started:
+        if (stage) {
+            stage->state = State::running;
+            stage->begun = now;
+        }
+        break;
+    case Kind::stage_finished: end_stage(event); break;
+    case Kind::step_started:
+        if (step) {
+            const auto told = step_of(event);
+            *step = {told, now, {}, {}, {}};
+            step->told.state = State::running;
+        }
+        break;
+    case Kind::step_retry:
+        say(style_.yellow("↻ ") + readable_stage(event.stage) + " › " + terminal_safe(event.step) + " failed: " + reason_of(step_of(event)) +
+            "; attempt " + std::to_string(event.attempt) + (event.duration.count() > 0 ? " in " + format_duration(event.duration) : ""));
+        [[fallthrough]];
+    case Kind::step_finished:
+        if (step)
+            step->told = step_of(event);
+        break;
+    case Kind::image_ready: pulls_.erase(event.message); break;
+    case Kind::cancel_requested: say(style_.yellow("cancelling") + " (" + terminal_safe(event.message) + "); once more: at once"); break;
+    case Kind::warning: say(style_.yellow("warning: ") + terminal_safe(event.message) + hint); break;
+    default: break;
+    }
+}
+
+void Picture::end_stage(const RunEvent& event)
+{
+    auto* stage = find_stage(event.stage);
+    if (!stage || stage->is_over)
+        return;
+    runner::StageSummary summary;
+    summary.stage = event.stage;
+    summary.state = event.state;
+    summary.cause = event.cause;
+    summary.message = event.message;
+    summary.duration = event.duration;
+    for (auto& step : stage->steps)
+        summary.steps.push_back(std::move(step.told));
+    ended_.push_back(std::move(summary));
+    stage->is_over = true;
+    stage->steps.clear();
+}
+
+void Picture::on_output(const runner::StepKey& key, std::string_view bytes)
+{
+    auto* step = find_step(key.stage, key.step);
+    if (!step)
+        return;
+    // A mark may lie across the border of two pieces: the border with a little of both sides is looked at, too.
+    constexpr std::size_t k_border_bytes = 256;
+    if (const auto group = last_group(step->border + std::string(bytes.substr(0, k_border_bytes))))
+        step->group = *group;
+    if (bytes.size() > k_border_bytes)
+        if (const auto group = last_group(bytes))
+            step->group = *group;
+    step->border = std::string(bytes.substr(bytes.size() - std::min(bytes.size(), k_border_bytes)));
+
+    if (bytes.size() > k_recent_bytes)
+        bytes.remove_prefix(bytes.size() - k_recent_bytes);
+    step->recent += bytes;
+    if (step->recent.size() > 2 * k_recent_bytes)
+        step->recent.erase(0, step->recent.size() - k_recent_bytes);
+}
+
+void Picture::on_pull(const engine::PullProgress& progress)
+{
+    pulls_[progress.image] = progress;
+}
+
+std::string Picture::take_finished(int columns)
+{
+    std::string text;
+    for (const auto& stage : ended_)
+        text += stage_rows(style_, stage, columns);
+    for (const auto& said : said_)
+        text += fit(said, columns) + "\n";
+    ended_.clear();
+    said_.clear();
+    return text;
+}
+
+std::vector<std::string> Picture::draw(TerminalSize size, Time now) const
+{
+    std::vector<Row> rows;
+    for (const auto& stage : stages_)
+        if (!stage.is_over && stage.state == State::running)
+            draw_stage(rows, stage, size.columns, now);
+    draw_waiting(rows, size.columns);
+    for (const auto& stage : stages_)
+        if (!stage.is_over && stage.state == State::pending)
+            rows.push_back({pending_rank, stage_row(style_, stage.state, stage.id, why_waits(stage), {}, size.columns)});
+
+    // Too many for the terminal: the least telling go, the lowest first, and a row says so.
+    const auto room = static_cast<std::size_t>(std::max(size.rows - 1, 1));
+    std::size_t hidden = 0;
+    while (rows.size() + (hidden > 0 ? 1 : 0) > room && rows.size() > 1) {
+        const auto least = std::max_element(rows.rbegin(), rows.rend(), [](const Row& a, const Row& b) { return a.rank < b.rank; });
+        rows.erase(std::next(least).base());
+        ++hidden;
+    }
+    std::vector<std::string> lines;
+    for (auto& row : rows)
+        lines.push_back(std::move(row.text));
+    if (hidden > 0 && room > 1)
+        lines.push_back(fit(style_.dim("… " + std::to_string(hidden) + " more lines"), size.columns));
+    return lines;
+}
+
+void Picture::draw_stage(std::vector<Row>& rows, const Stage& stage, int columns, Time now) const
+{
+    rows.push_back({stage_rank, stage_row(style_, stage.state, stage.id, "", now - stage.begun, columns)});
+    for (const auto& step : stage.steps)
+        draw_step(rows, step, columns, now);
+}
+
+void Picture::draw_step(std::vector<Row>& rows, const Step& step, int columns, Time now) const
+{
+    const auto& told = step.told;
+    const auto attempt = told.attempt > 1 ? "attempt " + std::to_string(told.attempt) : "";
+    if (told.state == State::running) {
+        rows.push_back({step_rank, step_row(style_, told.state, told.step, attempt, now - step.begun, columns)});
+        draw_output(rows, step, columns);
+    } else if (is_final(told.state)) {
+        const auto note = went_wrong(told.state) ? reason_of(told) : told.state == State::skipped ? terminal_safe(told.message) : attempt;
+        rows.push_back({done_rank, step_row(style_, told.state, told.step, note, told.duration, columns)});
+    }
+}
+
+void Picture::draw_output(std::vector<Row>& rows, const Step& step, int columns) const
+{
+    const auto put = [&](const std::string& text) { rows.push_back({output_rank, fit("    " + style_.dim("│") + " " + text, columns)}); };
+    if (!step.group.empty())
+        put(style_.bold("▸ " + terminal_line(step.group, false)));
+    for (const auto line : last_lines(step.recent, step.group.empty() ? k_lines : k_lines - 1)) {
+        auto text = terminal_line(line, style_.colours);
+        std::replace(text.begin(), text.end(), '\t', ' ');
+        put(text);
+    }
+}
+
+void Picture::draw_waiting(std::vector<Row>& rows, int columns) const
+{
+    for (const auto& [image, pull] : pulls_) {
+        auto text = "  " + style_.blue("↓") + " " + terminal_safe(image);
+        if (pull.layers_total > 0)
+            text += "  layer " + std::to_string(pull.layers_done) + "/" + std::to_string(pull.layers_total);
+        if (pull.bytes_total > 0)
+            text += "  " + format_size(pull.bytes_done) + " of " + format_size(pull.bytes_total);
+        rows.push_back({wait_rank, fit(text, columns)});
+    }
+    if (!waits_for_.empty())
+        rows.push_back({wait_rank, fit("  " + style_.dim("· waits: " + terminal_safe(waits_for_)), columns)});
+}
+
+std::string Picture::why_waits(const Stage& stage) const
+{
+    std::string names;
+    for (const auto& need : stage.needs) {
+        const auto found = std::find_if(stages_.begin(), stages_.end(), [&](const Stage& other) { return other.id == need; });
+        if (found != stages_.end() && !found->is_over)
+            names += (names.empty() ? "waits for " : ", ") + readable_stage(need);
+    }
+    return names;
+}
+
+} // namespace gantry::app

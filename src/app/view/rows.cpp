@@ -1,0 +1,85 @@
+#include "app/view/rows.hpp"
+
+#include "app/view/columns.hpp"
+#include "app/view/end_text.hpp"
+#include "app/view/outcome.hpp"
+#include "base/format.hpp"
+
+#include <algorithm>
+
+namespace gantry::app {
+
+using runner::State;
+
+namespace {
+
+// Times stand in columns of their own, those of steps before those of stages.
+constexpr int k_widest = 72;
+constexpr int k_step_indent = 2;
+constexpr int k_step_times_before = 8;
+
+std::string glyph(const Style& style, State state)
+{
+    switch (state) {
+    case State::success: return style.green("✓");
+    case State::failure:
+    case State::timed_out:
+    case State::error: return style.red("✗");
+    case State::cancelled: return style.yellow("✗");
+    case State::running: return style.blue("▶");
+    default: return style.dim("·");
+    }
+}
+
+std::string row(const Style& style, State state, const std::string& name, const std::string& note, std::chrono::nanoseconds duration, int columns)
+{
+    auto left = glyph(style, state) + " " + name;
+    if (!note.empty())
+        left += "  " + (went_wrong(state) ? note : style.dim(note));
+    return spread(left, duration.count() > 0 ? format_duration(duration) : "", columns);
+}
+
+std::string note_of(const runner::StepSummary& step)
+{
+    if (step.state == State::success)
+        return step.attempt == 0 ? terminal_safe(step.message) : step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "";
+    if (step.state == State::skipped)
+        return terminal_safe(step.message);
+    if (!went_wrong(step.state))
+        return {};
+    const auto reason = reason_of(step);
+    return (reason.empty() ? verb_of(step.state) : reason) + (step.allowed_failure ? " (allowed)" : "");
+}
+
+} // namespace
+
+std::string stage_row(const Style& style, State state, const std::string& id, const std::string& note,
+                      std::chrono::nanoseconds duration, int columns)
+{
+    return row(style, state, readable_stage(id), note, duration, std::min(columns, k_widest));
+}
+
+std::string step_row(const Style& style, State state, const std::string& name, const std::string& note,
+                     std::chrono::nanoseconds duration, int columns)
+{
+    const int width = columns >= k_widest ? k_widest - k_step_times_before : columns;
+    return std::string(k_step_indent, ' ') + row(style, state, terminal_safe(name), note, duration, width - k_step_indent);
+}
+
+std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns)
+{
+    bool tells = false; // a step already says what the stage would
+    bool ran = false;
+    for (const auto& step : stage.steps) {
+        tells |= went_wrong(step.state);
+        ran |= step.state != State::skipped && step.state != State::pending && !(step.state == State::success && step.attempt == 0);
+    }
+    const auto note = tells ? "" : terminal_safe(stage.message);
+    auto text = stage_row(style, stage.state, stage.stage, note, stage.duration, columns) + "\n";
+    if (ran)
+        for (const auto& step : stage.steps)
+            text += step_row(style, step.state, step.step, note_of(step), step.duration, columns) + "\n";
+    return text;
+}
+
+} // namespace gantry::app

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "app/view/style.hpp"
+#include "runner/store.hpp"
+
+#include <string>
+
+namespace gantry::app {
+
+// The rows of a run's tree, as the live view and `gantry show` have them. None is wider than `columns`.
+
+std::string stage_row(const Style& style, runner::State state, const std::string& id, const std::string& note,
+                      std::chrono::nanoseconds duration, int columns);
+// `note` may be empty: attempt, reason, …
+std::string step_row(const Style& style, runner::State state, const std::string& name, const std::string& note,
+                     std::chrono::nanoseconds duration, int columns);
+
+// A stage that has ended, and its steps.
+std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns);
+
+} // namespace gantry::app
