@@ -155,6 +155,27 @@ TEST_CASE("KILL cuts short the grace after TERM", "[fake]")
     CHECK(world.clock.sleepers() == 0);
 }
 
+TEST_CASE("removing a container that runs ends it, and who waits for it is told", "[fake]")
+{
+    FakeWorld world;
+    world.behave(endless());
+    const auto attachment = world.start("web");
+    std::optional<ContainerExit> exit;
+    const auto wait = [](Engine& engine, std::optional<ContainerExit>& out) -> awaitable<void> {
+        out = co_await engine.wait_container("web");
+    };
+    const auto waiting = world.beside(wait(world.engine, exit));
+
+    world.run(world.engine.remove(ObjectKind::container, "web"));
+    test::settle(world.io);
+
+    CHECK(waiting->ended);
+    CHECK(exit == ContainerExit{137, false, {}});
+    CHECK(world.engine.objects().empty());
+    CHECK(world.failure_of(world.engine.wait_container("web")) == Errc::not_found);
+    CHECK(world.engine.violations().empty());
+}
+
 TEST_CASE("an OOM is told by the exit and by an event, and never for a kill", "[fake]")
 {
     FakeWorld world;

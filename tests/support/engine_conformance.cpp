@@ -230,19 +230,27 @@ awaitable<Running> start(EngineBench& bench, const ContainerSpec& spec)
     co_return running;
 }
 
-awaitable<void> Listening::start(EngineBench& bench, const ContainerSpec& spec)
+awaitable<void> while_listening(EngineBench& bench, const ContainerSpec& spec,
+                                std::function<awaitable<void>(Listening&)> act)
 {
-    auto running = co_await test::start(bench, spec);
-    attachment = std::move(running.attachment);
-    std::function<awaitable<void>()> read = [this]() { return attachment->read_all(output); };
-    readers_.spawn(read);
-    co_await until(bench, "the container says that it is ready",
-                   [this] { return output.out.find('\n') != std::string::npos; });
-}
-
-awaitable<void> Listening::end()
-{
-    return readers_.join();
+    Listening listening(co_await asio::this_coro::executor);
+    std::exception_ptr failure;
+    try {
+        auto running = co_await start(bench, spec);
+        listening.attachment_ = std::move(running.attachment);
+        std::function<awaitable<void>()> read = [&listening]() {
+            return listening.attachment_->read_all(listening.output);
+        };
+        listening.beside(read);
+        co_await until(bench, "the container says that it is ready",
+                       [&listening] { return listening.output.out.find('\n') != std::string::npos; });
+        co_await act(listening);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await listening.beside_.close();
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 awaitable<Ran> whole_life(EngineBench& bench, const ContainerSpec& spec)

@@ -98,22 +98,27 @@ struct Running {
     std::unique_ptr<engine::Attachment> attachment;
 };
 awaitable<Running> start(EngineBench& bench, const engine::ContainerSpec& spec);
-// The same for a container that writes a line when it is ready: its output is read beside the case.
+// A container that writes a line when it is ready, with its output read beside the case.
 class Listening {
 public:
-    explicit Listening(asio::any_io_executor executor) : readers_(std::move(executor)) {}
-    awaitable<void> start(EngineBench& bench, const engine::ContainerSpec& spec);
-    // Until the container's output has ended.
-    awaitable<void> end();
-    // On every path.
-    awaitable<void> close() { return readers_.close(); }
+    explicit Listening(asio::any_io_executor executor) : beside_(std::move(executor)) {}
+
+    // Runs until end() too.
+    void beside(std::function<awaitable<void>()> task) { beside_.spawn(std::move(task)); }
+    // Returns when the container's output has ended, and the other tasks.
+    awaitable<void> end() { return beside_.join(); }
 
     Collected output;
-    std::unique_ptr<engine::Attachment> attachment;
 
 private:
-    TaskGroup readers_;
+    friend awaitable<void> while_listening(EngineBench&, const engine::ContainerSpec&,
+                                           std::function<awaitable<void>(Listening&)>);
+    std::unique_ptr<engine::Attachment> attachment_;
+    TaskGroup beside_;
 };
+// Starts it, and runs `act` when it is ready. Takes the tasks beside it down on every path.
+awaitable<void> while_listening(EngineBench& bench, const engine::ContainerSpec& spec,
+                                std::function<awaitable<void>(Listening&)> act);
 
 struct Ran {
     std::string out, err;

@@ -63,24 +63,17 @@ awaitable<void> killed(EngineBench& bench, std::string script, std::string signa
 {
     auto& engine = bench.engine();
     const auto spec = bench.shell("killed-" + signal, script);
-    Listening listening(co_await asio::this_coro::executor);
-    std::exception_ptr failure;
-    try {
-        co_await listening.start(bench, spec);
+    std::function<awaitable<void>(Listening&)> act = [&](Listening& listening) -> awaitable<void> {
         co_await engine.kill_container(spec.name, signal);
         const auto exit = co_await engine.wait_container(spec.name);
         CHECK(exit.exit_code == expected);
         CHECK_FALSE(exit.oom_killed);
         co_await listening.end();
         co_await engine.kill_container(spec.name, signal); // it does not run any more
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    co_await listening.close();
+    };
+    co_await while_listening(bench, spec, act);
     co_await engine.remove(ObjectKind::container, spec.name);
     co_await engine.kill_container(spec.name, signal); // there is none
-    if (failure)
-        std::rethrow_exception(failure);
 }
 
 awaitable<void> killed_by_term(EngineBench& bench)
@@ -103,14 +96,15 @@ awaitable<void> deaf_to_term(EngineBench& bench)
 {
     auto& engine = bench.engine();
     const auto spec = bench.shell("deaf", scripts::k_deaf);
-    Listening listening(co_await asio::this_coro::executor);
-    co_await listening.start(bench, spec);
-    co_await engine.kill_container(spec.name, "SIGTERM");
-    co_await bench.clock().sleep_for(std::chrono::milliseconds(300));
-    const auto status = co_await engine.inspect_container(spec.name);
-    CHECK(status.state == ContainerState::running);
-    co_await engine.remove(ObjectKind::container, spec.name);
-    co_await listening.end();
+    std::function<awaitable<void>(Listening&)> act = [&](Listening& listening) -> awaitable<void> {
+        co_await engine.kill_container(spec.name, "SIGTERM");
+        co_await bench.clock().sleep_for(std::chrono::milliseconds(300));
+        const auto status = co_await engine.inspect_container(spec.name);
+        CHECK(status.state == ContainerState::running);
+        co_await engine.remove(ObjectKind::container, spec.name);
+        co_await listening.end();
+    };
+    co_await while_listening(bench, spec, act);
 }
 
 awaitable<void> oom(EngineBench& bench)
@@ -126,12 +120,18 @@ awaitable<void> remove_running(EngineBench& bench)
 {
     auto& engine = bench.engine();
     const auto spec = bench.shell("forced", scripts::k_endless);
-    Listening listening(co_await asio::this_coro::executor);
-    co_await listening.start(bench, spec);
+    std::function<awaitable<void>(Listening&)> act = [&](Listening& listening) -> awaitable<void> {
+        std::function<awaitable<void>()> wait = [&]() -> awaitable<void> {
+            const auto exit = co_await engine.wait_container(spec.name);
+            CHECK(exit.exit_code == 137);
+        };
+        listening.beside(wait);
+        co_await bench.clock().sleep_for(std::chrono::milliseconds(100));
+        co_await engine.remove(ObjectKind::container, spec.name);
+        co_await listening.end();
+    };
+    co_await while_listening(bench, spec, act);
 
-    co_await engine.remove(ObjectKind::container, spec.name);
-
-    co_await listening.end(); // its streams have ended
     const auto status = co_await engine.inspect_container(spec.name);
     CHECK(status.state == ContainerState::missing);
     const auto waited = co_await failure_of(engine.wait_container(spec.name));
