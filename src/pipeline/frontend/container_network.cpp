@@ -4,10 +4,13 @@
 
 #include "base/format.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_set>
+#include <utility>
 
 // ports, networks, extra_hosts, depends_on: who talks to whom.
 
@@ -29,6 +32,12 @@ int ports_in(std::string_view text)
     const int first = number(text.substr(0, dash));
     const int last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
     return first > 0 && last >= first ? last - first + 1 : 0;
+}
+
+bool is_address(const std::string& text)
+{
+    unsigned char bytes[16];
+    return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
 bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
@@ -53,6 +62,8 @@ bool check_port(Reader& reader, const Node& node, const PortMapping& port)
         message = fmt::format("'{}' is not a port", clip(inside == 0 ? port.target : port.published));
     else if (inside != outside)
         message = fmt::format("{} and {} are not as many ports", port.published, port.target);
+    else if (!port.host_ip.empty() && !is_address(port.host_ip))
+        message = fmt::format("'{}' is not an address", clip(port.host_ip));
     else if (!is_protocol(port.protocol))
         message = fmt::format("'{}' is not a protocol", clip(port.protocol));
     else
@@ -136,14 +147,14 @@ template <class Item> bool read_named(Reader& reader, const Node& node, std::str
         reader.wrong_type(node, "a list of names or a map", node.is_scalar() ? fmt::format("write [{}]", clip(node.text)) : "");
         return false;
     }
+    std::unordered_set<std::string> names;
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         const Reader::Inside inside(reader, i);
         Item item;
         item.mark = node.items[i]->mark;
         if (!NameType::read(reader, *node.items[i], item.*name))
             continue;
-        const auto same = [&](const Item& other) { return other.*name == item.*name; };
-        if (std::none_of(value.begin(), value.end(), same))
+        if (names.insert(item.*name).second)
             value.push_back(std::move(item));
         else
             reader.error(*node.items[i], "duplicate-key", fmt::format("'{}' stands twice in this list", clip(item.*name)));

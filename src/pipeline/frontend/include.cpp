@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace gantry::pipeline::native {
 
@@ -49,6 +50,11 @@ public:
         constexpr std::string_view k_byte_order_mark = "\xef\xbb\xbf";
         const auto skip = text->rfind(k_byte_order_mark, 0) == 0 ? k_byte_order_mark.size() : 0;
         const auto index = static_cast<int>(sources_.size());
+        text_bytes_ += text->size();
+        if (from && text_bytes_ > k_max_text_bytes) {
+            report(*from, "limit", fmt::format("the files have more than {} bytes together", k_max_text_bytes));
+            return nullptr;
+        }
         sources_.push_back({path, text->substr(skip)});
         Node* root = read_yaml(sources_.back(), index, pool_, diagnostics_);
         if (!root)
@@ -143,15 +149,17 @@ private:
         Node* merged = copy(*base);
         merged->mark = over->mark;
         merged->offset = over->offset;
+        std::unordered_map<std::string_view, std::size_t> places;
+        for (std::size_t i = 0; i < merged->pairs(); ++i)
+            places.emplace(merged->key(i).text, i);
         for (std::size_t i = 0; i < over->pairs(); ++i) {
             const auto& name = over->key(i).text;
-            std::size_t at = 0;
-            while (at < merged->pairs() && merged->key(at).text != name)
-                ++at;
-            if (at == merged->pairs()) {
+            const auto place = places.find(name);
+            if (place == places.end()) {
                 merged->items.insert(merged->items.end(), {&over->key(i), &over->value(i)});
                 continue;
             }
+            const auto at = place->second;
             Node& old = merged->value(at);
             merged->items[2 * at] = &over->key(i);
             merged->items[2 * at + 1] = is_top && are_stages(old, over->value(i), name) ? merge_stages(old, over->value(i))
@@ -165,20 +173,19 @@ private:
         Node* merged = copy(base);
         merged->mark = over.mark;
         merged->offset = over.offset;
-        const auto count = merged->items.size();
         const auto name_of = [](const Node* stage) {
             const Node* name = stage->find("name");
             return name && name->is_scalar() ? std::string_view(name->text) : std::string_view();
         };
+        std::unordered_map<std::string_view, std::size_t> places;
+        for (std::size_t i = 0; i < merged->items.size(); ++i)
+            places.emplace(name_of(merged->items[i]), i);
         for (Node* stage : over.items) {
-            const auto name = name_of(stage);
-            std::size_t at = 0;
-            while (at < count && (name.empty() || name_of(merged->items[at]) != name))
-                ++at;
-            if (at < count)
-                merged->items[at] = merge(merged->items[at], stage, false);
-            else
+            const auto place = places.find(name_of(stage));
+            if (place == places.end() || place->first.empty())
                 merged->items.push_back(stage);
+            else
+                merged->items[place->second] = merge(merged->items[place->second], stage, false);
         }
         return merged;
     }
@@ -189,6 +196,7 @@ private:
     Diagnostics& diagnostics_;
     std::vector<std::string> open_; // files that are being read, outermost first
     int includes_ = 0;
+    std::size_t text_bytes_ = 0;
 };
 
 } // namespace

@@ -41,6 +41,8 @@ const Index& index_of(const ObjectKeys& object)
 
 void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
 {
+    if (reader.is_full())
+        return;
     auto hint = habit_hint(object.id, key.text);
     if (hint.empty() && key.text.size() <= 40) {
         std::vector<std::string> names;
@@ -51,6 +53,7 @@ void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
         else if (names.size() <= 8)
             hint = fmt::format("it may have: {}", join(names, ", "));
     }
+    const Reader::Inside inside(reader, key);
     reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), object.what), hint);
 }
 
@@ -70,6 +73,10 @@ void check_presence(Reader& reader, const Node& node, const ObjectKeys& keys)
     const auto is_there = [&](const char* name) { return node.find(name) != nullptr; };
     if (!keys.one_of.empty() && std::none_of(keys.one_of.begin(), keys.one_of.end(), is_there))
         reader.error(node, "missing-key", fmt::format("{} needs {}", keys.what, quoted_list(keys.one_of, " or ")), keys.one_of_hint);
+}
+
+void check_exclusive(Reader& reader, const Node& node, const ObjectKeys& keys)
+{
     for (const auto& group : keys.exclusive) {
         const Node* first = nullptr;
         for (std::size_t i = 0; i < node.pairs(); ++i) {
@@ -109,6 +116,7 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
         return false;
     }
     const auto& keys = index_of(object).by_name;
+    bool all_known = true;
     for (std::size_t i = 0; i < node.pairs(); ++i) {
         const auto& name = node.key(i);
         if (is_free(name.text))
@@ -116,6 +124,7 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
         const auto entry = keys.find(name.text);
         if (entry == keys.end()) {
             report_unknown(reader, name, object);
+            all_known = false;
             continue;
         }
         const auto* found = &entry->second;
@@ -133,7 +142,9 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
         if (marks && found->key->is_set && found->key->is_set(owner))
             marks->emplace(canonical, name.mark);
     }
-    check_presence(reader, node, object);
+    if (all_known) // else the unknown key may be the missing one
+        check_presence(reader, node, object);
+    check_exclusive(reader, node, object);
     return true;
 }
 
@@ -143,6 +154,14 @@ Out write_object(const ObjectKeys& object, const void* source)
     for (const auto& [key, part] : index_of(object).list)
         if (key->write)
             key->write(map, key->name, part->owner(const_cast<void*>(source)));
+    // What it is called and what it runs in come first, whatever table they are in.
+    const auto front = [&](std::string_view name) {
+        const auto found = std::find_if(map.pairs.begin(), map.pairs.end(), [&](const auto& pair) { return pair.first == name; });
+        if (found != map.pairs.end())
+            std::rotate(map.pairs.begin(), found, found + 1);
+    };
+    front("image");
+    front("name");
     return map;
 }
 

@@ -5,8 +5,9 @@
 namespace gantry::pipeline {
 
 // Reads `.gantry.yml` (docs/pipeline.md) and what it includes. Never throws for anything that the text contains:
-// every problem is a Diagnostic, all of them at once. Bounded whatever the input: 1 MiB of text, 64 levels, 10,000
-// nodes after aliases, 32 includes; beyond that a diagnostic says which limit was met.
+// every problem is a Diagnostic, all of them at once (the first hundred). Bounded whatever the input: 512 KiB of text,
+// 32 KiB a line, 64 levels, 80,000 nodes and 10,000 more by aliases, 10,000 steps, 32 includes; beyond that a diagnostic
+// says which limit was met.
 // Only what one file can say for itself is checked here; what needs the whole (cycles, unknown names, …) is in checks.hpp.
 Parsed parse_native(const std::string& path, const ReadFile& read_file);
 

@@ -1,5 +1,7 @@
 #include "pipeline/frontend/out.hpp"
 
+#include "pipeline/frontend/reader.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -67,14 +69,23 @@ std::string quoted(std::string_view text)
     return out += '"';
 }
 
-// Only what nobody can misread stays without quotes.
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Only what nobody can misread stays without quotes, also readers of YAML 1.1 and within [ ].
 bool is_plain_safe(std::string_view text)
 {
-    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '/'; };
-    const auto is_safe = [&](char c) {
-        return is_letter(c) || (c >= '0' && c <= '9') || std::string_view("-./+@=").find(c) != std::string_view::npos;
-    };
-    if (text.empty() || !is_letter(text.front()) || !std::all_of(text.begin(), text.end(), is_safe))
+    constexpr std::string_view k_first = "_/.$";
+    constexpr std::string_view k_inner = " _-./+@=:$();<>|&!'*";
+    if (text.empty() || text.back() == ' ' || text.back() == ':')
+        return false;
+    if (is_digit(text.front())) // 30m, but not 12, 1e3 or 0x10
+        return is_letter(text.back()) && !is_core_number(text) &&
+               std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || is_letter(c); });
+    if (!is_letter(text.front()) && k_first.find(text.front()) == std::string_view::npos)
+        return false;
+    const auto is_safe = [&](char c) { return is_letter(c) || is_digit(c) || k_inner.find(c) != std::string_view::npos; };
+    if (!std::all_of(text.begin(), text.end(), is_safe) || text.find(": ") != std::string_view::npos || is_core_number(text))
         return false;
     constexpr std::string_view k_words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
     return std::none_of(std::begin(k_words), std::end(k_words), [&](std::string_view word) {
@@ -87,7 +98,16 @@ bool is_block_safe(std::string_view text)
 {
     if (text.find('\n') == std::string_view::npos || text.front() == '\n' || text.front() == ' ' || text.front() == '\t')
         return false;
-    return std::none_of(text.begin(), text.end(), [](char c) { return (c != '\n' && c >= 0 && c < 0x20) || c == 0x7f; });
+    for (std::size_t start = 0; start < text.size();) { // no line of blanks alone: its blanks would be lost
+        const auto line = text.substr(start, text.find('\n', start) - start);
+        if (!line.empty() && line.find_first_not_of(' ') == std::string_view::npos)
+            return false;
+        start += line.size() + 1;
+    }
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return (byte < 0x20 && c != '\n') || byte == 0x7f;
+    });
 }
 
 void yaml_scalar(const Out& out, int indent, std::string& to)
@@ -163,7 +183,7 @@ void yaml_value(const Out& out, int indent, std::string& to)
 void yaml_map(const Out& map, int indent, std::string& to)
 {
     for (const auto& [key, value] : map.pairs) {
-        to += std::string(static_cast<std::size_t>(indent), ' ') + (is_plain_safe(key) ? key : quoted(key)) + ':';
+        to += std::string(static_cast<std::size_t>(indent), ' ') + (is_plain_safe(key) || key == "on" ? key : quoted(key)) + ':';
         yaml_value(value, indent + 2, to);
     }
 }

@@ -14,8 +14,6 @@ namespace gantry::pipeline::native {
 
 namespace {
 
-constexpr std::size_t k_max_diagnostics = 100;
-
 std::string_view kind_of(const Node& node)
 {
     switch (node.kind) {
@@ -98,7 +96,7 @@ void Reader::add(Diagnostic diagnostic)
         return other.mark.line == diagnostic.mark.line && other.mark.column == diagnostic.mark.column &&
                other.mark.file == diagnostic.mark.file && other.message == diagnostic.message;
     };
-    if (std::any_of(diagnostics_.begin(), diagnostics_.end(), same) || diagnostics_.size() > k_max_diagnostics)
+    if (is_full() || std::any_of(diagnostics_.begin(), diagnostics_.end(), same))
         return;
     if (diagnostics_.size() == k_max_diagnostics) {
         diagnostic.code = "limit";
@@ -110,12 +108,14 @@ void Reader::add(Diagnostic diagnostic)
 
 void Reader::error(const Node& at, std::string code, std::string message, std::string hint)
 {
-    add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
+    if (!is_full())
+        add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
 }
 
 void Reader::error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint)
 {
-    add({Severity::error, std::move(code), std::move(message), mark_inside(scalar, offset), 1, path(), std::move(hint)});
+    if (!is_full())
+        add({Severity::error, std::move(code), std::move(message), mark_inside(scalar, offset), 1, path(), std::move(hint)});
 }
 
 void Reader::wrong_type(const Node& node, std::string_view expected, std::string hint)

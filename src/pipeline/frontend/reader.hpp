@@ -73,6 +73,9 @@ public:
     // False, with an error, when the text holds `${{`: nothing computes it here.
     bool is_fixed(const Node& node, std::string_view text);
 
+    // There are so many problems that no more are taken: hints need not be looked for.
+    bool is_full() const { return diagnostics_.size() > k_max_diagnostics; }
+
     // Counts a stage, a step or a service. False, with an error, when there are too many to go on.
     bool count_object(const Node& node);
 

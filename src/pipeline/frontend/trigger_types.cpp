@@ -174,7 +174,7 @@ const ObjectKeys& trigger_keys()
         key<OneOrListType<ScheduleType>, &Triggers::schedule>("schedule", "At certain times."),
         whole<ManualType>("manual", "By hand, with inputs."),
     };
-    static const ObjectKeys keys{"triggers", "on", {{rows}}};
+    static const ObjectKeys keys{"triggers", "'on'", {{rows}}};
     return keys;
 }
 

@@ -162,7 +162,13 @@ bool SizeType::read(Reader& reader, const Node& node, Value& value)
     return size.has_value();
 }
 
-Out SizeType::write(Value value) { return Out(fmt::format("{}", value)); }
+Out SizeType::write(Value value)
+{
+    for (const auto& [unit, shift] : {std::pair{'g', 30}, std::pair{'m', 20}, std::pair{'k', 10}})
+        if (value > 0 && value % (1ull << shift) == 0)
+            return fmt::format("{}{}", value >> shift, unit);
+    return fmt::format("{}b", value);
+}
 
 Out SizeType::schema(SchemaBuilder&)
 {
@@ -205,6 +211,8 @@ std::optional<std::size_t> read_word(Reader& reader, const Node& node, const Wor
     const auto found = std::find_if(words.begin(), words.end(), [&](const char* word) { return node.text == word; });
     if (found != words.end())
         return static_cast<std::size_t>(found - words.begin());
+    if (reader.is_full())
+        return std::nullopt;
     const std::vector<std::string> names(words.begin(), words.end());
     const auto near = node.text.size() <= 40 ? nearest(node.text, names) : std::nullopt;
     reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(node.text), list.what),

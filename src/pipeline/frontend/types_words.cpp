@@ -49,7 +49,7 @@ template <class Take> bool read_assignments(Reader& reader, const Node& node, Ta
             if (!check_variable_name(reader, node.key(i), node.key(i).text))
                 continue;
             if (value.is_null())
-                reader.error(value, "bad-value", fmt::format("'{}' has no value", clip(node.key(i).text)),
+                reader.error(node.key(i), "bad-value", fmt::format("'{}' has no value", clip(node.key(i).text)),
                              "write \"\" for empty text; secrets come in by 'secrets'");
             else if (reader.scalar(value))
                 take(node.key(i).text, value, 0);
@@ -76,7 +76,7 @@ template <class Take> bool read_assignments(Reader& reader, const Node& node, Ta
     return true;
 }
 
-constexpr std::size_t k_max_command_bytes = 16 * 1024; // of one text; a list may be longer
+constexpr std::size_t k_max_command_bytes = 4 * 1024; // of one text; a list may be longer
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 

@@ -43,12 +43,25 @@ std::size_t first_invalid_utf8(std::string_view text)
     return std::string_view::npos;
 }
 
+std::size_t first_long_line(std::string_view text)
+{
+    for (std::size_t start = 0; start < text.size();) {
+        const auto end = std::min(text.find('\n', start), text.size());
+        if (end - start > k_max_line_bytes)
+            return start;
+        start = end + 1;
+    }
+    return std::string_view::npos;
+}
+
 bool looks_like_utf16(std::string_view text)
 {
     if (text.size() < 2)
         return false;
-    const auto first = static_cast<unsigned char>(text[0]), second = static_cast<unsigned char>(text[1]);
-    return (first == 0xff && second == 0xfe) || (first == 0xfe && second == 0xff) || (first == 0) != (second == 0);
+    const auto is_zero = [&](std::size_t at) { return at < text.size() && text[at] == '\0'; };
+    const auto starts = text.substr(0, 2);
+    return starts == "\xff\xfe" || starts == "\xfe\xff" || (is_zero(0) && is_zero(2) && !is_zero(1)) ||
+           (is_zero(1) && is_zero(3) && !is_zero(0));
 }
 
 } // namespace
@@ -64,6 +77,9 @@ bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnos
     if (text.size() > k_max_text_bytes)
         return refuse("limit", 0, fmt::format("the file has {} bytes; at most {} are read", text.size(), k_max_text_bytes),
                       "move scripts into files of their own");
+    if (const auto line = first_long_line(text); line != std::string_view::npos)
+        return refuse("limit", line, fmt::format("this line is longer than {} bytes", k_max_line_bytes),
+                      "put it into a file of its own, or break the line");
     if (looks_like_utf16(text))
         return refuse("encoding", 0, "the file is UTF-16", "save it as UTF-8");
     const auto control = std::find_if(text.begin(), text.end(), is_forbidden);

@@ -79,7 +79,7 @@ std::string clip(std::string_view text)
     return terminal_safe(text.substr(0, end)) + "…";
 }
 
-Diagnostic explain_syntax_error(std::string_view text, Mark mark, std::string_view message)
+Diagnostic explain_syntax_error(std::string_view text, Mark mark, std::string_view message, Mark bracket)
 {
     Diagnostic problem{Severity::error, "yaml", std::string(message), mark, 1, "", ""};
     const auto line = line_of(text, mark.line);
@@ -102,6 +102,8 @@ Diagnostic explain_syntax_error(std::string_view text, Mark mark, std::string_vi
     }
     if (has_bare_expression_in_brackets(line))
         problem.hint = "inside { } and [ ], put text with ${{ }} in quotes";
+    else if (bracket.known() && (message == YAML::ErrorMsg::END_OF_SEQ_FLOW || message == YAML::ErrorMsg::END_OF_MAP_FLOW))
+        problem.mark = bracket;
     return problem;
 }
 
@@ -120,6 +122,14 @@ static std::size_t quoted_extent(std::string_view line)
     return line.size();
 }
 
+// A null stands as `~` or `null`, or where its key or its dash is.
+static std::size_t null_extent(std::string_view line)
+{
+    if (line.front() == '"' || line.front() == '\'')
+        return quoted_extent(line);
+    return line.front() == '~' || line.front() == '-' ? 1 : std::max<std::size_t>(1, std::min(line.size(), line.find_first_of(": ,]}")));
+}
+
 std::size_t extent(const Node& node, std::string_view text)
 {
     if (node.offset >= text.size())
@@ -131,7 +141,7 @@ std::size_t extent(const Node& node, std::string_view text)
     if (node.is_map() && !node.items.empty() && line.front() != '{')
         return node.items[0]->mark.line == node.mark.line ? extent(*node.items[0], text) : 1;
     if (!node.is_scalar())
-        return node.is_null() && (line.front() == '~' || to_lower(line.substr(0, 4)) == "null") ? (line.front() == '~' ? 1 : 4) : 1;
+        return node.is_null() ? null_extent(line) : 1;
     if (line.front() == '"' || line.front() == '\'')
         return quoted_extent(line);
     if (node.style != Node::Style::plain)

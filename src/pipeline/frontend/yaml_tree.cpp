@@ -62,7 +62,16 @@ public:
     }
 
     Node* root() const { return root_; }
-    bool failed() const { return failed_; }
+
+    // The innermost `[` or `{` that has not been closed; null when there is none.
+    const Node* open_bracket() const
+    {
+        const auto is_bracket = [&](const Node* node) {
+            return node->offset < text_.size() && text_[node->offset] == (node->is_list() ? '[' : '{');
+        };
+        const auto found = std::find_if(stack_.rbegin(), stack_.rend(), is_bracket);
+        return found == stack_.rend() ? nullptr : *found;
+    }
 
     void OnDocumentStart(const YAML::Mark& mark) override
     {
@@ -74,7 +83,9 @@ public:
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override
     {
-        add(make(Node::Kind::null, mark, "", anchor));
+        Node* node = make(Node::Kind::null, mark, "", anchor);
+        place_null(*node);
+        add(node);
     }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override
@@ -101,6 +112,8 @@ public:
             node->style = first == '|' || first == '>' ? Node::Style::block : Node::Style::quoted;
         else if (tag != "?")
             node->style = Node::Style::quoted; // !!str
+        if (node->style == Node::Style::quoted && !is_closed(node->offset))
+            stop(mark, "yaml", "a quote is not closed", "");
         add(node);
     }
 
@@ -132,20 +145,21 @@ private:
 
     void report(Mark mark, std::size_t length, std::string code, std::string message, std::string hint)
     {
-        failed_ = true;
-        if (++problems_ <= 100)
+        if (diagnostics_.size() < k_max_diagnostics)
             diagnostics_.push_back({Severity::error, std::move(code), std::move(message), mark, length, "", std::move(hint)});
     }
 
     void report(const Node& node, std::string code, std::string message, std::string hint)
     {
+        if (diagnostics_.size() >= k_max_diagnostics)
+            return;
         report(node.mark, extent(node, text_), std::move(code), std::move(message), std::move(hint));
     }
 
     Node* make(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor)
     {
-        if (++nodes_ > k_max_nodes)
-            stop(mark, "limit", fmt::format("the file has more than {} nodes", k_max_nodes), "split it with include");
+        if (pool_.size() >= k_max_nodes)
+            stop(mark, "limit", fmt::format("the pipeline has more than {} nodes", k_max_nodes), "split it into several");
         Node& node = pool_.emplace_back();
         node.kind = kind;
         node.offset = static_cast<std::uint32_t>(std::max(mark.pos, 0));
@@ -157,6 +171,45 @@ private:
         if (anchor != YAML::NullAnchor)
             anchors_[anchor] = &node;
         return &node;
+    }
+
+    // yaml-cpp marks a value that is left out where the next thing stands; what people look for is its key or dash.
+    void place_null(Node& node) const
+    {
+        const auto rest = text_.substr(std::min<std::size_t>(node.offset, text_.size()));
+        if (rest.substr(0, 1) == "~" || rest.substr(0, 4) == "null" || rest.substr(0, 4) == "Null" || rest.substr(0, 4) == "NULL")
+            return;
+        const Node* parent = stack_.empty() ? nullptr : stack_.back();
+        if (parent && parent->is_map() && parent->items.size() % 2 == 1) {
+            node.mark = parent->items.back()->mark;
+            node.offset = parent->items.back()->offset;
+            return;
+        }
+        const auto before = text_.find_last_not_of(" \t\r\n", node.offset == 0 ? 0 : node.offset - 1);
+        if (before == std::string_view::npos || before >= node.offset || text_[before] != '-')
+            return;
+        const auto between = text_.substr(before, node.offset - before);
+        const auto newline = text_.rfind('\n', before);
+        node.mark.line -= static_cast<int>(std::count(between.begin(), between.end(), '\n'));
+        node.mark.column = static_cast<int>(newline == std::string_view::npos ? before : before - newline - 1) + 1;
+        node.offset = static_cast<std::uint32_t>(before);
+    }
+
+    // yaml-cpp lets the end of the file close a quote.
+    bool is_closed(std::size_t offset) const
+    {
+        const char quote = text_[offset];
+        if (quote != '"' && quote != '\'')
+            return true;
+        for (auto at = offset + 1; at < text_.size(); ++at) {
+            if (quote == '"' && text_[at] == '\\')
+                ++at;
+            else if (text_[at] == quote && quote == '\'' && text_.substr(at + 1, 1) == "'")
+                ++at;
+            else if (text_[at] == quote)
+                return true;
+        }
+        return false;
     }
 
     // Moves the mark behind `&anchor` and `!tag`, as far as they stand on the same line.
@@ -233,7 +286,7 @@ private:
     }
 
     void merge(Node& map);
-    bool collect(const Node& source, std::vector<Node*>& into);
+    void collect(const Node& key, const Node& source, std::vector<Node*>& into);
     void refuse_duplicates(Node& map);
 
     std::string_view text_;
@@ -243,25 +296,23 @@ private:
     std::unordered_map<YAML::anchor_t, Node*> anchors_;
     std::vector<Node*> stack_;
     Node* root_ = nullptr;
-    std::size_t nodes_ = 0, alias_nodes_ = 0, alias_bytes_ = 0;
-    int documents_ = 0, line_checked_ = 0, problems_ = 0;
-    bool failed_ = false;
+    std::size_t alias_nodes_ = 0, alias_bytes_ = 0;
+    int documents_ = 0, line_checked_ = 0;
 };
 
 // Appends the pairs of a map, or of each map of a list. The maps are complete, so their own merge keys are gone.
-bool TreeBuilder::collect(const Node& source, std::vector<Node*>& into)
+void TreeBuilder::collect(const Node& key, const Node& source, std::vector<Node*>& into)
 {
     if (source.is_map()) {
         into.insert(into.end(), source.items.begin(), source.items.end());
-        return true;
+        return;
     }
     if (!source.is_list() || !std::all_of(source.items.begin(), source.items.end(), [](const Node* n) { return n->is_map(); })) {
-        report(source, "yaml", "'<<' takes a map or a list of maps", "write <<: *name, where &name stands before a map");
-        return false;
+        report(key, "yaml", "'<<' takes a map or a list of maps", "write <<: *name, where &name stands before a map");
+        return;
     }
     for (const Node* map : source.items)
-        collect(*map, into);
-    return true;
+        collect(key, *map, into);
 }
 
 // Carries out `<<` (YAML 1.1's merge key, which Compose and GitLab files use): the map's own keys win, then earlier maps.
@@ -276,7 +327,7 @@ void TreeBuilder::merge(Node& map)
     std::vector<Node*> own, merged;
     for (std::size_t i = 0; i < map.pairs(); ++i) {
         if (is_merge(map.key(i)))
-            collect(map.value(i), merged);
+            collect(map.key(i), map.value(i), merged);
         else
             own.insert(own.end(), {&map.key(i), &map.value(i)});
     }
@@ -330,7 +381,8 @@ Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnost
         return nullptr;
     } catch (const YAML::Exception& problem) {
         const Mark mark{file_index, problem.mark.line + 1, problem.mark.column + 1};
-        diagnostics.push_back(explain_syntax_error(file.text, mark, problem.msg));
+        const auto* bracket = builder.open_bracket();
+        diagnostics.push_back(explain_syntax_error(file.text, mark, problem.msg, bracket ? bracket->mark : Mark{}));
         return nullptr;
     }
     if (!builder.root() || builder.root()->is_null()) {

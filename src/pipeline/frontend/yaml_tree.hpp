@@ -14,10 +14,13 @@
 
 namespace gantry::pipeline::native {
 
-// Bounds on one file; whatever is beyond them is a diagnostic with the code "limit".
-constexpr std::size_t k_max_text_bytes = 1024 * 1024;
+// Bounds on a pipeline with all it includes; whatever is beyond them is a diagnostic with the code "limit". yaml-cpp reads
+// a few MB a second and looks ahead to the end of a line, so these keep the time of the worst text near 0.1 s.
+constexpr std::size_t k_max_text_bytes = 512 * 1024;
+constexpr std::size_t k_max_line_bytes = 32 * 1024;
 constexpr int k_max_depth = 64;
-constexpr std::size_t k_max_nodes = 100'000;      // written out in the file
+constexpr std::size_t k_max_diagnostics = 100;
+constexpr std::size_t k_max_nodes = 80'000;       // written out
 constexpr std::size_t k_max_alias_nodes = 10'000; // that aliases and merge keys add
 constexpr std::size_t k_max_alias_bytes = 2 * 1024 * 1024; // and the text in them
 
@@ -51,11 +54,11 @@ struct Node {
 // Owns nodes; their addresses are stable.
 using NodePool = std::deque<Node>;
 
-// Reads the one document of `file.text`. Null pointer when there is none to work with; then there is an error in
+// Reads the one document of `file.text`. The nodes that `pool` holds already count, too. Null pointer when there is none to work with; then there is an error in
 // `diagnostics`. Never throws for anything the text contains.
 Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics);
 
-// Problems of the bytes themselves: too long, not UTF-8, NUL, control characters. True when there are none.
+// Problems of the bytes themselves: too many, too long a line, not UTF-8, NUL, control characters. True when there are none.
 bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnostics);
 
 // How many bytes of the line `node` starts on belong to it: what to underline. At least 1.

@@ -1,0 +1,299 @@
+#include "pipeline/native_support.hpp"
+
+#include "base/error.hpp"
+#include "support/catch.hpp"
+
+using namespace gantry::pipeline;
+using namespace std::chrono_literals;
+
+namespace {
+
+// The only step of a short form.
+Step step_of(const std::string& text)
+{
+    const auto parsed = parse_text(text);
+    REQUIRE(problems_of(parsed) == "");
+    REQUIRE(parsed.definition.stages.size() == 1);
+    REQUIRE(parsed.definition.stages[0].steps.size() == 1);
+    return parsed.definition.stages[0].steps[0].steps.at(0);
+}
+
+std::vector<std::string> sources_of(const std::vector<Text>& texts)
+{
+    std::vector<std::string> sources;
+    for (const auto& text : texts)
+        sources.push_back(text.source());
+    return sources;
+}
+
+using Strings = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("the short form is one stage named main", "[pipeline][native]")
+{
+    const auto parsed = parse_text("image: debian\nsteps:\n  - run: make test\n  - make install\n");
+
+    REQUIRE(problems_of(parsed) == "");
+    REQUIRE(parsed.definition.stages.size() == 1);
+    const auto& stage = parsed.definition.stages[0];
+    CHECK(stage.name == "main");
+    CHECK(stage.container.image == Text("debian"));
+    REQUIRE(stage.steps.size() == 2);
+    CHECK(stage.steps[0].steps.at(0).run == Text("make test"));
+    CHECK(stage.steps[1].steps.at(0).run == Text("make install"));
+    CHECK_FALSE(stage.needs);
+}
+
+TEST_CASE("no needs and empty needs are told apart", "[pipeline][native]")
+{
+    const auto parsed = parse_text("stages:\n- { name: a, steps: [x] }\n- { name: b, needs: [], steps: [x] }\n- { name: c, needs: a, steps: [x] }\n");
+
+    REQUIRE(problems_of(parsed) == "");
+    const auto& stages = parsed.definition.stages;
+    CHECK_FALSE(stages[0].needs);
+    CHECK(stages[1].needs == std::vector<Need>{});
+    CHECK(stages[2].needs == std::vector<Need>{{"a", {}}});
+}
+
+TEST_CASE("values of variables keep the text that they have in the file", "[pipeline][native]")
+{
+    const auto step = step_of("steps: [{ image: a, env: { A: 1.10, B: yes, C: 0x1F, D: true, E: \"\", F: ~x, G: 'q' } }]");
+
+    std::string all;
+    for (const auto& [name, value] : step.container.environment)
+        all += name + "=" + value.source() + " ";
+    CHECK(all == "A=1.10 B=yes C=0x1F D=true E= F=~x G=q ");
+}
+
+TEST_CASE("booleans are true and false and nothing else", "[pipeline][native]")
+{
+    CHECK(step_of("steps: [{ image: a, privileged: true }]").container.privileged == true);
+    CHECK_THAT(problems_of("steps: [{ image: a, privileged: yes }]"), ContainsSubstring("'yes' is not a boolean\n"));
+    CHECK_THAT(problems_of("steps: [{ image: a, privileged: yes }]"), ContainsSubstring("write true\n"));
+    CHECK_THAT(problems_of("steps: [{ image: a, init: Off }]"), ContainsSubstring("write false\n"));
+    CHECK_THAT(problems_of("steps: [{ image: a, init: \"false\" }]"), ContainsSubstring("write false, without quotes\n"));
+}
+
+TEST_CASE("a command is split as a POSIX shell splits words", "[pipeline][native]")
+{
+    const auto words = [](const std::string& command) {
+        return sources_of(*step_of("steps:\n- image: a\n  command: |-\n    " + command + "\n").container.command);
+    };
+    CHECK(words("make -j 2") == Strings{"make", "-j", "2"});
+    CHECK(words(R"(a 'b c' "d e"f g\ h)") == Strings{"a", "b c", "d ef", "g h"});
+    CHECK(words(R"("a\"b\\c\d" 'x\y' "")") == Strings{R"(a"b\c\d)", R"(x\y)", ""});
+    CHECK(words(R"(x=${{ format("a b", 'c') }} y)") == Strings{R"(x=${{ format("a b", 'c') }})", "y"});
+    CHECK_THAT(problems_of("steps:\n- { image: a, command: \"x 'y\" }"), ContainsSubstring(":2:27: error: a quote is not closed in this command"));
+}
+
+TEST_CASE("ports have a short and a long form", "[pipeline][native]")
+{
+    const auto ports = step_of("steps: [{ image: a, ports: [80, \"8080:80\", \"127.0.0.1:53:53/udp\", \"[::1]:1-2:3-4\", { target: 5 }] }]").container.ports;
+
+    REQUIRE(ports.size() == 5);
+    CHECK(ports[0] == PortMapping{"", "", "80", "tcp", {}});
+    CHECK(ports[1] == PortMapping{"", "8080", "80", "tcp", {}});
+    CHECK(ports[2] == PortMapping{"127.0.0.1", "53", "53", "udp", {}});
+    CHECK(ports[3] == PortMapping{"::1", "1-2", "3-4", "tcp", {}});
+    CHECK(ports[4] == PortMapping{"", "", "5", "tcp", {}});
+}
+
+TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")
+{
+    const auto volumes = step_of("steps: [{ image: a, volumes: [/x, \"v:/x\", \"./h:/x:ro\", \"/h:/x:nocopy,ro\", \"~/h:/x\", \"c-${{ a ? b : c }}:/x\"] }]").container.volumes;
+
+    using Type = VolumeMount::Type;
+    REQUIRE(volumes.size() == 6);
+    CHECK(volumes[0].source.empty());
+    CHECK(volumes[1].type == Type::volume);
+    CHECK(volumes[2].type == Type::bind);
+    CHECK(volumes[2].read_only);
+    CHECK(volumes[3].nocopy);
+    CHECK(volumes[4].type == Type::bind);
+    CHECK(volumes[5].source.source() == "c-${{ a ? b : c }}");
+    CHECK(volumes[5].target == Text("/x"));
+}
+
+TEST_CASE("the short resources and Compose's words fill the same limits, and remember where", "[pipeline][native]")
+{
+    const auto step = step_of("steps:\n- image: a\n  resources:\n    memory: 1g\n    cpus: 2\n  pids_limit: 5\n  env: { A: 1 }\n");
+
+    CHECK(step.container.memory_bytes == 1024u * 1024 * 1024);
+    CHECK(step.container.cpus == 2.0);
+    CHECK(step.container.pids_limit == 5);
+    CHECK(step.container.marks.at("mem_limit").line == 4);
+    CHECK(step.container.marks.at("cpus").line == 5);
+    CHECK(step.container.marks.at("pids_limit").column == 3);
+    CHECK(step.container.marks.at("environment").line == 7);
+    CHECK(step.container.marks.count("resources") == 0);
+}
+
+TEST_CASE("retry is a number or says when", "[pipeline][native]")
+{
+    CHECK(step_of("steps: [{ run: a, retry: 3 }]").retry->max == 3);
+    const auto retry = *step_of("steps: [{ run: a, retry: { max: 2, when: [infra, exit_codes: [75, 76]], backoff: 5s } }]").retry;
+    CHECK(retry.when == Strings{"infra"});
+    CHECK(retry.exit_codes == std::vector<int>{75, 76});
+    CHECK(retry.backoff == 5s);
+}
+
+TEST_CASE("settings of a plugin are texts: lists joined, maps as JSON", "[pipeline][native]")
+{
+    const auto step = step_of("steps: [{ image: p, settings: { a: x, b: [1, y], c: { d: [1, true, 01, \"2\"], e: null }, f: 1.50 } }]");
+
+    std::string all;
+    for (const auto& [name, value] : step.settings)
+        all += name + "=" + value.source() + " ";
+    CHECK(all == R"(a=x b=1,y c={"d":[1,true,"01","2"],"e":null} f=1.50 )");
+}
+
+TEST_CASE("conditions are one expression, with or without braces", "[pipeline][native]")
+{
+    const auto with = step_of("steps: [{ run: a, if: \"${{ branch == 'main' }}\" }]").condition;
+    const auto without = step_of("steps: [{ run: a, if: branch == 'main' }]").condition;
+
+    REQUIRE(with);
+    CHECK(with == without);
+    CHECK(with->parts().at(0).is_expression);
+    CHECK(with->parts().at(0).text == "branch == 'main'");
+    CHECK(step_of("steps: [{ run: a, if: false }]").condition->parts().at(0).text == "false");
+}
+
+TEST_CASE("expressions know where they stand, whatever surrounds them", "[pipeline][native]")
+{
+    const auto marks = [](const std::string& text) {
+        std::string found;
+        const auto step = step_of(text);
+        for (const auto& part : step.run->parts())
+            if (part.is_expression)
+                found += std::to_string(part.mark.line) + ":" + std::to_string(part.mark.column) + " ";
+        return found;
+    };
+    CHECK(marks("steps: [\"é ${{ a }} ${{b}}\"]") == "1:17 1:25 ");
+    CHECK(marks("steps:\n  - run: |\n\n      one ${{ a }}\n        two ${{ b }} ${{ c }}\n") == "4:15 5:17 5:26 ");
+    CHECK(marks("steps:\n  - run: >-\n      one\n      ${{ a }}\n\n      ${{ b }}\n") == "4:11 6:11 ");
+    CHECK(marks("steps:\n  - run: \"one\n      ${{ a }} \\\n      ${{ b }}\"\n") == "3:11 4:11 ");
+    CHECK(marks("steps:\n  - &x make ${{ a }}\n") == "2:17 ");
+}
+
+TEST_CASE("anchors, aliases and merge keys work, and own keys win", "[pipeline][native]")
+{
+    const auto parsed = parse_text("x-a: &a { image: base, env: { A: 1 } }\n"
+                                   "x-b: &b { user: 7, image: other }\n"
+                                   "steps:\n"
+                                   "  - { <<: [*a, *b], run: x }\n"
+                                   "  - { <<: *a, image: mine, run: y, env: { <<: { B: 2, A: 0 }, A: 3 } }\n"
+                                   "  - &step { run: z }\n"
+                                   "  - *step\n");
+
+    REQUIRE(problems_of(parsed) == "");
+    const auto& steps = parsed.definition.stages[0].steps;
+    REQUIRE(steps.size() == 4);
+    const auto& first = steps[0].steps[0].container;
+    CHECK(first.image == Text("base"));
+    CHECK(first.user == Text("7"));
+    const auto& second = steps[1].steps[0].container;
+    CHECK(second.image == Text("mine"));
+    CHECK(second.environment == EnvMap{{"B", "2"}, {"A", "3"}});
+    CHECK(steps[2].steps[0] == steps[3].steps[0]);
+}
+
+TEST_CASE("a problem in an aliased node is said once", "[pipeline][native]")
+{
+    CHECK(places_of("x-a: &a { run: x, zz: 1 }\nsteps: [*a, *a, *a]\n") == ".gantry.yml:1:19 unknown-key steps[0].zz");
+}
+
+TEST_CASE("problems carry the dotted path to them", "[pipeline][native]")
+{
+    CHECK(places_of("stages:\n- name: a\n  steps:\n  - run: x\n  - parallel:\n    - { run: y, retry: { when: [no] } }\n") ==
+          ".gantry.yml:6:24 missing-key stages[0].steps[1].parallel[0].retry\n"
+          ".gantry.yml:6:33 bad-value stages[0].steps[1].parallel[0].retry.when[0]");
+}
+
+TEST_CASE("all problems of a file come at once, in order", "[pipeline][native]")
+{
+    CHECK(places_of("timout: 1s\nsteps:\n- run: [a]\n  timeout: soon\nzz: 1\n") ==
+          ".gantry.yml:1:1 unknown-key timout\n"
+          ".gantry.yml:3:8 wrong-type steps[0].run\n"
+          ".gantry.yml:4:12 bad-value steps[0].timeout\n"
+          ".gantry.yml:5:1 unknown-key zz");
+}
+
+TEST_CASE("what is right is understood beside what is wrong", "[pipeline][native]")
+{
+    const auto parsed = parse_text("name: shop\ntimeout: soon\nsteps:\n- run: a\n- { run: b, zz: 1 }\n");
+
+    CHECK_FALSE(parsed.ok());
+    CHECK(parsed.definition.name == "shop");
+    REQUIRE(parsed.definition.stages.size() == 1);
+    CHECK(parsed.definition.stages[0].steps.size() == 2);
+}
+
+TEST_CASE("included files come first, the including one wins", "[pipeline][native]")
+{
+    const auto parsed = parse_files({{".gantry.yml", "include: [a.yml, ci/b.yml]\nenv: { X: 3 }\nstages:\n- { name: two, image: mine }\n- { name: three, steps: [c] }\n"},
+                                     {"a.yml", "env: { X: 1, Y: 1 }\ntimeout: 1m\nstages: [{ name: one, steps: [a] }]\n"},
+                                     {"ci/b.yml", "env: { X: 2, Z: 2 }\ntimeout: 2m\nstages: [{ name: two, image: theirs, steps: [b] }]\n"}});
+
+    REQUIRE(problems_of(parsed) == "");
+    const auto& definition = parsed.definition;
+    CHECK(definition.env == EnvMap{{"X", "3"}, {"Y", "1"}, {"Z", "2"}});
+    CHECK(definition.timeout == Duration(2min));
+    REQUIRE(definition.stages.size() == 3);
+    CHECK(definition.stages[0].name == "one");
+    CHECK(definition.stages[1].container.image == Text("mine"));
+    CHECK(definition.stages[1].steps.size() == 1);
+    CHECK(parsed.sources.size() == 3);
+}
+
+TEST_CASE("a problem in an included file points into that file", "[pipeline][native]")
+{
+    const auto parsed = parse_files({{".gantry.yml", "include: ci/a.yml\nsteps: [x]\n"}, {"ci/a.yml", "\nenv:\n  A: [1]\n"}});
+
+    CHECK(places_of(parsed) == "ci/a.yml:3:6 wrong-type env.A");
+    CHECK_THAT(problems_of(parsed), ContainsSubstring("   3 │   A: [1]\n"));
+}
+
+TEST_CASE("includes that leave, loop or are not there are refused where they stand", "[pipeline][native]")
+{
+    const auto message = [](const std::string& path, Files files = {}) {
+        files[".gantry.yml"] = "steps: [x]\ninclude: [" + path + "]\n";
+        const auto text = problems_of(parse_files(files));
+        return text.substr(0, text.find('\n'));
+    };
+    CHECK(message("../a.yml") == ".gantry.yml:2:11: error: '../a.yml' is outside of the repository");
+    CHECK(message("ci/../../a.yml") == ".gantry.yml:2:11: error: 'ci/../../a.yml' is outside of the repository");
+    CHECK(message("/etc/passwd") == ".gantry.yml:2:11: error: '/etc/passwd' is outside of the repository");
+    CHECK(message("no.yml") == ".gantry.yml:2:11: error: there is no file 'no.yml'");
+    CHECK(message("./.gantry.yml") == ".gantry.yml:2:11: error: '.gantry.yml' includes itself");
+    CHECK(message("a.yml", {{"a.yml", "include: b.yml\n"}, {"b.yml", "include: ci/../a.yml\n"}}) == "b.yml:1:10: error: 'a.yml' includes itself");
+}
+
+TEST_CASE("a file that cannot be read is a problem, not an exception", "[pipeline][native]")
+{
+    CHECK(problems_of(parse_files({})) == ".gantry.yml: error: there is no file '.gantry.yml'\n1 problem in 1 file\n");
+    const auto refuse = [](const std::string& path) -> std::optional<std::string> {
+        if (path == "a.yml")
+            throw gantry::Error(gantry::Errc::bad_input, "it is a link out of the repository");
+        return "include: a.yml\nsteps: [x]\n";
+    };
+    CHECK_THAT(problems_of(parse_native("p.yml", refuse)), ContainsSubstring("p.yml:1:10: error: cannot read 'a.yml': it is a link out of the repository"));
+}
+
+TEST_CASE("triggers have a word, a list and a map", "[pipeline][native]")
+{
+    const auto on = [](const std::string& text) {
+        const auto parsed = parse_text("on: " + text + "\nsteps: [a]\n");
+        CHECK(problems_of(parsed) == "");
+        return parsed.definition.on;
+    };
+    CHECK_FALSE(parse_text("steps: [a]").definition.on.declared);
+    CHECK(on("push").push);
+    CHECK_FALSE(on("push").manual);
+    CHECK(on("[push, manual]").manual);
+    CHECK(on("{ push: , manual: }").push);
+    CHECK(on("{ schedule: \"0 3 * * *\" }").schedule.at(0).cron == "0 3 * * *");
+    CHECK(on("{ push: { branches: main } }").push->branches == Strings{"main"});
+    CHECK(on("{ manual: { inputs: { n: { type: number, default: 3 }, s: } } }").inputs.size() == 2);
+}
