@@ -67,6 +67,7 @@ constexpr std::array k_situations = {
     Situation{"exec format error", Errc::bad_input, "the image is for another architecture, or the file has no #! line"},
     Situation{"starting container process caused", Errc::bad_input, ""},
     Situation{"unable to start container process: exec", Errc::bad_input, ""},
+    Situation{"container-init binary not found", Errc::unsupported, "Podman needs it: sudo apt-get install catatonit"},
     Situation{"invalid reference format", Errc::bad_input, ""},
     Situation{"non-overlapping ipv4 address pool", Errc::unavailable,
               "the engine has no address range left for networks: docker network prune"},

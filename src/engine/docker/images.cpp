@@ -206,8 +206,10 @@ awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const La
                                                 const std::vector<std::string>& command, std::string tar)
 {
     const auto reference = parse_reference(tag);
-    Request request("POST", fmt::format("/images/create?fromSrc=-&repo={}&tag={}{}", encode_query(reference.name()),
-                                        encode_query(reference.tag), changes_query(labels, command)));
+    // Podman ignores a tag that stands apart.
+    Request request("POST", fmt::format("/images/create?fromSrc=-&repo={}{}",
+                                        encode_query(reference.name() + ":" + reference.tag),
+                                        changes_query(labels, command)));
     request.content_type = "application/x-tar";
     request.stream = pieces_of(std::move(tar));
     const auto exchange = co_await api_->open(std::move(request), k_image_limit);
