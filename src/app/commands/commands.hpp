@@ -1,12 +1,12 @@
 #pragma once
 
+#include "app/context.hpp"
+
 namespace CLI {
 class App;
 }
 
 namespace gantry::app {
-
-class Context;
 
 // Each adds one subcommand (commands/<name>.cpp); the table is in registry.cpp.
 void add_cancel(CLI::App& app, Context& context);
