@@ -1,0 +1,251 @@
+#pragma once
+
+#include "pipeline/random_pieces.hpp"
+
+// Definitions that a file could say, with texts that are hard to print. Equal seeds give equal definitions.
+
+namespace gantry::pipeline {
+
+class RandomDefinition : RandomPieces {
+public:
+    explicit RandomDefinition(std::uint32_t seed) : RandomPieces(seed) {}
+
+    Definition definition()
+    {
+        Definition made;
+        made.name = chance(50) ? word() : "";
+        made.on = triggers();
+        maybe(made.concurrency, [&] { return concurrency(); });
+        maybe(made.timeout, [&] { return duration(); });
+        made.env = variables();
+        made.defaults.container = container(false, false);
+        maybe(made.defaults.shell, [&] { return words(); });
+        maybe(made.defaults.retry, [&] { return retry(); });
+        maybe(made.defaults.timeout, [&] { return duration(); });
+        for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
+            made.volumes.push_back({name, chance(30) ? word() : "", chance(50) ? driver : "", options(), options(), chance(20), {}});
+        for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
+            made.networks.push_back(network(name, driver));
+        for (int i = 1 + below(3); i > 0; --i)
+            made.stages.push_back(stage());
+        return made;
+    }
+
+private:
+    template <class T, class Make> void maybe(std::optional<T>& member, Make make, int percent = 30)
+    {
+        if (chance(percent))
+            member = make();
+    }
+
+    Triggers triggers()
+    {
+        Triggers on;
+        on.declared = chance(60);
+        if (!on.declared)
+            return on;
+        maybe(on.push, [&] { return PushTrigger{words(), words(), {words()}}; });
+        maybe(on.pull_request, [&] { return PullRequestTrigger{words(), {words()}}; });
+        on.schedule = list([&] { return ScheduleTrigger{"0 3 * * 1-5", chance(50) ? "UTC" : "Europe/Berlin", {}}; });
+        on.manual = chance(50);
+        if (on.manual)
+            on.inputs = pairs([&] { return word(); }, [&] { return input(); });
+        return on;
+    }
+
+    Input input()
+    {
+        Input made;
+        made.type = static_cast<Input::Type>(below(4));
+        made.description = text();
+        made.required = chance(50);
+        if (made.type == Input::Type::choice)
+            made.options = {word(), "z"};
+        if (chance(50))
+            made.default_value = made.type == Input::Type::choice    ? "z"
+                                 : made.type == Input::Type::boolean ? "true"
+                                 : made.type == Input::Type::number  ? "1.5"
+                                                                     : text();
+        return made;
+    }
+
+    NetworkDeclaration network(const std::string& name, const std::string& driver)
+    {
+        NetworkDeclaration made{name, chance(30) ? word() : "", driver, options(), options(), chance(50), chance(50), chance(50), chance(50), {}, {}};
+        made.ipam = list([&] { return NetworkDeclaration::Subnet{word(), word(), chance(50) ? word() : ""}; });
+        return made;
+    }
+
+    Concurrency concurrency() { return {filled(), 1 + below(5), chance(50), {}}; }
+
+    Retry retry()
+    {
+        static const char* const causes[] = {"always", "infra", "failure", "timeout", "oom"};
+        Retry made{below(100), list([&] { return std::string(pick(causes)); }), list([&] { return below(256); }), {}, {}};
+        made.backoff = chance(50) ? duration() : Duration(0);
+        return made;
+    }
+
+    std::vector<Text> filled_list(int least = 0)
+    {
+        auto made = list([&] { return filled(); });
+        while (made.size() < static_cast<std::size_t>(least))
+            made.push_back(filled());
+        return made;
+    }
+
+    Build build()
+    {
+        Build made;
+        if (chance(50))
+            made.context = filled();
+        if (chance(50))
+            made.dockerfile = filled();
+        else
+            maybe(made.dockerfile_inline, [&] { return expressions(); });
+        maybe(made.target, [&] { return filled(); });
+        made.args = variables();
+        made.tags = filled_list();
+        made.cache_from = filled_list();
+        made.cache_to = filled_list();
+        made.labels = variables();
+        maybe(made.network, [&] { return word(); });
+        for (auto* strings : {&made.extra_hosts, &made.platforms, &made.secrets, &made.ssh})
+            *strings = words();
+        maybe(made.pull, [&] { return chance(50); });
+        maybe(made.no_cache, [&] { return chance(50); });
+        maybe(made.shm_size_bytes, [&] { return size(); });
+        return made;
+    }
+
+    Push push()
+    {
+        Push made;
+        if (chance(30)) {
+            made.all_tags = true;
+            return made;
+        }
+        made.tags = filled_list(1);
+        maybe(made.image, [&] { return filled(); });
+        return made;
+    }
+
+    Step step()
+    {
+        Step made;
+        made.container = container(true, false);
+        made.name = chance(60) ? word() : "";
+        switch (below(5)) {
+        case 0: made.build = build(); maybe(made.push, [&] { return push(); }); break;
+        case 1: made.push = push(); break;
+        case 2: made.settings = variables(); made.settings.emplace_back("Q", expressions()); break;
+        default:
+            made.run = expressions();
+            made.container.command.reset();
+            made.container.marks.erase("command");
+        }
+        maybe(made.condition, [&] { return condition(); });
+        maybe(made.shell, [&] { return words(); });
+        made.secrets = pairs([&] { return word(); }, [&] { return word(); });
+        made.secret_files = pairs([&] { return word(); }, [&] { return word(); });
+        maybe(made.retry, [&] { return retry(); });
+        maybe(made.timeout, [&] { return duration(); });
+        maybe(made.idle_timeout, [&] { return duration(); });
+        made.allow_failure = chance(20);
+        return made;
+    }
+
+    std::vector<StepGroup> steps(int least)
+    {
+        std::vector<StepGroup> made;
+        for (int i = least + below(3); i > 0; --i) {
+            StepGroup group;
+            for (int member = chance(70) ? 1 : 2 + below(2); member > 0; --member)
+                group.steps.push_back(step());
+            made.push_back(std::move(group));
+        }
+        return made;
+    }
+
+    Service service(const std::string& name)
+    {
+        Service made;
+        made.name = name;
+        made.container = container(true, false);
+        maybe(made.build, [&] { return build(); });
+        if (!made.build && !made.container.image) {
+            made.container.image = filled();
+            made.container.marks.emplace("image", Mark{});
+        }
+        maybe(made.ready, [&] { return Ready{1 + below(65535), chance(50) ? std::optional(word()) : std::nullopt, std::nullopt, {}}; });
+        made.probe = chance(30) ? "declared" : "";
+        return made;
+    }
+
+    Cache cache()
+    {
+        static const char* const modes[] = {"shared", "private", "locked"};
+        static const char* const policies[] = {"pull", "push", "pull-push"};
+        Cache made;
+        made.name = word();
+        made.path = filled();
+        if (chance(50))
+            made.key_files = {word()};
+        else if (chance(80))
+            made.key = filled();
+        made.fallback_keys = list([&] { return expressions(); });
+        made.mode = pick(modes);
+        made.policy = pick(policies);
+        return made;
+    }
+
+    Artifacts artifacts()
+    {
+        static const char* const times[] = {"on_success", "on_failure", "always"};
+        Artifacts made{filled_list(), words(), pick(times), {}, {}, {}};
+        maybe(made.expire_in, [&] { return duration(); });
+        if (chance(50))
+            made.reports = {{"junit", words()}, {word(), words()}};
+        return made;
+    }
+
+    Matrix matrix()
+    {
+        const auto row = [&] { return pairs([&] { return word(); }, [&] { return text(); }); };
+        const auto values = [&] {
+            auto made = list([&] { return expressions(); });
+            made.push_back("1.10");
+            return made;
+        };
+        return {pairs([&] { return variable(); }, values), list(row), list(row), {}};
+    }
+
+    Stage stage()
+    {
+        Stage made;
+        made.name = word();
+        made.container = container(false, true);
+        if (chance(50))
+            made.needs = list([&] { return Need{word(), {}}; });
+        maybe(made.condition, [&] { return condition(); });
+        maybe(made.matrix, [&] { return matrix(); });
+        maybe(made.shell, [&] { return words(); });
+        made.runs_on = pairs([&] { return word(); }, [&] { return expressions(); });
+        for (const auto& [name, unused] : pairs([&] { return word(); }, [&] { return 0; }, 2))
+            made.services.push_back(service(name));
+        made.compose = words();
+        made.caches = list([&] { return cache(); }, 2);
+        maybe(made.approval, [&] { return Approval{expressions(), words(), {}}; });
+        made.steps = steps(made.approval ? 0 : 1);
+        made.finally_steps = steps(0);
+        maybe(made.artifacts, [&] { return artifacts(); });
+        maybe(made.concurrency, [&] { return concurrency(); });
+        maybe(made.timeout, [&] { return duration(); });
+        maybe(made.retry, [&] { return retry(); });
+        made.allow_failure = chance(20);
+        made.workspace = {static_cast<WorkspaceStart>(below(2)), static_cast<OnConflict>(below(2))};
+        return made;
+    }
+};
+
+} // namespace gantry::pipeline
