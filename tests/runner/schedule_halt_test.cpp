@@ -1,0 +1,314 @@
+// The rules of schedule.hpp about timeouts and cancelling.
+#include "runner/schedule_driver.hpp"
+#include "support/catch.hpp"
+#include "support/plan_builder.hpp"
+
+using namespace gantry;
+using namespace gantry::test;
+using namespace std::chrono_literals;
+using runner::Cause;
+using runner::State;
+using Names = std::vector<std::string>;
+
+namespace {
+
+pipeline::PlanStep limited(pipeline::Duration timeout, pipeline::PlanStep step)
+{
+    step.timeout = timeout;
+    return step;
+}
+
+} // namespace
+
+TEST_CASE("a step's timeout counts from the start of its process and stops it", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {limited(10s, step("one")), step("two")})}));
+
+    run.begin().pass(60s); // pulls its image
+    CHECK(run.stops.empty());
+    run.begins("a/one").pass(9s);
+    CHECK(run.stops.empty());
+    run.pass(1s);
+    CHECK(run.stops == Names{"a/one"});
+    run.ends("a/one", Cause::killed_by_signal, 143);
+
+    CHECK(run.state("a/one") == State::timed_out);
+    CHECK(run.finished("a/one").message == "step timeout of 10s");
+    CHECK(run.finished("a/one").exit_code == 143);
+    CHECK(run.state("a/two") == State::skipped);
+    CHECK(run.finishes.at(0).state == State::timed_out);
+    CHECK(run.timers.empty());
+}
+
+TEST_CASE("a step that ends in time disarms its timers", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {limited(10s, step("one")), step("two")})}));
+
+    run.begin().begins("a/one").ends("a/one").pass(60s);
+
+    CHECK(run.stops.empty());
+    CHECK(run.timers.empty());
+    CHECK(run.state("a/two") == State::running);
+}
+
+TEST_CASE("a step's own timeout can be retried and allowed", "[schedule]")
+{
+    auto flaky = may_fail(retried(1, limited(10s, step("one"))));
+    flaky.retry.when = {"timeout"};
+    ScheduleDriver run(plan_of({stage("a", {}, {flaky, step("two")})}));
+
+    run.begin().begins("a/one").pass(10s).ends("a/one", Cause::failed);
+    CHECK(run.starts == Names{"a/one", "a/one"});
+    run.begins("a/one").pass(10s).ends("a/one", Cause::failed).ends("a/two");
+
+    CHECK(run.stops == Names{"a/one", "a/one"});
+    CHECK(run.state("a/one") == State::timed_out);
+    CHECK(run.state("a") == State::success);
+}
+
+TEST_CASE("output puts the idle timeout off", "[schedule]")
+{
+    auto quiet = step("one");
+    quiet.idle_timeout = 10s;
+    ScheduleDriver run(plan_of({stage("a", {}, {quiet})}));
+
+    run.begin().begins("a/one");
+    for (int i = 0; i < 5; ++i)
+        run.pass(9s).says("a/one");
+    CHECK(run.stops.empty());
+    run.pass(9999ms);
+    CHECK(run.stops.empty());
+    run.pass(1ms);
+    CHECK(run.stops == Names{"a/one"});
+    run.ends("a/one");
+    CHECK(run.finished("a/one").message == "no output for 10s");
+    CHECK(run.state("a/one") == State::timed_out);
+}
+
+TEST_CASE("a stage's timeout stops what runs, skips the rest and still runs finally-steps", "[schedule]")
+{
+    auto limited_stage = stage("a", {}, {step("one"), step("two"), in_finally(when("failure()", step("logs")))});
+    limited_stage.timeout = 60s;
+    ScheduleDriver run(plan_of({limited_stage, stage("b", {"a"}, {step("x")})}));
+
+    run.begin().pass(60s);
+    CHECK(run.stops == Names{"a/one"});
+    run.ends("a/one");
+    CHECK(run.starts == Names{"a/one", "a/logs"});
+    run.ends("a/logs");
+
+    CHECK(run.state("a/one") == State::timed_out);
+    CHECK(run.finished("a/two").message == "stage timeout of 1m");
+    CHECK(run.state("a/two") == State::skipped);
+    CHECK(run.state("a") == State::timed_out);
+    CHECK(run.finished("a").message == "stage timeout of 1m");
+    CHECK(run.state("b") == State::skipped);
+    CHECK(run.finishes.at(0).state == State::timed_out);
+}
+
+TEST_CASE("the run's timeout stops everything, runs finally-steps and skips what has not begun", "[schedule]")
+{
+    auto plan = plan_of({stage("a", {}, {step("one"), in_finally(step("logs"))}), stage("b", {"a"}, {step("x")})});
+    plan.timeout = 60s;
+    ScheduleDriver run(plan);
+
+    run.begin().pass(60s).ends("a/one").ends("a/logs");
+
+    CHECK(run.state("a") == State::timed_out);
+    CHECK(run.finished("a/one").message == "run timeout of 1m");
+    CHECK(run.state("b") == State::skipped);
+    CHECK(run.finished("b").message == "the run timed out");
+    CHECK(run.finishes.at(0).state == State::timed_out);
+}
+
+TEST_CASE("the outermost timeout that expired is named", "[schedule]")
+{
+    auto limited_stage = stage("a", {}, {limited(30s, step("one"))});
+    limited_stage.timeout = 32s;
+    auto plan = plan_of({limited_stage});
+    plan.timeout = 34s;
+    ScheduleDriver run(plan);
+
+    run.begin().begins("a/one").pass(31s); // its grace is long
+    CHECK(run.stops == Names{"a/one"});
+    run.pass(2s);
+    SECTION("the stage's")
+    {
+        run.ends("a/one");
+        CHECK(run.finished("a/one").message == "stage timeout of 32s");
+    }
+    SECTION("the run's")
+    {
+        run.pass(2s).ends("a/one");
+        CHECK(run.finished("a/one").message == "run timeout of 34s");
+        CHECK(run.finished("a").message == "run timeout of 34s");
+    }
+    CHECK(run.stops == Names{"a/one"}); // once is enough
+}
+
+TEST_CASE("cancel stops what runs, starts only finally-steps of opened stages, and is the run's state", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), step("two"), in_finally(step("logs"))}),
+                                stage("b", {"a"}, {step("x"), in_finally(step("logs"))}), when("always()", stage("c", {"a"}, {step("x")}))}));
+
+    run.begin().cancel();
+    CHECK(run.stops == Names{"a/one"});
+    CHECK(run.event(runner::RunEvent::Kind::cancel_requested).message == "SIGINT");
+    CHECK(run.state("a/one") == State::running); // cancelled when it has ended
+    CHECK(run.state("b") == State::cancelled);
+    run.ends("a/one", Cause::ok);
+    CHECK(run.state("a/one") == State::cancelled);
+    CHECK(run.starts == Names{"a/one", "a/logs"});
+    run.ends("a/logs");
+
+    CHECK(run.opens == Names{"a"});
+    CHECK(run.state("a") == State::cancelled);
+    CHECK(run.state("a/two") == State::cancelled);
+    CHECK(run.state("a/logs") == State::success);
+    CHECK(run.state("c") == State::cancelled);
+    CHECK(run.finishes.at(0).state == State::cancelled);
+    CHECK(run.finishes.at(0).cause == Cause::cancelled);
+}
+
+TEST_CASE("a second cancel, or a hard one, stops at once and runs no finally-steps", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs")), in_finally(step("more"))})}));
+    SECTION("hard from the first")
+    {
+        run.begin().cancel(true);
+        CHECK(run.stops == Names{"a/one hard"});
+        run.ends("a/one");
+        CHECK(run.starts == Names{"a/one"});
+    }
+    SECTION("during the grace of the first")
+    {
+        run.begin().cancel().cancel();
+        CHECK(run.stops == Names{"a/one", "a/one hard"});
+        run.cancel(); // no more than that
+        CHECK(run.stops.size() == 2);
+        run.ends("a/one");
+        CHECK(run.starts == Names{"a/one"});
+    }
+    SECTION("while finally-steps run")
+    {
+        run.begin().cancel().ends("a/one").cancel();
+        CHECK(run.stops == Names{"a/one", "a/logs hard"});
+        run.ends("a/logs");
+        CHECK(run.starts == Names{"a/one", "a/logs"});
+    }
+    CHECK(run.state("a/more") == State::cancelled);
+    CHECK(run.finishes.at(0).state == State::cancelled);
+}
+
+TEST_CASE("a step that was stopped is not tried again, and one in back-off ends", "[schedule]")
+{
+    auto flaky = retried(3, step("one"));
+    flaky.retry.when = {"always"};
+    flaky.retry.backoff = 10s;
+    ScheduleDriver run(plan_of({stage("a", {}, {flaky})}));
+    SECTION("running")
+    {
+        run.begin().cancel().ends("a/one", Cause::failed);
+    }
+    SECTION("waiting for its next attempt")
+    {
+        run.begin().ends("a/one", Cause::failed).cancel();
+    }
+    CHECK(run.starts == Names{"a/one"});
+    CHECK(run.state("a/one") == State::cancelled);
+    CHECK(run.timers.empty());
+    CHECK(run.schedule.finished());
+}
+
+TEST_CASE("a step that waits for a slot is cancelled without having run", "[schedule]")
+{
+    runner::ScheduleOptions options;
+    options.slots = 1;
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), beside(step("two"))})}), options);
+
+    run.begin().cancel();
+    CHECK(run.state("a/two") == State::cancelled);
+    run.ends("a/one");
+    CHECK(run.starts == Names{"a/one"});
+    CHECK(run.schedule.finished());
+}
+
+TEST_CASE("a stage that opens after the cancel runs nothing and is closed", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs"))})}));
+    run.opens_by_itself = false;
+
+    run.begin().cancel();
+    CHECK_FALSE(run.schedule.finished());
+    SECTION("opened") { run.opened("a"); }
+    SECTION("or not") { run.failed_to_open("a", Cause::engine_lost); }
+
+    CHECK(run.starts.empty());
+    CHECK(run.closes == Names{"a"});
+    CHECK(run.state("a") == State::cancelled);
+    CHECK(run.state("a/logs") == State::cancelled);
+    CHECK(run.schedule.finished());
+}
+
+TEST_CASE("finally-steps after a cancel have a limit in all", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs")), in_finally(step("more"))})}));
+
+    run.begin().cancel().ends("a/one").pass(299s);
+    CHECK(run.stops == Names{"a/one"});
+    run.pass(1s);
+    CHECK(run.stops == Names{"a/one", "a/logs"});
+    run.ends("a/logs");
+
+    CHECK(run.state("a/logs") == State::timed_out);
+    CHECK(run.finished("a/logs").message == "finally-steps took more than 5m");
+    CHECK(run.starts == Names{"a/one", "a/logs"});
+    CHECK(run.finishes.at(0).state == State::cancelled);
+}
+
+TEST_CASE("a cancel while only finally-steps run leaves the stage its own end", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs"))})}));
+
+    run.begin().ends("a/one").cancel();
+    CHECK(run.stops.empty());
+    run.ends("a/logs");
+
+    CHECK(run.state("a") == State::success);
+    CHECK(run.finishes.at(0).state == State::cancelled);
+}
+
+TEST_CASE("final states do not change", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one")}), stage("b", {"a"}, {step("x")})}));
+
+    run.begin().ends("a/one").cancel().ends("a/one", Cause::failed).ends("b/x");
+    CHECK(run.state("a") == State::success);
+    CHECK(run.state("a/one") == State::success);
+    CHECK(run.state("b") == State::cancelled);
+    const auto events = run.events.size();
+    run.cancel().ends("b/x", Cause::failed).begin().closed("a").opened("a").pass(1h);
+    CHECK(run.events.size() == events);
+    CHECK(run.finishes.size() == 1);
+}
+
+TEST_CASE("a cancel when every stage is over changes nothing", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one")})}));
+    run.closes_by_itself = false;
+
+    run.begin().ends("a/one").cancel().closed("a");
+
+    CHECK(run.finishes.at(0).state == State::success);
+}
+
+TEST_CASE("a cancel before the beginning cancels everything", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one")})}));
+
+    run.cancel().begin();
+
+    CHECK(run.opens.empty());
+    CHECK(run.state("a/one") == State::cancelled);
+    CHECK(run.finishes.at(0).state == State::cancelled);
+}
