@@ -15,11 +15,15 @@ pipeline::Sources sources_from_here(const LoadedPipeline& loaded)
 {
     auto sources = loaded.parsed.sources;
     std::error_code failure;
-    const auto folder = fs::weakly_canonical(loaded.snapshot.folder, failure).lexically_relative(fs::current_path(failure));
-    if (failure || folder.empty())
+    const auto folder = fs::weakly_canonical(loaded.snapshot.folder, failure);
+    const auto here = folder.lexically_relative(fs::current_path(failure));
+    if (failure || here.empty())
         return sources;
-    for (auto& source : sources)
-        source.path = (folder / source.path).lexically_normal().string();
+    for (auto& source : sources) {
+        const auto relative = (here / source.path).lexically_normal().string();
+        const auto absolute = (folder / source.path).lexically_normal().string();
+        source.path = relative.size() <= absolute.size() ? relative : absolute;
+    }
     return sources;
 }
 

@@ -76,6 +76,8 @@ private:
         if (flags_.attempt == 0 && step->state == runner::State::skipped)
             throw Error(Errc::not_found, flags_.step + " of run " + id_ + " was skipped" +
                                              (step->message.empty() ? "" : ": " + step->message));
+        if (const auto former = store_.meta(id_).rerun_of; step->attempt == 0 && step->state == runner::State::success && !former.empty())
+            throw Error(Errc::not_found, flags_.step + " was kept from run " + former, "gantry logs " + former + " " + flags_.step);
         if (flags_.attempt == 0 && step->attempt == 0 && step->message.empty() && !is_final(step->state))
             throw Error(Errc::not_found, flags_.step + " of run " + id_ + " has not begun", "wait for it: gantry logs -f " + id_);
         store_.log_size(id_, *wanted_);
@@ -170,8 +172,8 @@ void add_logs(CLI::App& app, Context& context)
     command->add_option("STEP", flags->step, "unit, or build/unit where unit is not unique (default: all)")->type_name("");
     command->add_flag("-f,--follow", flags->follow, "Go on until the step, or the run, ends");
     command->add_flag("--timestamps", flags->timestamps, "A time before each line");
-    command->add_option("--tail", flags->tail, "Only the last lines (of each step)")->type_name("N")->check(CLI::Range(0, 1000000));
-    command->add_option("--attempt", flags->attempt, "Another attempt than the last")->type_name("N")->check(CLI::Range(1, 1000000));
+    command->add_option("--tail", flags->tail, "Only the last lines (of each step)")->type_name("N")->check(CLI::Range(0, 1000000).description(""));
+    command->add_option("--attempt", flags->attempt, "Another attempt than the last")->type_name("N")->check(CLI::Range(1, 1000000).description(""));
     command->footer("Of one step: exactly its bytes, secrets masked. Of all: each line behind its step.\n\n"
                     "Examples:\n"
                     "  gantry logs latest                  all of the latest run\n"

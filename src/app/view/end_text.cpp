@@ -31,14 +31,16 @@ public:
     std::string render(EndDetail detail)
     {
         failures();
-        if (!text_.empty())
+        if (!text_.empty() || run_.state != State::success)
             text_ += '\n';
         if (run_.state != State::success)
             what_now();
         if (detail == EndDetail::all)
             remarks();
-        if (run_.state != State::success)
+        if (run_.state != State::success) {
             row("time", time_line());
+            row("", longest());
+        }
         last_line(detail);
         return style_.shown(std::move(text_));
     }
@@ -191,16 +193,20 @@ private:
         return fmt::format("{:.1f}", std::chrono::duration<double>(duration).count());
     }
 
-    // "pull 2.1 + start 0.2 + your commands 9.4 + rest 0.2 · longest: build › compile 5.0s"
+    // "pull 2.1 + start 0.2 + your commands 9.4 + rest 0.2"
     std::string time_parts() const
     {
         const auto parts = notes_.time().parts();
-        std::string text = "pull " + tenths(parts.pull) + " + start " + tenths(parts.start) + " + your commands " +
-                           tenths(parts.commands) + " + rest " + tenths(parts.rest);
+        return "pull " + tenths(parts.pull) + " + start " + tenths(parts.start) + " + your commands " + tenths(parts.commands) +
+               " + rest " + tenths(parts.rest);
+    }
+
+    std::string longest() const
+    {
         const auto& longest = notes_.time().longest();
-        if (longest.command.count() > 0)
-            text += " · longest: " + readable_stage(longest.stage) + " › " + longest.step + " " + format_duration(longest.command);
-        return text;
+        return longest.command.count() == 0
+                   ? ""
+                   : "longest: " + readable_stage(longest.stage) + " › " + terminal_safe(longest.step) + " " + format_duration(longest.command);
     }
 
     std::string time_line() const
@@ -217,7 +223,7 @@ private:
             line(style_.green(run + "passed") + " in " + whole);
             const auto parts = notes_.time().parts();
             if (detail == EndDetail::all && parts.whole >= std::chrono::milliseconds(500))
-                line(style_.dim("  " + whole + " = " + time_parts()));
+                line(style_.dim("  " + format_duration(parts.whole) + " = " + time_parts() + (longest().empty() ? "" : " · " + longest())));
         } else if (run_.state == State::skipped) {
             line(run + "was skipped");
         } else {

@@ -8,6 +8,7 @@
 #include "base/format.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -30,6 +31,10 @@ enum Rank { stage_rank, step_rank, wait_rank, output_rank, done_rank, pending_ra
 // The title of the last group that `text` opens; "" where it was closed again; nothing where `text` has no mark.
 std::optional<std::string> last_group(std::string_view text)
 {
+    // Most output has none: memmem is faster than what a disk writes, rfind is not.
+    constexpr std::string_view k_common = "group::";
+    if (::memmem(text.data(), text.size(), k_common.data(), k_common.size()) == nullptr)
+        return std::nullopt;
     const auto at_line_begin = [text](std::size_t at) { return at == 0 || text[at - 1] == '\n'; };
     auto open = text.rfind(k_group);
     while (open != std::string_view::npos && !at_line_begin(open))
@@ -48,7 +53,7 @@ bool is_mark(std::string_view line)
     return line.starts_with(k_group) || line.starts_with(k_endgroup);
 }
 
-// The last lines of `text` that are no marks and not empty, oldest first.
+// The last lines of `text` that are no marks and not empty, oldest first; not further back than where a group begins.
 std::vector<std::string_view> last_lines(std::string_view text, std::size_t count)
 {
     std::vector<std::string_view> lines;
@@ -57,6 +62,8 @@ std::vector<std::string_view> last_lines(std::string_view text, std::size_t coun
             text.remove_suffix(1);
         const auto begin = text.rfind('\n') + 1;
         const auto line = text.substr(begin);
+        if (line.starts_with(k_group))
+            break;
         if (!is_mark(line) && !trim(line).empty())
             lines.push_back(line);
         text = text.substr(0, begin);

@@ -7,14 +7,16 @@ namespace gantry::app {
 
 void TimeAccount::add(const runner::RunEvent& event)
 {
-    if (first_ == Time())
-        first_ = event.time;
-    last_ = std::max(last_, event.time);
     using Event = runner::RunEvent::Kind;
+    // A pull may have begun before anything was said.
+    const auto begun = event.kind == Event::image_ready ? event.time - std::chrono::duration_cast<Time::duration>(event.duration) : event.time;
+    if (first_ == Time() || begun < first_)
+        first_ = begun;
+    last_ = std::max(last_, event.time);
     if (event.kind == Event::step_finished || event.kind == Event::step_retry)
         add_step(event);
     if (event.kind == Event::image_ready)
-        add_span(Kind::pull, event.time - std::chrono::duration_cast<Time::duration>(event.duration), event.time);
+        add_span(Kind::pull, begun, event.time);
 }
 
 void TimeAccount::add_span(Kind kind, Time begin, Time end)
