@@ -18,6 +18,7 @@ struct CliOption {
     Words words = Words::none;      // what can stand for the value
     std::vector<std::string> given; // for Words::given
     bool positional = false;
+    bool many = false; // a positional that may be repeated
 };
 struct CliCommand {
     std::string name, description, footer;

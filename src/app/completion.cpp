@@ -137,10 +137,12 @@ std::string zsh_action(const CliOption& option)
 std::string zsh_arguments(const CliCommand& command)
 {
     std::string text;
+    int position = 0;
     for (const auto& option : command.options) {
         const auto described = zsh_quoted(option.description);
         if (option.positional) {
-            text += fmt::format(" \\\n            '*:{}:{}'", zsh_quoted(option.names[0]), zsh_action(option));
+            const auto place = option.many ? "*" : std::to_string(++position);
+            text += fmt::format(" \\\n            '{}:{}:{}'", place, zsh_quoted(option.names[0]), zsh_action(option));
             continue;
         }
         for (const auto& name : option.names)
