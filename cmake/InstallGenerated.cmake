@@ -1,7 +1,7 @@
 # Run at install time: asks the binary for its man page and completions. Expects `gantry` and `generated`.
 # A binary for another machine cannot be asked; the package then goes without them.
 file(MAKE_DIRECTORY ${generated})
-foreach(pair "gantry.1:man" "gantry.bash:completion bash" "gantry.zsh:completion zsh" "gantry.fish:completion fish")
+foreach(pair "gantry.1:completion man" "gantry.bash:completion bash" "gantry.zsh:completion zsh" "gantry.fish:completion fish")
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 file)
     list(GET pair 1 words)
