@@ -1,0 +1,240 @@
+#include "base/error.hpp"
+#include "base/scratch.hpp"
+#include "program.hpp"
+#include "support/catch.hpp"
+#include "view_world.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <future>
+#include <memory>
+
+using namespace gantry;
+using namespace std::chrono_literals;
+using runner::Cause;
+using runner::State;
+using test::run_gantry;
+using test::ViewFixture;
+using Kind = runner::RunEvent::Kind;
+
+namespace {
+
+// A state folder with runs that are written by hand.
+struct Runs {
+    Scratch scratch;
+    ScopedEnv state_home{"XDG_STATE_HOME", scratch.path().c_str()};
+    std::unique_ptr<runner::Store> store = runner::open_store(scratch / "gantry");
+    ViewFixture world;
+
+    std::unique_ptr<runner::RunWriter> begin()
+    {
+        runner::RunMeta meta;
+        meta.folder = "/src/shop";
+        meta.file = ".gantry.yml";
+        auto writer = store->create_run(world.plan, meta);
+        auto event = world.event(Kind::run_started);
+        event.message = "shop";
+        event.outputs = {{"branch", "main"}, {"engine", "fake 1"}};
+        event.time = world.clock.wall();
+        writer->append(event);
+        return writer;
+    }
+
+    void print(runner::RunWriter& writer, const runner::StepKey& step, const std::string& bytes)
+    {
+        auto event = world.event(Kind::step_started, step.stage, step.step);
+        event.attempt = step.attempt;
+        event.state = State::running;
+        writer.append(event);
+        writer.open_log(step)->write(engine::Stream::out, bytes, world.clock.wall());
+    }
+
+    void end_step(runner::RunWriter& writer, const runner::StepKey& step, Cause cause)
+    {
+        auto event = world.ended(step.stage, step.step, cause, 1500ms);
+        event.attempt = step.attempt;
+        event.exit_code = cause == Cause::ok ? 0 : 2;
+        event.log_bytes = 1;
+        writer.append(event);
+    }
+
+    void end(runner::RunWriter& writer, State state)
+    {
+        auto event = world.event(Kind::run_finished);
+        event.state = state;
+        event.cause = state == State::success ? Cause::ok : Cause::failed;
+        event.time = world.clock.wall() + 6s;
+        writer.append(event);
+    }
+};
+
+std::string all_bytes()
+{
+    std::string bytes;
+    for (int i = 0; i < 256; ++i)
+        bytes += static_cast<char>(i);
+    return bytes;
+}
+
+} // namespace
+
+TEST_CASE("ps --all --json is an array of runs, the newest first", "[app]")
+{
+    Runs runs;
+    runs.end(*runs.begin(), State::success);
+    runs.end(*runs.begin(), State::failure);
+    const auto going_on = runs.begin();
+    runs.print(*going_on, {"build", "compile", 1}, "x");
+
+    const auto ran = run_gantry({"ps", "--all", "--json"});
+
+    CHECK(ran.exit_code == 0);
+    const auto json = nlohmann::json::parse(ran.out);
+    REQUIRE(json.size() == 3);
+    CHECK(json[0]["id"] == "3");
+    CHECK(json[0]["state"] == "running");
+    CHECK(json[0]["running"] == nlohmann::json::array({"build/compile"}));
+    CHECK(json[1]["id"] == "2");
+    CHECK(json[1]["state"] == "failure");
+    CHECK(json[2]["state"] == "success");
+    CHECK(json[2]["pipeline"] == "shop");
+    CHECK(json[2]["branch"] == "main");
+    CHECK(json[2]["started"] == "2024-05-01T00:00:00.000Z");
+    CHECK(json[2]["duration_ms"] == 6000);
+}
+
+TEST_CASE("ps lists what runs, and says how to see the rest", "[app]")
+{
+    Runs runs;
+    CHECK(nlohmann::json::parse(run_gantry({"ps", "--json"}).out) == nlohmann::json::array());
+    runs.end(*runs.begin(), State::success);
+
+    const auto idle = run_gantry({"ps"});
+    CHECK(idle.out.empty());
+    CHECK_THAT(idle.err, ContainsSubstring("gantry ps --all"));
+
+    const auto going_on = runs.begin();
+    CHECK_THAT(run_gantry({"ps"}).out, ContainsSubstring("2    running  shop"));
+}
+
+TEST_CASE("a run whose process died is interrupted", "[app]")
+{
+    Runs runs;
+    runs.begin().reset();
+
+    CHECK(nlohmann::json::parse(run_gantry({"ps", "--all", "--json"}).out)[0]["state"] == "interrupted");
+    CHECK_THAT(run_gantry({"show"}).out, ContainsSubstring("gantry resume 1"));
+}
+
+TEST_CASE("logs of a step are exactly its bytes", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    const auto bytes = all_bytes() + "\nlast line without end";
+    runs.print(*writer, {"build", "compile", 1}, bytes);
+
+    const auto ran = run_gantry({"logs", "1", "compile"});
+
+    CHECK(ran.exit_code == 0);
+    CHECK(ran.out == bytes);
+    CHECK(ran.err.empty());
+    CHECK(run_gantry({"logs", "latest", "build/compile", "--tail", "1"}).out == "last line without end");
+}
+
+TEST_CASE("logs of another attempt than the last can be asked for", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    runs.print(*writer, {"build", "compile", 1}, "first\n");
+    runs.print(*writer, {"build", "compile", 2}, "second\n");
+
+    CHECK(run_gantry({"logs", "1", "compile"}).out == "second\n");
+    CHECK(run_gantry({"logs", "1", "compile", "--attempt", "1"}).out == "first\n");
+    const auto none = run_gantry({"logs", "1", "compile", "--attempt", "3"});
+    CHECK(none.exit_code == 2);
+    CHECK_THAT(none.err, ContainsSubstring("attempt 3"));
+}
+
+TEST_CASE("logs of a run stand behind their steps, with times if asked for", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    runs.print(*writer, {"build", "configure", 1}, "checking\n");
+    runs.print(*writer, {"build", "compile", 1}, "one\ntwo");
+
+    CHECK(run_gantry({"logs", "1"}).out == "build/configure | checking\nbuild/compile | one\nbuild/compile | two\n");
+    CHECK(run_gantry({"logs", "1", "--timestamps", "--tail", "1"}).out ==
+          "2024-05-01T00:00:00.000Z build/configure | checking\n2024-05-01T00:00:00.000Z build/compile | two\n");
+}
+
+TEST_CASE("logs -f prints what comes until the step ends", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    const runner::StepKey compile{"build", "compile", 1};
+    auto event = runs.world.event(Kind::step_started, "build", "compile");
+    event.attempt = 1;
+    event.state = State::running;
+    writer->append(event);
+    const auto log = writer->open_log(compile);
+    log->write(engine::Stream::out, "early\n", runs.world.clock.wall());
+    std::promise<void> go;
+    auto steps = std::async(std::launch::async, [&, gone = go.get_future()]() mutable {
+        gone.wait();
+        for (int i = 0; i < 1000; ++i)
+            log->write(engine::Stream::out, "line\n", runs.world.clock.wall());
+        runs.end_step(*writer, compile, Cause::ok);
+    });
+
+    go.set_value();
+    const auto ran = run_gantry({"logs", "-f", "1", "compile"});
+    steps.get();
+
+    std::string expected = "early\n";
+    for (int i = 0; i < 1000; ++i)
+        expected += "line\n";
+    CHECK(ran.exit_code == 0);
+    CHECK(ran.out == expected);
+}
+
+TEST_CASE("logs of a step that did not begin say so", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+
+    const auto ran = run_gantry({"logs", "1", "compile"});
+
+    CHECK(ran.exit_code == 2);
+    CHECK_THAT(ran.err, ContainsSubstring("has not begun"));
+}
+
+TEST_CASE("show tells how each step ended, and what to do", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    runs.print(*writer, {"build", "compile", 1}, "cc: no input files\n");
+    runs.end_step(*writer, {"build", "compile", 1}, Cause::failed);
+    auto stage = runs.world.event(Kind::stage_finished, "build");
+    stage.state = State::failure;
+    stage.cause = Cause::failed;
+    writer->append(stage);
+    runs.end(*writer, State::failure);
+
+    const auto text = run_gantry({"show", "1"}).out;
+
+    CHECK_THAT(text, ContainsSubstring("compile  exit code 2"));
+    CHECK_THAT(text, ContainsSubstring("    cc: no input files\n"));
+    CHECK_THAT(text, ContainsSubstring("gantry rerun 1 --failed"));
+    CHECK(nlohmann::json::parse(run_gantry({"show", "1", "--json"}).out)["id"] == "1");
+}
+
+TEST_CASE("a run that has ended cannot be cancelled", "[app]")
+{
+    Runs runs;
+    runs.end(*runs.begin(), State::success);
+
+    const auto ran = run_gantry({"cancel", "latest"});
+
+    CHECK(ran.exit_code == 2);
+    CHECK_THAT(ran.err, ContainsSubstring("has ended"));
+}
