@@ -199,7 +199,9 @@ std::string fish_quoted(const std::string& text)
 std::string fish_words(const CliOption& option)
 {
     switch (option.words) {
-    case Words::runs: return " -xa '(echo latest; command ls (set -q XDG_STATE_HOME; and echo $XDG_STATE_HOME; or echo $HOME/.local/state)/gantry/runs 2>/dev/null)'";
+    case Words::runs:
+        return " -xa '(echo latest; command ls (set -q XDG_STATE_HOME; and echo $XDG_STATE_HOME; or echo $HOME/.local/state)"
+               "/gantry/runs 2>/dev/null)'";
     case Words::engines: return " -xa " + fish_quoted(join(engine_names(), " "));
     case Words::given: return " -xa " + fish_quoted(join(option.given, " "));
     case Words::files: return " -rF";

@@ -4,8 +4,8 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <utility>
 #include <unistd.h>
+#include <utility>
 
 namespace gantry::app {
 
