@@ -276,5 +276,5 @@ TEST_CASE("ten thousand problems are found as fast as none", "[checks]")
     const auto problems = check(pipeline_of(stages));
 
     CHECK(problems.size() == 9001);
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5)); // unoptimised, on a busy machine
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30)); // unoptimised, on a busy machine
 }

@@ -381,5 +381,5 @@ TEST_CASE("ten thousand steps are planned in time that grows with their number",
 
     CHECK(plan_of(definition).stages.size() == 100);
 
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5)); // unoptimised, on a busy machine
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30)); // unoptimised, on a busy machine
 }
