@@ -218,6 +218,8 @@ std::optional<EngineEvent> engine_event(const Json& message)
         return std::nullopt;
     if (event.kind == EngineEvent::Kind::health && action.size() > k_health.size() + 2)
         event.health = action.substr(k_health.size() + 2);
+    else if (event.kind == EngineEvent::Kind::health)
+        event.health = text_field(message, "HealthStatus"); // Podman
     for (const auto* key : {"exitCode", "containerExitCode"})
         if (const auto found = event.labels.find(key); found != event.labels.end())
             event.exit_code = std::atoi(found->second.c_str());

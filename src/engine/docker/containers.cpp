@@ -11,6 +11,7 @@ constexpr auto k_limit = 30s;
 constexpr auto k_create_limit = 60s;
 constexpr auto k_start_limit = 120s;
 constexpr std::size_t k_exit_limit_bytes = 64 * 1024;
+constexpr int k_killed = 128 + 9;
 
 } // namespace
 
@@ -80,6 +81,9 @@ awaitable<ContainerExit> DockerEngine::wait_container(const std::string& contain
     exit.exit_code = static_cast<int>(number_field(answer, "StatusCode"));
     if (const auto error = text_field(field(answer, "Error"), "Message"); !error.empty())
         exit.error = error;
+    // Podman tells 0 of a container that somebody has removed, which is a kill.
+    if (dialect().podman && status.state == ContainerState::missing)
+        exit.exit_code = k_killed;
     co_return exit;
 }
 
@@ -87,8 +91,11 @@ awaitable<void> DockerEngine::kill_container(const std::string& container, const
 {
     Request request("POST", container_path(container, "/kill?signal=" + encode_query(signal)));
     const auto answer = co_await api_->call(std::move(request), k_limit);
-    if (answer.status != 404 && answer.status != 409) // it does not run
-        check(answer);
+    if (answer.ok())
+        co_return;
+    const auto error = refused(answer.status, answer.body);
+    if (error.code() != Errc::not_found && error.code() != Errc::conflict) // it does not run
+        throw error;
 }
 
 awaitable<ContainerStatus> DockerEngine::inspect_container(const std::string& container)

@@ -2,7 +2,7 @@
 
 #include "engine/docker/answers.hpp"
 #include "engine/docker/docker_engine.hpp"
-#include "engine/docker/pull.hpp"
+#include "engine/docker/pull.hpp" // PullInFlight is complete in the destructor
 
 #include <fmt/format.h>
 
@@ -33,6 +33,8 @@ awaitable<EngineInfo> DockerEngine::probe()
     auto result = engine_info(api_->negotiated().version, info);
     result.name = api_->negotiated().podman ? "podman" : "docker";
     result.api_version = fmt::format("1.{}", api_->negotiated().api_minor);
+    if (api_->negotiated().podman) // its own id is another one each time
+        result.id = fmt::format("podman:{}:{}", text_field(info, "Name"), result.root_dir);
     result.endpoint = api_->connector().endpoint().url;
     result.local = api_->connector().local();
     co_return result;

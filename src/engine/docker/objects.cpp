@@ -60,6 +60,14 @@ bool in_use(ObjectKind kind, const Answer& answer)
     return false;
 }
 
+bool carries(const Object& object, const Labels& labels)
+{
+    return std::ranges::all_of(labels, [&](const auto& wanted) {
+        const auto found = object.labels.find(wanted.first);
+        return found != object.labels.end() && (wanted.second.empty() || wanted.second == found->second);
+    });
+}
+
 awaitable<void> ask(Api& api, Request request, Json& into)
 {
     into = co_await api.json(std::move(request), k_limit);
@@ -114,6 +122,8 @@ awaitable<std::vector<Object>> DockerEngine::list(const Labels& labels)
     auto all = containers_of(containers);
     std::ranges::move(networks_of(networks), std::back_inserter(all));
     std::ranges::move(volumes_of(volumes), std::back_inserter(all));
+    // Podman's filters take any of the labels instead of all.
+    std::erase_if(all, [&](const Object& object) { return !carries(object, labels); });
     co_return all;
 }
 
