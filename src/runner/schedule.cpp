@@ -286,6 +286,7 @@ Schedule::~Schedule() = default;
 std::vector<Action> Schedule::on(const Input& input, Clock::time_point now)
 {
     impl_->now = now;
+    impl_->out.reserve(8); // most inputs cause fewer
     std::visit([this](const auto& what) { impl_->on(what); }, input);
     impl_->go_on();
     return std::exchange(impl_->out, {});
