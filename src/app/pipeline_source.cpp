@@ -115,6 +115,7 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
     loaded.snapshot.folder = loaded.source.root;
     if (own_folder) {
         loaded.snapshot.folder = (fs::path(loaded.source.root) / folder).string();
+        loaded.snapshot.alone = true;
         loaded.file = k_default_file;
     }
     loaded.snapshot.dirty = !flags.committed && flags.rev.empty();

@@ -33,11 +33,15 @@ const std::array k_commands{
     CommandRow{"show", add_show},
     CommandRow{"logs", add_logs},
     CommandRow{"cancel", add_cancel},
+    CommandRow{"rerun", add_rerun},
+    CommandRow{"resume", add_resume},
+    CommandRow{"shell", add_shell},
+    CommandRow{"doctor", add_doctor},
     CommandRow{"completion", add_completion},
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"volumes", "networks", "healthcheck"};
+const std::vector<std::string> k_docker_features{"healthcheck"};
 
 const std::array k_engines{
     EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},

@@ -53,7 +53,7 @@ struct Run::Impl {
 
     Impl(const pipeline::Plan& plan_in, RunDeps deps_in, RunOptions options_in)
         : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
-          schedule(plan, ScheduleOptions{options.slots, options.kept}),
+          schedule(plan, ScheduleOptions{options.slots, options.kept, options.resumed}),
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
           stages(plan.stages.size())
     {
@@ -75,7 +75,7 @@ struct Run::Impl {
     void begin_images();
     awaitable<void> open_stage(int stage);
     awaitable<void> close_stage(int stage);
-    awaitable<void> start_step(StepIndex index, int attempt);
+    awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
     void prepare_step(StepIndex index);
     std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
@@ -218,7 +218,10 @@ void Run::Impl::carry_out(const Action& action)
     if (const auto* open = std::get_if<action::OpenStage>(&action)) {
         tasks->spawn([this, stage = open->stage]() { return open_stage(stage); });
     } else if (const auto* start = std::get_if<action::StartStep>(&action)) {
-        tasks->spawn([this, step = start->step, attempt = start->attempt]() { return start_step(step, attempt); });
+        // On the books at once, so that a stop that comes next finds it.
+        const auto runner = take_runner(start->step, start->attempt);
+        stages[start->step.stage].running[start->step.step] = runner;
+        tasks->spawn([this, step = start->step, runner]() { return run_step(step, runner); });
     } else if (const auto* prepare = std::get_if<action::PrepareStep>(&action)) {
         prepare_step(prepare->step);
     } else if (const auto* stop = std::get_if<action::StopStep>(&action)) {
@@ -356,7 +359,7 @@ awaitable<void> Run::Impl::save_passed_layers()
         try {
             const auto owner = owner_of(stage);
             co_await save_layer(deps.engine, owner, *layer, deps.writer.folder());
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
             deps.log.info("files of a stage not saved", {{"stage", plan.stages[stage].id}, {"why", error.what()}});
         }
     }
@@ -466,11 +469,9 @@ std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
     return make_runner(index, attempt, false);
 }
 
-awaitable<void> Run::Impl::start_step(StepIndex index, int attempt)
+awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner> runner)
 {
     auto& runtime = stages[index.stage];
-    const auto runner = take_runner(index, attempt);
-    runtime.running[index.step] = runner;
     // One that was prepared in vain has the same name: it must be gone first.
     for (auto& stale : std::exchange(runtime.stale, {})) {
         co_await stale->prepare();

@@ -37,6 +37,7 @@ struct RunOptions {
     bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
     engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
     std::map<std::string, ScheduleOptions::Kept> kept;
+    bool resumed = false;          // goes on in the journal that another process began
     std::map<std::string, SavedLayer> kept_files; // of kept stages that others need
     std::map<std::string, std::string> details; // for run_started
     std::chrono::nanoseconds grace = std::chrono::seconds(10);

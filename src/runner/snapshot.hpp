@@ -20,6 +20,7 @@ struct SourceOptions {
     bool dirty = true;         // the working tree as it is, without what git ignores; false: the commit alone
     std::string rev;           // commit to take instead of HEAD; implies not dirty
     std::string cache_folder;  // where layers are kept, across runs
+    bool alone = false;        // the folder as it is, not the repository around it; then neither rev nor not dirty
 };
 
 // Facts of a folder, for events and expressions.

@@ -63,6 +63,14 @@ Source open_source(const std::string& folder)
 
 Source open_source(const SourceOptions& options)
 {
+    if (options.alone) {
+        if (!options.rev.empty() || !options.dirty)
+            throw Error(Errc::bad_input, options.folder + " is a folder of a repository: it has no commits of its own",
+                        "give the repository's root, and -f for the pipeline file");
+        Source folder;
+        folder.root = absolute(options.folder);
+        return folder;
+    }
     Source source = open_source(options.folder);
     if (!source.repository) {
         if (!options.rev.empty())

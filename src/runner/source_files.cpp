@@ -5,14 +5,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -115,18 +117,30 @@ std::optional<Fd> try_lock(const std::string& path, LockKind kind)
     return file;
 }
 
+// Whoever gives the lock up closes the file, which inotify tells; the watch stands before the first try, so that nothing is
+// missed.
 Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what)
 {
     using Clock = std::chrono::steady_clock;
     const auto give_up = Clock::now() + limit;
-    std::chrono::milliseconds nap(1);
+    const Fd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    bool watched = false;
     while (true) {
         if (auto file = try_lock(path, kind))
             return std::move(*file);
-        if (Clock::now() >= give_up)
+        if (!std::exchange(watched, true)) {
+            if (::inotify_add_watch(events.get(), path.c_str(), IN_CLOSE) < 0)
+                throw errno_error(errno, "watch " + path);
+            continue;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now()).count();
+        if (left <= 0)
             throw Error(Errc::timed_out, what);
-        std::this_thread::sleep_for(nap);
-        nap = std::min(nap * 2, std::chrono::milliseconds(50));
+        pollfd ready{events.get(), POLLIN, 0};
+        ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+        char ignored[4096];
+        while (::read(events.get(), ignored, sizeof ignored) > 0) {
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 #include "runner/step_runner.hpp"
 
 #include "base/format.hpp"
+#include "runner/tar.hpp"
 
 #include <algorithm>
 
@@ -125,6 +126,7 @@ awaitable<void> StepRunner::create()
     parts_.objects.intend(engine::ObjectKind::container, name_);
     co_await parts_.engine.create_container(spec);
     co_await exchange_->place(parts_.engine, name_);
+    co_await place_secret_files();
     engine::Engine::AttachOptions attach;
     attach.tty = spec.tty;
     attach.open_stdin = spec.open_stdin;
@@ -134,6 +136,20 @@ awaitable<void> StepRunner::create()
         held_ = true;
     }
     timings_.start = parts_.clock.now() - have_image;
+}
+
+// In the container's own layer, which goes with it: never on our disk.
+awaitable<void> StepRunner::place_secret_files()
+{
+    const auto files = secret_files_of(request_.context);
+    if (files.empty())
+        co_return;
+    TarBuilder tar;
+    for (const auto& [path, secret] : files)
+        tar.add_file(path.substr(path.find_first_not_of('/')), 0444, secret.reveal());
+    ReadOnce source(tar.finish());
+    engine::ReadPiece read = source;
+    co_await parts_.engine.upload(name_, "/", read);
 }
 
 awaitable<void> StepRunner::begin()

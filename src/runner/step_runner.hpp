@@ -71,6 +71,7 @@ public:
 
 private:
     awaitable<void> create();
+    awaitable<void> place_secret_files();
     awaitable<void> begin();
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();

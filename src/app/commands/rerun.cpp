@@ -72,6 +72,7 @@ ExecuteRequest request_of(Context& context, const std::string& id, const AgainFl
     request.snapshot.dirty = request.meta.rev.empty();
     request.snapshot.cache_folder = cache_dir();
     request.source = runner::inspect_source(request.meta.folder);
+    request.snapshot.alone = request.source.root != request.meta.folder;
     return request;
 }
 

@@ -50,7 +50,7 @@ Out* Out::find(std::string_view key)
 namespace {
 
 // Double quotes as both JSON and YAML read them.
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     std::string out = "\"";
     for (const char c : text) {
@@ -128,7 +128,7 @@ void yaml_scalar(const Out& out, int indent, std::string& to)
             start = end + 1;
         }
     } else {
-        to += ' ' + quoted(out.text) + '\n';
+        to += ' ' + in_quotes(out.text) + '\n';
     }
 }
 
@@ -146,7 +146,7 @@ void yaml_flow(const Out& list, std::string& to)
     for (std::size_t i = 0; i < list.items.size(); ++i) {
         const auto& item = list.items[i];
         const bool bare = item.kind != Out::Kind::text || is_plain_safe(item.text);
-        to += (i > 0 ? ", " : "") + (bare ? item.text : quoted(item.text));
+        to += (i > 0 ? ", " : "") + (bare ? item.text : in_quotes(item.text));
     }
     to += "]\n";
 }
@@ -183,7 +183,7 @@ void yaml_value(const Out& out, int indent, std::string& to)
 void yaml_map(const Out& map, int indent, std::string& to)
 {
     for (const auto& [key, value] : map.pairs) {
-        to += std::string(static_cast<std::size_t>(indent), ' ') + (is_plain_safe(key) || key == "on" ? key : quoted(key)) + ':';
+        to += std::string(static_cast<std::size_t>(indent), ' ') + (is_plain_safe(key) || key == "on" ? key : in_quotes(key)) + ':';
         yaml_value(value, indent + 2, to);
     }
 }
@@ -192,7 +192,7 @@ void json_value(const Out& out, int indent, std::string& to)
 {
     const bool is_map = out.kind == Out::Kind::map;
     if (!is_map && out.kind != Out::Kind::list) {
-        to += out.kind == Out::Kind::null ? "null" : out.kind == Out::Kind::text ? quoted(out.text) : out.text;
+        to += out.kind == Out::Kind::null ? "null" : out.kind == Out::Kind::text ? in_quotes(out.text) : out.text;
         return;
     }
     const auto count = is_map ? out.pairs.size() : out.items.size();
@@ -201,7 +201,7 @@ void json_value(const Out& out, int indent, std::string& to)
     for (std::size_t i = 0; i < count; ++i) {
         to += (i > 0 ? ",\n" : "\n") + pad;
         if (is_map)
-            to += quoted(out.pairs[i].first) + ": ";
+            to += in_quotes(out.pairs[i].first) + ": ";
         json_value(is_map ? out.pairs[i].second : out.items[i], indent + 2, to);
     }
     if (count > 0)
