@@ -221,8 +221,14 @@ void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
 {
     command.add_option("-j,--jobs", flags.jobs, "Steps that run at a time")->type_name("N")->check(CLI::Range(1, 1000));
     command.add_option("--secret-file", flags.secret_files, "File of KEY=value lines")->type_name("FILE")->take_all()->allow_extra_args(false);
-    command.add_option("--allow", flags.allow, "Consent to what reaches this host: privileged, host-paths, devices,\nhost-namespaces, security-opt, all")
-        ->type_name("WHAT")->delimiter(',')->take_all()->allow_extra_args(false);
+    command
+        .add_option(
+            "--allow", flags.allow,
+            "Consent to what reaches this host: privileged, host-paths, devices,\nhost-namespaces, security-opt, all")
+        ->type_name("WHAT")
+        ->delimiter(',')
+        ->take_all()
+        ->allow_extra_args(false);
     command.add_option("--pull", flags.pull, "always, missing (default) or never")->type_name("WHEN");
     command.add_option("--report-junit", flags.report_junit, "Write the steps' results as JUnit XML")->type_name("FILE");
     command.add_flag("--keep-failed", flags.keep_failed, "Keep a failed step's container for gantry shell");

@@ -101,7 +101,10 @@ TEST_CASE("ports have a short and a long form", "[pipeline][native]")
 
 TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")
 {
-    const auto volumes = step_of("steps: [{ image: a, volumes: [/x, \"v:/x\", \"./h:/x:ro\", \"/h:/x:nocopy,ro\", \"~/h:/x\", \"c-${{ a ? b : c }}:/x\"] }]").container.volumes;
+    const auto volumes =
+        step_of(
+            "steps: [{ image: a, volumes: [/x, \"v:/x\", \"./h:/x:ro\", \"/h:/x:nocopy,ro\", \"~/h:/x\", \"c-${{ a ? b : c }}:/x\"] }]")
+            .container.volumes;
 
     using Type = VolumeMount::Type;
     REQUIRE(volumes.size() == 6);
@@ -232,9 +235,11 @@ TEST_CASE("what is right is understood beside what is wrong", "[pipeline][native
 
 TEST_CASE("included files come first, the including one wins", "[pipeline][native]")
 {
-    const auto parsed = parse_files({{".gantry.yml", "include: [a.yml, ci/b.yml]\nenv: { X: 3 }\nstages:\n- { name: two, image: mine }\n- { name: three, steps: [c] }\n"},
-                                     {"a.yml", "env: { X: 1, Y: 1 }\ntimeout: 1m\nstages: [{ name: one, steps: [a] }]\n"},
-                                     {"ci/b.yml", "env: { X: 2, Z: 2 }\ntimeout: 2m\nstages: [{ name: two, image: theirs, steps: [b] }]\n"}});
+    const auto parsed = parse_files(
+        {{".gantry.yml",
+          "include: [a.yml, ci/b.yml]\nenv: { X: 3 }\nstages:\n- { name: two, image: mine }\n- { name: three, steps: [c] }\n"},
+         {"a.yml", "env: { X: 1, Y: 1 }\ntimeout: 1m\nstages: [{ name: one, steps: [a] }]\n"},
+         {"ci/b.yml", "env: { X: 2, Z: 2 }\ntimeout: 2m\nstages: [{ name: two, image: theirs, steps: [b] }]\n"}});
 
     REQUIRE(problems_of(parsed) == "");
     const auto& definition = parsed.definition;

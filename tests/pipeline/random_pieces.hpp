@@ -35,8 +35,32 @@ public:
 
     std::string text() // any, also of several lines
     {
-        static const char* const pieces[] = {"a",  " ", "\n", "\t", "  b", "\n\n", "$X", "${Y}", "$", " {{", "}}", "é", ": ", " #", "\"", "'", "\\", "\x1b", "%", "-",
-                                             "make test", "\n  indented", "\n \n", "\r", "echo \"$X\" > 'y'", ","};
+        static const char* const pieces[] = {"a",
+                                             " ",
+                                             "\n",
+                                             "\t",
+                                             "  b",
+                                             "\n\n",
+                                             "$X",
+                                             "${Y}",
+                                             "$",
+                                             " {{",
+                                             "}}",
+                                             "é",
+                                             ": ",
+                                             " #",
+                                             "\"",
+                                             "'",
+                                             "\\",
+                                             "\x1b",
+                                             "%",
+                                             "-",
+                                             "make test",
+                                             "\n  indented",
+                                             "\n \n",
+                                             "\r",
+                                             "echo \"$X\" > 'y'",
+                                             ","};
         std::string text;
         for (int i = below(7); i > 0; --i)
             text += pick(pieces);

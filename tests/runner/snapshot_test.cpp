@@ -140,7 +140,12 @@ TEST_CASE("a change makes a layer of what changed, and what was taken before sta
 
     // What had been removed comes back, below a hidden folder, too.
     place.put("gone/a", "again");
-    CHECK(merged(place.take()) == Files{{"same", "same"}, {"changed", "new!"}, {"added/d", "d"}, {"file/now", "a folder"}, {"folder", "a file"}, {"gone/a", "again"}});
+    CHECK(merged(place.take()) == Files{{"same", "same"},
+                                        {"changed", "new!"},
+                                        {"added/d", "d"},
+                                        {"file/now", "a folder"},
+                                        {"folder", "a file"},
+                                        {"gone/a", "again"}});
 }
 
 TEST_CASE("a change of the same size within one tick of the clock is seen", "[snapshot]")
@@ -316,8 +321,13 @@ TEST_CASE("the working tree comes without what git ignores, but with what is tra
 
     const auto snapshot = place.take();
 
-    CHECK(without_git(merged(snapshot)) == Files{{"kept.o", "tracked although ignored"}, {"src/a.c", "a"}, {".gitignore", "*.o\n/build/\n!important.o\n"},
-                                                 {"src/.gitignore", "local*\n"}, {"important.o", "i"}, {"src/build/out", "not the root's"}, {"untracked", "u"}});
+    CHECK(without_git(merged(snapshot)) == Files{{"kept.o", "tracked although ignored"},
+                                                 {"src/a.c", "a"},
+                                                 {".gitignore", "*.o\n/build/\n!important.o\n"},
+                                                 {"src/.gitignore", "local*\n"},
+                                                 {"important.o", "i"},
+                                                 {"src/build/out", "not the root's"},
+                                                 {"untracked", "u"}});
     CHECK(merged(snapshot).at(".git/HEAD") == "ref: refs/heads/main\n");
     CHECK(place.take().copied_files == 0);
 }

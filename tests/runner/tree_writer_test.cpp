@@ -153,7 +153,16 @@ TEST_CASE("changes are written: new, replaced, removed, links, folders", "[tree_
                            {"two", '1', "", "one"},
                            {"f\xc3\xbc\xff", '0', "bytes"}}));
 
-    CHECK(files_in(place.root) == Files{{"kept", "kept"}, {"replaced", "new"}, {"folder_to_file", "now a file"}, {"file_to_folder/y", "y"}, {"deep/without/parents", "p"}, {"program", "*#!"}, {"link", "-> /etc/passwd"}, {"one", "one"}, {"two", "one"}, {"f\xc3\xbc\xff", "bytes"}});
+    CHECK(files_in(place.root) == Files{{"kept", "kept"},
+                                        {"replaced", "new"},
+                                        {"folder_to_file", "now a file"},
+                                        {"file_to_folder/y", "y"},
+                                        {"deep/without/parents", "p"},
+                                        {"program", "*#!"},
+                                        {"link", "-> /etc/passwd"},
+                                        {"one", "one"},
+                                        {"two", "one"},
+                                        {"f\xc3\xbc\xff", "bytes"}});
     CHECK_FALSE(fs::exists(place.root + "/gone_folder"));
     CHECK(fs::hard_link_count(place.root + "/two") == 2);
     CHECK(place.untouched());
@@ -174,7 +183,12 @@ TEST_CASE("modes: no setuid, ours stay where the program bit did not change", "[
     ::chmod((place.root + "/private").c_str(), 0600);
     fs::create_directory(place.root + "/mine");
     ::chmod((place.root + "/mine").c_str(), 0700);
-    write_back(place.root, tar({{"suid", '0', "x", "", 06755}, {"private", '0', "new"}, {"mine/", '5', "", "", 0755}, {"mine/a", '0', "a"}, {"shut/", '5', "", "", 0}, {"shut/a", '0', "a", "", 0}}));
+    write_back(place.root, tar({{"suid", '0', "x", "", 06755},
+                                {"private", '0', "new"},
+                                {"mine/", '5', "", "", 0755},
+                                {"mine/a", '0', "a"},
+                                {"shut/", '5', "", "", 0},
+                                {"shut/a", '0', "a", "", 0}}));
     CHECK(mode_of(place.root + "/suid") == 0755);
     CHECK(mode_of(place.root + "/private") == 0600);
     CHECK(mode_of(place.root + "/mine") == 0700);
@@ -188,7 +202,14 @@ TEST_CASE("git's own files are left alone, in nested repositories, too", "[tree_
     write(place.root + "/.git/config", "mine");
     write(place.root + "/sub/.git/config", "mine");
     write(place.root + "/sub/a", "a");
-    write_back(place.root, tar({{".git/config", '0', "theirs"}, {".GIT/hooks/pre-commit", '0', "theirs"}, {".git", '3'}, {"new/.git/config", '0', "x"}, {"sub/.git", '2', "", "/tmp"}, {"sub", '3'}, {"ok", '0', "ok"}, {"hard", '1', "", ".git/config"}}));
+    write_back(place.root, tar({{".git/config", '0', "theirs"},
+                                {".GIT/hooks/pre-commit", '0', "theirs"},
+                                {".git", '3'},
+                                {"new/.git/config", '0', "x"},
+                                {"sub/.git", '2', "", "/tmp"},
+                                {"sub", '3'},
+                                {"ok", '0', "ok"},
+                                {"hard", '1', "", ".git/config"}}));
     CHECK(files_in(place.root) == Files{{".git/config", "mine"}, {"sub/.git/config", "mine"}, {"sub/a", "a"}, {"ok", "ok"}});
 }
 
@@ -308,7 +329,10 @@ TEST_CASE("P16: devices are refused, pipes left out, sparse files bounded", "[tr
     const auto sparse = [](const std::string& real_size) {
         const std::string map = "1\n0\n4\n";
         const std::string content = map + std::string(512 - map.size(), '\0') + "data";
-        return tar({{"x", 'x', pax("GNU.sparse.major", "1") + pax("GNU.sparse.minor", "0") + pax("GNU.sparse.name", "holes") + pax("GNU.sparse.realsize", real_size)}, {"GNUSparseFile.0/holes", '0', content}});
+        return tar({{"x", 'x',
+                     pax("GNU.sparse.major", "1") + pax("GNU.sparse.minor", "0") + pax("GNU.sparse.name", "holes") +
+                         pax("GNU.sparse.realsize", real_size)},
+                    {"GNUSparseFile.0/holes", '0', content}});
     };
     CHECK_THROWS_WITH(write_back(place.root, sparse("1099511627776")), ContainsSubstring("larger than"));
     write_back(place.root, sparse("100000"));
@@ -402,7 +426,13 @@ TEST_CASE("the tar of a snapshot holds what its layers show together", "[tree_wr
     const std::string bytes = whole_tar(snapshot);
     write_back(place.root, bytes);
 
-    CHECK(files_in(place.root) == Files{{"a", "*new"}, {"b/c", "c"}, {"b/d", "d"}, {"e", "a file"}, {long_name, "long"}, {"big", std::string(700000, 'b')}, {"link", "-> " + std::string(150, 't')}});
+    CHECK(files_in(place.root) == Files{{"a", "*new"},
+                                        {"b/c", "c"},
+                                        {"b/d", "d"},
+                                        {"e", "a file"},
+                                        {long_name, "long"},
+                                        {"big", std::string(700000, 'b')},
+                                        {"link", "-> " + std::string(150, 't')}});
     CHECK(fs::is_directory(place.root + "/empty"));
     CHECK(bytes == whole_tar(snapshot));
 }

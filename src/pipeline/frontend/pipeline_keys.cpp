@@ -76,7 +76,10 @@ const ObjectKeys& network_keys()
 template <class Item> bool read_declarations(Reader& reader, const Node& node, const ObjectKeys& keys, std::vector<Item>& value)
 {
     if (!node.is_map()) {
-        reader.wrong_type(node, "a map of declarations by name", node.is_list() ? "write name: {} for each; what is mounted or joined stands in steps, stages or 'defaults'" : "write name: {}");
+        reader.wrong_type(
+            node, "a map of declarations by name",
+            node.is_list() ? "write name: {} for each; what is mounted or joined stands in steps, stages or 'defaults'"
+                           : "write name: {}");
         return false;
     }
     for (std::size_t i = 0; i < node.pairs(); ++i) {

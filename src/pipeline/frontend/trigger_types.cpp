@@ -169,8 +169,10 @@ struct ManualType { // fills the triggers it stands in
 const ObjectKeys& trigger_keys()
 {
     static const Key rows[] = {
-        key<MaybeEmptyType<PushTrigger, push_trigger_keys>, &Triggers::push>("push", "Commits and tags that are pushed."),
-        key<MaybeEmptyType<PullRequestTrigger, pull_request_trigger_keys>, &Triggers::pull_request>("pull_request", "Pull requests, also called merge requests."),
+        key<MaybeEmptyType<PushTrigger, push_trigger_keys>, &Triggers::push>("push",
+                                                                             "Commits and tags that are pushed."),
+        key<MaybeEmptyType<PullRequestTrigger, pull_request_trigger_keys>, &Triggers::pull_request>(
+            "pull_request", "Pull requests, also called merge requests."),
         key<OneOrListType<ScheduleType>, &Triggers::schedule>("schedule", "At certain times."),
         whole<ManualType>("manual", "By hand, with inputs."),
     };

@@ -54,7 +54,8 @@ struct Node {
 // Owns nodes; their addresses are stable.
 using NodePool = std::deque<Node>;
 
-// Reads the one document of `file.text`. The nodes that `pool` holds already count, too. Null pointer when there is none to work with; then there is an error in
+// Reads the one document of `file.text`. The nodes that `pool` holds already count, too. Null pointer when there is
+// none to work with; then there is an error in
 // `diagnostics`. Never throws for anything the text contains.
 Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics);
 
