@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 namespace gantry::app {
@@ -257,7 +258,14 @@ runner::Consent consent_of(const ExecuteFlags& flags)
 awaitable<void> reap(Context& context)
 {
     auto& store = context.store();
-    for (const auto& id : store.interrupted_runs()) {
+    const auto interrupted = store.interrupted_runs();
+    if (interrupted.empty())
+        co_return;
+    const auto info = co_await context.engine().probe();
+    for (const auto& id : interrupted) {
+        // Another engine's leftovers wait for a command that speaks to that one.
+        if (store.meta(id).engine_endpoint != info.endpoint)
+            continue;
         // The one that takes over the lock cleans up; a run that another process has taken over is not interrupted.
         std::unique_ptr<runner::RunWriter> writer;
         try {
@@ -270,6 +278,18 @@ awaitable<void> reap(Context& context)
             context.err("gantry: removed " + plural(removed, "leftover") + " of run " + id +
                         ", whose process died; go on with it: gantry resume " + id + "\n");
         store.set_aside(id);
+    }
+}
+
+void reap_first(Context& context)
+{
+    if (!std::filesystem::exists(state_dir()))
+        return;
+    try {
+        if (!context.store().interrupted_runs().empty())
+            context.run([&context] { return reap(context); });
+    } catch (const Error& error) {
+        context.err("gantry: an interrupted run may have left something behind: " + terminal_safe(error.what()) + "\n");
     }
 }
 

@@ -48,7 +48,9 @@ struct ExecuteRequest {
 // Removes what dead runs left, executes, shows it, and gives the exit code.
 int execute(Context& context, ExecuteRequest request);
 
-// Removes what runs have left whose process died, and says so. Any command that has an engine may call it.
+// Removes what runs of this engine have left whose process died, and says so.
 awaitable<void> reap(Context& context);
+// The same before any command, which it never stops: costs one look into a folder when there is nothing to do.
+void reap_first(Context& context);
 
 } // namespace gantry::app

@@ -1,5 +1,6 @@
 #include "app/main.hpp"
 
+#include "app/execute.hpp"
 #include "app/exit_code.hpp"
 #include "app/registry.hpp"
 #include "base/format.hpp"
@@ -108,6 +109,7 @@ int run_main(int argc, char** argv)
             context.out(k_welcome);
             return k_exit_ok;
         }
+        reap_first(context);
         return context.action(context);
     } catch (...) {
         const auto error = to_error(std::current_exception());
