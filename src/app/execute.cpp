@@ -93,7 +93,7 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
     }
     if (!missing.empty())
         throw Error(Errc::bad_input, "no value for the secret " + missing,
-                    "gantry secret set NAME, or --secret-file FILE with NAME=value lines");
+                    "--secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the environment");
     return secrets;
 }
 

@@ -58,7 +58,7 @@ const Secret& secret_of(const StepContext& context, const std::string& name)
         if (const auto found = context.secrets->find(name); found != context.secrets->end())
             return found->second;
     throw Error(Errc::bad_input, fmt::format("the secret '{}' is not there", terminal_safe(name)),
-                fmt::format("gantry secret set {0}, or a line {0}=… in a file for --secret-file", terminal_safe(name)));
+                fmt::format("a line {0}=… in a file for --secret-file, or GANTRY_SECRET_{0} in the environment", terminal_safe(name)));
 }
 
 std::vector<std::pair<std::string, std::string>> environment_of(const StepContext& context, const Resolve& resolve)
