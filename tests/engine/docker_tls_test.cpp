@@ -103,8 +103,10 @@ awaitable<void> copy(From& from, To& to)
 // Puts a daemon's unix socket on a TCP port of this machine, with or without mutual TLS.
 class Proxy {
 public:
-    Proxy(RealLoop& loop, const Certificates* certificates)
-        : loop_(loop), acceptor_(loop.io, Tcp::endpoint(asio::ip::address_v4::loopback(), 0)), tasks_(loop.io.get_executor())
+    // `endpoint`: the daemon's own address, unix:///...; empty where no request gets so far.
+    Proxy(RealLoop& loop, const Certificates* certificates, std::string_view endpoint)
+        : loop_(loop), daemon_(endpoint.substr(std::min(endpoint.size(), std::string_view("unix://").size()))),
+          acceptor_(loop.io, Tcp::endpoint(asio::ip::address_v4::loopback(), 0)), tasks_(loop.io.get_executor())
     {
         if (certificates != nullptr) {
             tls_.use_certificate_chain_file(certificates->file("server.pem"));
@@ -131,7 +133,7 @@ private:
     awaitable<void> serve(Tcp::socket socket)
     {
         Unix::socket daemon(loop_.io);
-        auto [refused] = co_await daemon.async_connect(Unix::endpoint("/var/run/docker.sock"), asio::as_tuple(use_awaitable));
+        auto [refused] = co_await daemon.async_connect(Unix::endpoint(daemon_), asio::as_tuple(use_awaitable));
         if (refused && !with_tls_)
             co_return;
         if (!with_tls_) {
@@ -145,6 +147,7 @@ private:
     }
 
     RealLoop& loop_;
+    std::string daemon_; // the path of its socket
     Tcp::acceptor acceptor_;
     asio::ssl::context tls_{asio::ssl::context::tls_server};
     bool with_tls_ = false;
@@ -221,7 +224,7 @@ TEST_CASE("a daemon is used over TCP as over its socket", "[docker]")
 {
     RealEngine real;
     GANTRY_NEEDS_ENGINE(real);
-    Proxy proxy(real, nullptr);
+    Proxy proxy(real, nullptr, real.info.endpoint);
     DockerOptions options;
     options.host = proxy.url();
     const auto engine = make_docker(real.io.get_executor(), real.pool, options);
@@ -234,7 +237,7 @@ TEST_CASE("a daemon is used over mutual TLS as over its socket", "[docker]")
     RealEngine real;
     GANTRY_NEEDS_ENGINE(real);
     const Certificates certificates;
-    Proxy proxy(real, &certificates);
+    Proxy proxy(real, &certificates, real.info.endpoint);
     const auto engine = make_docker(real.io.get_executor(), real.pool, tls_options(proxy.url(), certificates.folder()));
     CHECK(real.run(engine->probe()).id == real.info.id);
     use_it(real, *engine);
@@ -244,7 +247,7 @@ TEST_CASE("TLS that does not fit is refused with its reason", "[engine]")
 {
     const Certificates certificates;
     RealLoop loop;
-    Proxy proxy(loop, &certificates);
+    Proxy proxy(loop, &certificates, {});
     auto options = tls_options(proxy.url(), certificates.folder());
 
     SECTION("another authority")
