@@ -113,6 +113,7 @@ void SecretStore::set(const std::string& name, const Secret& value)
         throw Error(Errc::bad_input, "the value of " + name + " is empty");
     if (value.reveal().size() > k_value_limit_bytes || value.reveal().find('\0') != std::string::npos)
         throw Error(Errc::bad_input, "the value of " + name + " is over 64 KiB, or holds zero bytes", "encode it with base64, or keep it in a file");
+    make_directories(folder_, 0700);
     private_directory(folder_);
     const Fd lock = wait_for_lock(path() + ".lock", LockKind::exclusive, std::chrono::seconds(10), path() + " is in use");
     Secrets secrets = read();
@@ -206,6 +207,17 @@ std::optional<Secret> prompt_secret(const std::string& name)
     if (count != 1 || value.empty())
         return std::nullopt;
     return Secret(std::move(value));
+}
+
+Secret piped_secret()
+{
+    const Fd input(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!input)
+        throw errno_error(errno, "standard input");
+    std::string text = read_to_end(input, "standard input");
+    if (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return Secret(std::move(text));
 }
 
 } // namespace gantry::runner

@@ -58,5 +58,7 @@ private:
 
 // Asks on the terminal, without echo. Nothing when there is none, or the input ends.
 std::optional<Secret> prompt_secret(const std::string& name);
+// Standard input to its end, without one line end there.
+Secret piped_secret();
 
 } // namespace gantry::runner

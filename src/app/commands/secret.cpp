@@ -1,0 +1,83 @@
+#include "app/commands/commands.hpp"
+
+#include "app/context.hpp"
+#include "app/exit_code.hpp"
+#include "base/format.hpp"
+#include "base/paths.hpp"
+#include "runner/secret_store.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <unistd.h>
+
+#include <memory>
+
+namespace gantry::app {
+
+namespace {
+
+// Never an argument: those are in the shell's history and in everybody's list of processes.
+Secret read_value(const std::string& name)
+{
+    if (!::isatty(STDIN_FILENO))
+        return runner::piped_secret();
+    auto value = runner::prompt_secret(name);
+    if (!value)
+        throw Error(Errc::bad_input, "no value for " + name + ": nothing was typed");
+    return std::move(*value);
+}
+
+int set(Context& context, const std::string& name)
+{
+    runner::SecretStore store(config_dir());
+    store.set(name, read_value(name));
+    context.err("gantry: " + name + " is kept in " + store.path() + "\n");
+    return k_exit_ok;
+}
+
+int list(Context& context)
+{
+    for (const auto& name : runner::SecretStore(config_dir()).names())
+        context.out(name + "\n");
+    return k_exit_ok;
+}
+
+int remove(Context&, const std::string& name)
+{
+    runner::SecretStore store(config_dir());
+    if (!store.remove(name)) {
+        const auto meant = nearest(name, store.names());
+        throw Error(Errc::not_found, "there is no secret " + name,
+                    meant ? "did you mean " + *meant + "?" : "gantry secret ls");
+    }
+    return k_exit_ok;
+}
+
+} // namespace
+
+void add_secret(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("secret", "Keep secrets for the runs of this user");
+    command->require_subcommand(1);
+    const auto name = std::make_shared<std::string>();
+    command->footer(
+        "A run finds them after those of --secret-file and GANTRY_SECRET_<NAME>. They lie in a file that only you\n"
+        "can read, as they are; no command shows a value.\n\n"
+        "Examples:\n"
+        "  gantry secret set NPM_TOKEN      asks for the value, without showing it\n"
+        "  pass show npm | gantry secret set NPM_TOKEN\n"
+        "  gantry secret ls");
+
+    auto* add = command->add_subcommand("set", "Keep a value, from the terminal or standard input");
+    add->add_option("NAME", *name, "Its name")->type_name("")->required();
+    add->callback([&context, name] { context.action = [name](Context& inner) { return set(inner, *name); }; });
+
+    auto* ls = command->add_subcommand("ls", "Names of all");
+    ls->callback([&context] { context.action = list; });
+
+    auto* rm = command->add_subcommand("rm", "Forget one");
+    rm->add_option("NAME", *name, "Its name")->type_name("")->required();
+    rm->callback([&context, name] { context.action = [name](Context& inner) { return remove(inner, *name); }; });
+}
+
+} // namespace gantry::app
