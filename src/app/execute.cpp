@@ -92,8 +92,9 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
             missing += (missing.empty() ? "" : ", ") + name;
     }
     if (!missing.empty())
-        throw Error(Errc::bad_input, "no value for the secret " + missing,
-                    "--secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the environment");
+        throw Error(
+            Errc::bad_input, "no value for the secret " + missing,
+            "gantry secret set NAME, or --secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the environment");
     return secrets;
 }
 
@@ -118,7 +119,10 @@ public:
         view_->begin(request_.plan, writer_->id(), header_of(request_, info, writer_->id()));
 
         workspaces_ = make_workspace_provider(engine, info);
-        runner::RunDeps deps{engine, system_clock(), *writer_, *workspaces_, context_.log(), {view_.get()}};
+        groups_ = std::make_unique<runner::ConcurrencyGroups>(store.root() + "/groups", system_clock(),
+                                                              [this](const std::string& run) { cancel_other(run); });
+        runner::RunDeps deps{engine,       system_clock(), &context_.pool(), *writer_,
+                             *workspaces_, context_.log(), {view_.get()},    groups_.get()};
         run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
 
         TaskGroup helpers(co_await asio::this_coro::executor);
@@ -151,13 +155,26 @@ private:
         return runner::make_workspaces(engine, context_.pool(), context_.log(), options);
     }
 
+    // For `cancel_in_progress`.
+    void cancel_other(const std::string& run)
+    {
+        try {
+            context_.store().request_cancel(run, false);
+        } catch (const Error& error) {
+            context_.log().info("not cancelled", {{"run", run}, {"why", error.what()}}); // it has ended meanwhile
+        }
+    }
+
     runner::RunOptions options(const engine::EngineInfo& info)
     {
         runner::RunOptions options;
         options.instance = context_.store().instance();
+        options.scope = request_.meta.folder;
         options.slots = request_.flags.jobs > 0 ? request_.flags.jobs : default_jobs();
         options.consent = consent_of(request_.flags);
         options.secrets = std::move(secrets);
+        if (request_.flags.in_place)
+            options.write_back = request_.source.root;
         options.keep_failed = request_.flags.keep_failed;
         options.pull = pull_policy_of(request_.flags.pull);
         options.kept = request_.kept;
@@ -172,10 +189,10 @@ private:
         asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM, SIGHUP);
         for (int count = 0;; ++count) {
             const int number = co_await signals.async_wait(use_awaitable);
-            if (signal_ == 0)
-                signal_ = number;
             const auto asked = writer_->cancel_request();
             const bool by_command = asked != runner::CancelRequest::none;
+            if (signal_ == 0)
+                signal_ = by_command ? SIGTERM : number;
             const char* name = number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
             run_->cancel(by_command ? "gantry cancel" : name, count > 0 || asked == runner::CancelRequest::hard);
         }
@@ -211,6 +228,7 @@ private:
     std::unique_ptr<runner::RunWriter> writer_;
     std::unique_ptr<View> view_;
     std::unique_ptr<runner::WorkspaceProvider> workspaces_;
+    std::unique_ptr<runner::ConcurrencyGroups> groups_;
     std::unique_ptr<runner::Run> run_;
     runner::RunResult result_;
     int signal_ = 0;

@@ -25,6 +25,7 @@ struct ExecuteFlags {
     std::string pull = "missing";
     std::string report_junit;
     bool keep_failed = false;
+    bool in_place = false; // what the stages changed goes into the user's tree
     bool json = false, quiet = false, timestamps = false;
 };
 void add_execute_flags(CLI::App& command, ExecuteFlags& flags);

@@ -2,10 +2,10 @@
 
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "runner/spool.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
 
@@ -16,28 +16,11 @@ namespace gantry::runner {
 
 namespace {
 
-// A file without a name: gone with its descriptor, also after a crash.
-Fd spool_file(const std::string& folder)
+awaitable<void> spool(engine::Engine& engine, const std::string& container, const std::string& path, const Fd& file)
 {
-    Fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (file.get() < 0)
-        throw errno_error(errno, "temporary file in " + folder);
-    return file;
-}
-
-awaitable<void> spool(engine::Engine& engine, const std::string& container, const std::string& path, int fd)
-{
-    engine::WritePiece write = [fd](std::string_view piece) -> awaitable<void> {
-        while (!piece.empty()) {
-            const auto count = ::write(fd, piece.data(), piece.size());
-            if (count < 0)
-                throw errno_error(errno, "writing a layer to disk");
-            piece.remove_prefix(static_cast<std::size_t>(count));
-        }
-        co_return;
-    };
+    const auto write = write_to(file, "the files of a stage");
     co_await engine.download(container, path, write);
-    ::lseek(fd, 0, SEEK_SET);
+    ::lseek(file.get(), 0, SEEK_SET);
 }
 
 using Reader = std::unique_ptr<::archive, int (*)(::archive*)>;
@@ -136,7 +119,7 @@ awaitable<LayerChanges> read_changes(engine::Engine& engine, asio::thread_pool& 
                                      const std::string& path, const std::string& spool_folder)
 {
     const auto file = spool_file(spool_folder);
-    co_await spool(engine, container, path, file.get());
+    co_await spool(engine, container, path, file);
     auto work = [fd = file.get()] { return changes_of(fd); };
     co_return co_await on_pool(pool, std::move(work));
 }
@@ -157,17 +140,10 @@ awaitable<void> copy_in_container(engine::Engine& engine, asio::thread_pool& poo
 {
     const auto original = spool_file(spool_folder);
     const auto renamed = spool_file(spool_folder);
-    co_await spool(engine, container, from, original.get());
+    co_await spool(engine, container, from, original);
     auto work = [in = original.get(), out = renamed.get(), name] { rename_top(in, out, name); };
     co_await on_pool(pool, std::move(work));
-    engine::ReadPiece read = [fd = renamed.get()]() -> awaitable<std::string> {
-        std::string piece(1 << 18, '\0');
-        const auto count = ::read(fd, piece.data(), piece.size());
-        if (count < 0)
-            throw errno_error(errno, "reading a layer from disk");
-        piece.resize(static_cast<std::size_t>(count));
-        co_return piece;
-    };
+    const auto read = read_from(renamed, "the files of a stage");
     co_await engine.upload(container, to, read);
 }
 

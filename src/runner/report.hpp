@@ -105,7 +105,7 @@ public:
     // Bytes of a step, masked; valid during the call.
     virtual void on_output(const StepKey&, engine::Stream, std::string_view /*bytes*/) {}
     virtual void on_pull(const engine::PullProgress&) {}
-    // Something takes longer than a second: "gcc:13: waiting for the image"; empty: over.
+    // What the run waits for, other than its steps: "for a place in the group deploy, which run 4 has"; empty: over.
     virtual void on_waiting(const std::string& /*what*/) {}
 };
 

@@ -1,6 +1,7 @@
 #include "runner/run.hpp"
 
 #include "runner/stage_host.hpp"
+#include "runner/stage_layers.hpp"
 #include "runner/step_runner.hpp"
 
 #include <algorithm>
@@ -43,22 +44,20 @@ bool is_complete(const pipeline::PlanStep& step)
 struct Run::Impl {
     struct StageRuntime {
         std::unique_ptr<StageHost> host;
-        std::optional<StageLayer> restored;                 // of a kept stage that others build on
         std::map<int, std::shared_ptr<StepRunner>> ahead;   // prepared, by position of the step
         std::map<int, std::shared_ptr<StepRunner>> running;
         std::vector<std::shared_ptr<StepRunner>> stale;     // prepared in vain
         std::vector<std::shared_ptr<StepRunner>> ended;     // whose containers may still be there
         std::map<std::string, std::string> exported;        // CI_ENV
+        ConcurrencyGroups::Place place;                     // in its group
     };
 
     Impl(const pipeline::Plan& plan_in, RunDeps deps_in, RunOptions options_in)
         : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
           schedule(plan, ScheduleOptions{options.slots, options.kept, options.resumed}),
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
-          stages(plan.stages.size())
+          stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
     {
-        for (std::size_t stage = 0; stage < stages.size(); ++stage)
-            positions[plan.stages[stage].id] = static_cast<int>(stage);
     }
 
     // ---- the loop
@@ -68,11 +67,14 @@ struct Run::Impl {
     void carry_out(const Action& action);
     void report(RunEvent event);
     void journal(RunEvent event);
+    void warn(std::string message, std::string hint);
     void cancel(const std::string& by, bool hard) { post(input::Cancel{hard, by}); }
 
     // ---- carrying out
 
     void begin_images();
+    awaitable<void> enter_group(const std::optional<pipeline::Concurrency>& concurrency, int stage,
+                                ConcurrencyGroups::Place& place, const std::function<bool()>& given_up);
     awaitable<void> open_stage(int stage);
     awaitable<void> close_stage(int stage);
     awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
@@ -83,11 +85,10 @@ struct Run::Impl {
     void keep_for_shell(StepRunner& runner);
 
     Owner owner_of(int stage) const;
-    bool starts_clean(int stage) const;
-    std::set<int> builds_on(int stage) const;
-    std::vector<StageLayer> stack_of(int stage) const;
     awaitable<void> restore_kept();
     awaitable<void> save_passed_layers();
+    awaitable<void> write_back();
+    Intend on_the_books();
 
     const pipeline::Plan& plan;
     RunDeps deps;
@@ -95,10 +96,12 @@ struct Run::Impl {
     Schedule schedule;
     MaskSet masks;
     std::vector<StageRuntime> stages;
-    std::map<std::string, int> positions; // of stages, by id
+    StageLayers layers;
 
     std::unique_ptr<TaskGroup> tasks;
     std::unique_ptr<Signal> arrived;
+    std::unique_ptr<Signal> moved;  // the schedule has taken inputs in
+    ConcurrencyGroups::Place place; // of the run in its group
     std::unique_ptr<Images> images;
     std::unique_ptr<Objects> objects;
     std::deque<Input> inputs;
@@ -131,6 +134,7 @@ awaitable<RunResult> Run::Impl::execute()
     begun = deps.clock.now();
     tasks = std::make_unique<TaskGroup>(executor);
     arrived = std::make_unique<Signal>(executor);
+    moved = std::make_unique<Signal>(executor);
     objects = std::make_unique<Objects>(
         deps.engine,
         [this](engine::ObjectKind kind, const std::string& name) {
@@ -160,6 +164,8 @@ awaitable<RunResult> Run::Impl::execute()
             event.duration = ready.pull;
             journal(event);
         });
+    const std::function<bool()> cancelled = [this] { return !inputs.empty(); };
+    co_await enter_group(plan.concurrency, -1, place, cancelled);
     begin_images();
     // The snapshot and the probe of the engine's disk do not wait for the first stage.
     std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
@@ -184,6 +190,7 @@ awaitable<RunResult> Run::Impl::execute()
             inputs.pop_front();
             for (const auto& action : schedule.on(input, deps.clock.now()))
                 carry_out(action);
+            moved->notify_all();
         }
         if (!result && inputs.empty())
             co_await arrived->wait();
@@ -192,17 +199,15 @@ awaitable<RunResult> Run::Impl::execute()
     for (const auto& [id, timer] : std::map(timers))
         timer->disarm();
     co_await tasks->join();
+    if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
+        co_await write_back();
     if (result->state != State::success && !fatal && deps.workspaces.sees_our_disk())
         co_await save_passed_layers();
     try {
         co_await objects->remove_all(deps.clock, k_cleanup_limit);
     } catch (...) {
         const auto error = to_error(std::current_exception());
-        RunEvent event;
-        event.kind = RunEvent::Kind::warning;
-        event.message = std::string("not everything could be removed: ") + error.what();
-        event.hint = "the next gantry command tries again";
-        journal(event);
+        warn(std::string("not everything could be removed: ") + error.what(), "the next gantry command tries again");
     }
     if (last_event) {
         last_event->duration = deps.clock.now() - begun;
@@ -269,6 +274,20 @@ void Run::Impl::journal(RunEvent event)
         observer->on_event(event);
 }
 
+void Run::Impl::warn(std::string message, std::string hint)
+{
+    RunEvent event;
+    event.kind = RunEvent::Kind::warning;
+    event.message = std::move(message);
+    event.hint = std::move(hint);
+    journal(std::move(event));
+}
+
+Intend Run::Impl::on_the_books()
+{
+    return [this](engine::ObjectKind kind, const std::string& name) { objects->intend(kind, name); };
+}
+
 void Run::Impl::begin_images()
 {
     for (const auto& stage : plan.stages) {
@@ -292,77 +311,69 @@ Owner Run::Impl::owner_of(int stage) const
     return owner;
 }
 
-bool Run::Impl::starts_clean(int stage) const
-{
-    return plan.stages[stage].workspace.start == pipeline::WorkspaceStart::clean;
-}
-
-// All stages whose files a stage builds on. One that starts clean hides those that it needs.
-std::set<int> Run::Impl::builds_on(int stage) const
-{
-    std::set<int> all;
-    std::vector<int> open{stage};
-    while (!open.empty()) {
-        const int at = open.back();
-        open.pop_back();
-        if (starts_clean(at))
-            continue;
-        for (const auto& need : plan.stages[at].needs)
-            if (const auto found = positions.find(need); found != positions.end() && all.insert(found->second).second)
-                open.push_back(found->second);
-    }
-    return all;
-}
-
-// The plan's order is topological, so each layer comes after those it was stacked on. Skipped stages have none.
-std::vector<StageLayer> Run::Impl::stack_of(int stage) const
-{
-    std::vector<StageLayer> stack;
-    for (const int below : builds_on(stage)) {
-        const auto& runtime = stages[below];
-        if (runtime.restored)
-            stack.push_back(*runtime.restored);
-        else if (auto layer = runtime.host ? runtime.host->layer() : std::nullopt)
-            stack.push_back(std::move(*layer));
-    }
-    return stack;
-}
-
 awaitable<void> Run::Impl::restore_kept()
 {
-    std::set<int> wanted;
-    for (std::size_t stage = 0; stage < stages.size(); ++stage)
-        if (!options.kept.contains(plan.stages[stage].id))
-            wanted.merge(builds_on(static_cast<int>(stage)));
-    for (const int stage : wanted) {
-        const auto saved = options.kept_files.find(plan.stages[stage].id);
-        if (saved == options.kept_files.end() || !options.kept.contains(saved->first))
-            continue;
-        const auto owner = owner_of(stage);
-        const auto intend = [this](engine::ObjectKind kind, std::string name) { objects->intend(kind, name); };
-        stages[stage].restored = co_await restore_layer(deps.engine, owner, saved->second, intend);
+    std::set<std::string> kept;
+    for (const auto& [id, how] : options.kept)
+        kept.insert(id);
+    const auto intend = on_the_books();
+    co_await layers.restore(deps.engine, kept, options.kept_files, intend);
+}
+
+awaitable<void> Run::Impl::save_passed_layers()
+{
+    const StageLayers::Which passed = [this](int stage) { return schedule.stage_state(stage) == State::success; };
+    const StageLayers::Failed failed = [this](const std::string& stage, const std::string& why) {
+        deps.log.info("files of a stage not saved", {{"stage", stage}, {"why", why}});
+    };
+    const auto intend = on_the_books();
+    co_await layers.save(deps.engine, passed, deps.writer.folder(), intend, failed);
+}
+
+// A stage that was cut short may have left half of a file.
+awaitable<void> Run::Impl::write_back()
+{
+    const StageLayers::Which ended = [this](int stage) {
+        const auto state = schedule.stage_state(stage);
+        return state == State::success || state == State::failure;
+    };
+    const auto intend = on_the_books();
+    try {
+        co_await layers.write_back(deps.engine, *deps.pool, ended, options.write_back, intend);
+    } catch (...) {
+        const auto error = to_error(std::current_exception());
+        warn("what the stages changed is not all in " + options.write_back + ": " + error.what(), error.hint());
     }
 }
 
-// Whoever tries again should not have to repeat what passed.
-awaitable<void> Run::Impl::save_passed_layers()
+// Returns with a place in the group, or without one when given_up() says that none is wanted any more.
+awaitable<void> Run::Impl::enter_group(const std::optional<pipeline::Concurrency>& concurrency, int stage,
+                                       ConcurrencyGroups::Place& place_out, const std::function<bool()>& given_up)
 {
-    std::set<int> wanted;
-    for (std::size_t stage = 0; stage < stages.size(); ++stage)
-        if (schedule.stage_state(static_cast<int>(stage)) != State::success)
-            wanted.merge(builds_on(static_cast<int>(stage)));
-    for (const int stage : wanted) {
-        const auto& runtime = stages[stage];
-        auto layer = runtime.restored ? runtime.restored : runtime.host ? runtime.host->layer() : std::nullopt;
-        if (!layer || schedule.stage_state(stage) != State::success)
-            continue;
-        try {
-            const auto owner = owner_of(stage);
-            co_await save_layer(deps.engine, owner, *layer, deps.writer.folder());
-        } catch (const std::exception& error) {
-            deps.log.info("files of a stage not saved", {{"stage", plan.stages[stage].id}, {"why", error.what()}});
-        }
-    }
+    if (!concurrency || !deps.groups)
+        co_return;
+    ConcurrencyGroups::Request request;
+    request.scope = options.scope;
+    request.group = concurrency->group.literal();
+    request.limit = concurrency->limit;
+    request.cancel_in_progress = concurrency->cancel_in_progress;
+    request.run = deps.writer.id();
+    request.stage = stage;
+    const auto tell = [this](const std::string& what) {
+        for (auto* observer : deps.observers)
+            observer->on_waiting(what);
+    };
+    const std::function<void(const std::string&)> waiting = [&](const std::string& runs) {
+        tell((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
+             (runs.empty() ? "" : ", which run " + runs + " has"));
+    };
+    const auto enter = [&]() -> awaitable<void> { place_out = co_await deps.groups->enter(request, waiting); };
+    const auto until_given_up = [&]() -> awaitable<void> {
+        while (!given_up())
+            co_await (stage < 0 ? *arrived : *moved).wait();
+    };
+    co_await first_of(enter(), until_given_up());
+    tell("");
 }
 
 awaitable<void> Run::Impl::open_stage(int stage)
@@ -373,8 +384,11 @@ awaitable<void> Run::Impl::open_stage(int stage)
     request.stage = &plan.stages[stage];
     request.owner = owner_of(stage);
     try {
-        request.stack = stack_of(stage);
+        const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
+        co_await enter_group(plan.stages[stage].concurrency, stage, runtime.place, halted);
+        request.stack = layers.stack_of(stage);
         co_await runtime.host->open(request);
+        layers.opened(stage, runtime.host->layer());
         post(input::StageOpened{stage});
     } catch (...) {
         const auto error = to_error(std::current_exception());
@@ -404,6 +418,7 @@ awaitable<void> Run::Impl::close_stage(int stage)
     } catch (const Error&) {
         // Still on the books: removed at the end of the run.
     }
+    runtime.place = {};
     post(input::StageClosed{stage});
 }
 
@@ -490,8 +505,9 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner>
         event.message = std::move(message);
         journal(event);
     };
-    for (auto& problem : ended.problems)
-        tell(RunEvent::Kind::warning, std::move(problem));
+    for (const auto& problem : ended.problems)
+        tell(RunEvent::Kind::warning,
+             plan.stages[index.stage].id + "/" + plan.stages[index.stage].steps[index.step].id + ": " + problem);
     if (!ended.summary.empty())
         tell(RunEvent::Kind::summary, std::move(ended.summary));
 

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "engine/engine.hpp"
 #include "pipeline/plan.hpp"
+#include "runner/concurrency_groups.hpp"
 #include "runner/lower.hpp"
 #include "runner/masker.hpp"
 #include "runner/report.hpp"
@@ -23,17 +24,21 @@ namespace gantry::runner {
 struct RunDeps {
     engine::Engine& engine;
     Clock& clock;
+    asio::thread_pool* pool;  // for work on our disk; only write_back needs it
     RunWriter& writer;        // the journal comes first: an event is on disk before anyone sees it
     WorkspaceProvider& workspaces;
     Log log;
     std::vector<RunObserver*> observers;
+    ConcurrencyGroups* groups = nullptr; // none: `concurrency:` holds nobody up
 };
 
 struct RunOptions {
     std::string instance;
+    std::string scope; // of concurrency groups: the repository
     int slots = 8;
     Consent consent;
     std::map<std::string, Secret> secrets; // by name
+    std::string write_back;                // folder that gets what the stages changed; empty: none does
     bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
     engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
     std::map<std::string, ScheduleOptions::Kept> kept;

@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/format.hpp"
 #include "runner/carrier.hpp"
+#include "runner/spool.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The archive of this folder begins with its name, and is unpacked below "/" under the same name.
-constexpr const char* k_layer = "/layer";
+const std::string k_layer = std::string("/") + k_layer_top;
 
 std::string index_path(const std::string& run_folder)
 {
@@ -49,38 +50,40 @@ std::map<std::string, SavedLayer> saved_layers(const std::string& run_folder)
     return saved;
 }
 
-awaitable<void> save_layer(engine::Engine& engine, const Owner& owner, const StageLayer& layer,
-                           const std::string& run_folder)
+awaitable<void> read_layer(engine::Engine& engine, const Owner& owner, const StageLayer& layer, engine::WritePiece tar,
+                           Intend intend)
 {
-    fs::create_directories(run_folder + "/layers");
-    const auto name = sha256_hex(layer.stage).substr(0, 16) + ".tar";
-    const auto path = run_folder + "/layers/" + name;
     const auto carrier = object_name(owner, "save");
     auto labels = labels_of(owner);
     std::vector<engine::Mount> mounts{volume_mount(layer.volume, k_layer)};
+    intend(engine::ObjectKind::container, carrier);
     std::exception_ptr failure;
     try {
         co_await create_carrier(engine, carrier, std::move(labels), std::move(mounts));
-        const Fd file(::open((path + ".part").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (file.get() < 0)
-            throw errno_error(errno, path);
-        engine::WritePiece write = [fd = file.get()](std::string_view piece) -> awaitable<void> {
-            while (!piece.empty()) {
-                const auto count = ::write(fd, piece.data(), piece.size());
-                if (count < 0)
-                    throw errno_error(errno, "saving the files of a stage");
-                piece.remove_prefix(static_cast<std::size_t>(count));
-            }
-            co_return;
-        };
-        co_await engine.download(carrier, k_layer, write);
+        co_await engine.download(carrier, k_layer, tar);
     } catch (...) {
         failure = std::current_exception();
     }
     co_await engine.remove(engine::ObjectKind::container, carrier);
-    if (failure) {
-        fs::remove(path + ".part");
+    if (failure)
         std::rethrow_exception(failure);
+}
+
+awaitable<void> save_layer(engine::Engine& engine, const Owner& owner, const StageLayer& layer,
+                           const std::string& run_folder, Intend intend)
+{
+    fs::create_directories(run_folder + "/layers");
+    const auto name = sha256_hex(layer.stage).substr(0, 16) + ".tar";
+    const auto path = run_folder + "/layers/" + name;
+    const Fd file(::open((path + ".part").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file)
+        throw errno_error(errno, path);
+    try {
+        const auto write = write_to(file, path);
+        co_await read_layer(engine, owner, layer, write, intend);
+    } catch (...) {
+        fs::remove(path + ".part");
+        throw;
     }
     fs::rename(path + ".part", path);
     auto index = read_index(run_folder);
@@ -88,8 +91,7 @@ awaitable<void> save_layer(engine::Engine& engine, const Owner& owner, const Sta
     write_file_atomic(index_path(run_folder), index.dump(), 0600);
 }
 
-awaitable<StageLayer> restore_layer(engine::Engine& engine, const Owner& owner, const SavedLayer& saved,
-                                    std::function<void(engine::ObjectKind, std::string)> intend)
+awaitable<StageLayer> restore_layer(engine::Engine& engine, const Owner& owner, const SavedLayer& saved, Intend intend)
 {
     engine::VolumeSpec spec;
     spec.name = object_name(owner, "upper");
@@ -103,16 +105,9 @@ awaitable<StageLayer> restore_layer(engine::Engine& engine, const Owner& owner, 
     intend(engine::ObjectKind::container, carrier);
     co_await create_carrier(engine, carrier, std::move(labels), std::move(mounts));
     const Fd file(::open(saved.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file.get() < 0)
+    if (!file)
         throw errno_error(errno, saved.file);
-    engine::ReadPiece read = [fd = file.get()]() -> awaitable<std::string> {
-        std::string piece(1 << 18, '\0');
-        const auto count = ::read(fd, piece.data(), piece.size());
-        if (count < 0)
-            throw errno_error(errno, "reading the saved files of a stage");
-        piece.resize(static_cast<std::size_t>(count));
-        co_return piece;
-    };
+    const auto read = read_from(file, saved.file);
     co_await engine.upload(carrier, "/", read);
     co_await engine.remove(engine::ObjectKind::container, carrier);
 

@@ -19,12 +19,16 @@ struct SavedLayer {
 // By stage id. Empty when nothing was saved.
 std::map<std::string, SavedLayer> saved_layers(const std::string& run_folder);
 
-// Copies a layer out of the engine. `owner` is of the stage. All or nothing.
+// A layer as an archive, whose names begin with this folder. Deletions are overlay whiteouts. `owner` is of the stage.
+inline constexpr const char* k_layer_top = "layer";
+awaitable<void> read_layer(engine::Engine& engine, const Owner& owner, const StageLayer& layer, engine::WritePiece tar,
+                           Intend intend);
+
+// Copies a layer out of the engine. All or nothing.
 awaitable<void> save_layer(engine::Engine& engine, const Owner& owner, const StageLayer& layer,
-                           const std::string& run_folder);
+                           const std::string& run_folder, Intend intend);
 
 // A new volume with the files of a saved layer.
-awaitable<StageLayer> restore_layer(engine::Engine& engine, const Owner& owner, const SavedLayer& saved,
-                                    std::function<void(engine::ObjectKind, std::string)> intend);
+awaitable<StageLayer> restore_layer(engine::Engine& engine, const Owner& owner, const SavedLayer& saved, Intend intend);
 
 } // namespace gantry::runner

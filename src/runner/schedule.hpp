@@ -95,6 +95,7 @@ public:
     State stage_state(int stage) const;
     State step_state(StepIndex step) const;
     int attempt(StepIndex step) const;
+    bool is_halted(int stage) const; // only its finally-steps start any more
     bool finished() const;
 
 private:

@@ -64,13 +64,14 @@ std::function<std::string()> tar_of(const Snapshot& snapshot);
 
 // Applies a tar of changes (with overlay whiteouts) to a folder of the user's, for --in-place: descriptor-relative, no link
 // is followed, nothing leaves the folder, `.git` is left alone; files belong to the user who runs us.
-// Feed pieces, then finish(). Throws bad_input for hostile entries. Bounded by max_bytes.
+// Feed pieces, then finish(). Throws bad_input for hostile entries. Bounded by max_bytes. `top`: the folder of the archive
+// that stands for `folder`; empty: its root.
 class TreeWriter {
 public:
     virtual ~TreeWriter() = default;
     virtual void feed(std::string_view piece) = 0;
     virtual void finish() = 0;
 };
-std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes);
+std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top = {});
 
 } // namespace gantry::runner

@@ -104,8 +104,9 @@ awaitable<void> StepRunner::create()
 
     const auto waiting_since = parts_.clock.now();
     const auto platform = context.step->container.platform.value_or("");
+    std::string image_user;
     try {
-        co_await parts_.images.get(image_, platform, request_.pull);
+        image_user = (co_await parts_.images.get(image_, platform, request_.pull)).info.user;
     } catch (...) {
         auto error = to_error(std::current_exception());
         if (error.code() == Errc::cancelled)
@@ -126,7 +127,7 @@ awaitable<void> StepRunner::create()
     parts_.objects.intend(engine::ObjectKind::container, name_);
     co_await parts_.engine.create_container(spec);
     co_await exchange_->place(parts_.engine, name_);
-    co_await place_secret_files();
+    co_await place_files(spec.user.empty() ? image_user : spec.user);
     engine::Engine::AttachOptions attach;
     attach.tty = spec.tty;
     attach.open_stdin = spec.open_stdin;
@@ -138,14 +139,19 @@ awaitable<void> StepRunner::create()
     timings_.start = parts_.clock.now() - have_image;
 }
 
-// In the container's own layer, which goes with it: never on our disk.
-awaitable<void> StepRunner::place_secret_files()
+// Secrets go into the container's own layer, which goes with it: never on our disk. The folder of the workspace belongs to
+// root; a step that is somebody else may write to it all the same.
+awaitable<void> StepRunner::place_files(const std::string& user)
 {
-    const auto files = secret_files_of(request_.context);
-    if (files.empty())
+    const auto secrets = secret_files_of(request_.context);
+    const bool is_root =
+        user.empty() || user == "root" || user == "0" || user.rfind("root:", 0) == 0 || user.rfind("0:", 0) == 0;
+    if (secrets.empty() && is_root)
         co_return;
     TarBuilder tar;
-    for (const auto& [path, secret] : files)
+    if (!is_root)
+        tar.add_folder(std::string(k_workspace).substr(1), 0777);
+    for (const auto& [path, secret] : secrets)
         tar.add_file(path.substr(path.find_first_not_of('/')), 0444, secret.reveal());
     ReadOnce source(tar.finish());
     engine::ReadPiece read = source;
@@ -275,8 +281,15 @@ awaitable<void> StepRunner::finish(Result& result, const engine::ContainerExit& 
             throw Error(Errc::unavailable, "the container was removed by somebody else");
     }
     const auto contents = co_await exchange_->collect(parts_.engine, name_);
-    result.exported = parse_exchange(contents.env, &result.problems);
-    result.outcome.outputs = parse_exchange(contents.output, &result.problems);
+    const auto values_of = [&result](const char* file, std::string_view text) {
+        std::vector<std::string> problems;
+        auto values = parse_exchange(text, &problems);
+        for (const auto& problem : problems)
+            result.problems.push_back(std::string(file) + ", " + problem);
+        return values;
+    };
+    result.exported = values_of("CI_ENV", contents.env);
+    result.outcome.outputs = values_of("CI_OUTPUT", contents.output);
     result.summary = contents.summary;
 }
 

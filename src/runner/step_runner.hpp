@@ -71,7 +71,7 @@ public:
 
 private:
     awaitable<void> create();
-    awaitable<void> place_secret_files();
+    awaitable<void> place_files(const std::string& user);
     awaitable<void> begin();
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();

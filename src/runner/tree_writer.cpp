@@ -73,7 +73,8 @@ bool is_git(const std::vector<std::string>& names)
 // Two passes over a spooled archive: the first refuses it as a whole, the second writes.
 class SpooledTreeWriter : public TreeWriter {
 public:
-    SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes) : folder_(folder), max_bytes_(max_bytes), root_(folder)
+    SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes, std::string top)
+        : folder_(folder), max_bytes_(max_bytes), top_(std::move(top)), root_(folder)
     {
         spool_ = Fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
         if (spool_)
@@ -148,9 +149,20 @@ private:
         throw Error(Errc::bad_input, std::string("the archive is damaged: ") + (why != nullptr ? terminal_safe(why) : "it ends early"));
     }
 
-    static std::vector<std::string> target_of(archive_entry* entry)
+    std::vector<std::string> target_of(archive_entry* entry) const
     {
-        return names_of(text(archive_entry_pathname(entry)));
+        return inside(text(archive_entry_pathname(entry)));
+    }
+
+    std::vector<std::string> inside(const std::string& path) const
+    {
+        auto names = names_of(path);
+        if (top_.empty())
+            return names;
+        if (names.empty() || names.front() != top_)
+            refuse(path, "is not in " + top_);
+        names.erase(names.begin());
+        return names;
     }
 
     static bool is_whiteout(archive_entry* entry)
@@ -165,7 +177,7 @@ private:
         const auto names = target_of(entry);
         const std::string path = join(names, "/");
         if (const char* const link = archive_entry_hardlink(entry)) {
-            if (files_.count(join(names_of(link), "/")) == 0)
+            if (files_.count(join(inside(link), "/")) == 0)
                 refuse(path, "is a hard link to something that is no file of the archive");
             files_.insert(path);
             return;
@@ -217,7 +229,7 @@ private:
         const auto mode = static_cast<mode_t>(archive_entry_perm(entry) & 0777); // no setuid, no setgid
         const timespec time{archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
         if (const char* const link = archive_entry_hardlink(entry)) {
-            const auto existing = names_of(link);
+            const auto existing = inside(link);
             if (!is_git(existing))
                 root_.hard_link(existing, names);
             return;
@@ -276,6 +288,7 @@ private:
 
     std::string folder_;
     std::uint64_t max_bytes_, fed_bytes_ = 0, file_bytes_ = 0;
+    std::string top_;
     TreeWriterRoot root_;
     Fd spool_;
     std::set<std::string> files_, links_; // of the archive so far, in the first pass
@@ -283,9 +296,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes)
+std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top)
 {
-    return std::make_unique<SpooledTreeWriter>(folder, max_bytes);
+    return std::make_unique<SpooledTreeWriter>(folder, max_bytes, std::move(top));
 }
 
 } // namespace gantry::runner

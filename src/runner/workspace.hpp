@@ -13,6 +13,9 @@
 
 namespace gantry::runner {
 
+// Called with each object's kind and name before it is created.
+using Intend = std::function<void(engine::ObjectKind, std::string)>;
+
 // The writable layer that a finished stage leaves, for those that need it.
 struct StageLayer {
     std::string stage;       // id
@@ -45,10 +48,9 @@ public:
     virtual bool sees_our_disk() const = 0;
     // Takes the snapshot; may begin before the first stage asks. Throws with cause checkout_error in mind.
     virtual awaitable<void> prepare() = 0;
-    // `intend` is called with each object's kind and name before it is created. Throws conflict "test and lint both
+    // Throws conflict "test and lint both
     // changed report.xml" when two needed stages changed one path differently.
-    virtual awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request,
-                                                            std::function<void(engine::ObjectKind, std::string)> intend) = 0;
+    virtual awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) = 0;
 };
 
 } // namespace gantry::runner

@@ -15,8 +15,6 @@ namespace gantry::runner {
 
 namespace {
 
-using Intend = std::function<void(engine::ObjectKind, std::string)>;
-
 // mount(2) takes one page of options; some of it is for upperdir and workdir.
 constexpr std::size_t k_mount_options_limit_bytes = 3900;
 

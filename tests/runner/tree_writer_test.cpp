@@ -436,3 +436,19 @@ TEST_CASE("the tar of a snapshot holds what its layers show together", "[tree_wr
     CHECK(fs::is_directory(place.root + "/empty"));
     CHECK(bytes == whole_tar(snapshot));
 }
+
+TEST_CASE("a folder of the archive stands for the tree", "[tree_writer]")
+{
+    Place place;
+    const auto below = [&](const std::string& bytes) {
+        const auto writer = make_tree_writer(place.root, k_plenty, "layer");
+        writer->feed(bytes);
+        writer->finish();
+    };
+    below(tar({{"layer/", '5'}, {"layer/src/a", '0', "a"}, {"layer/b", '1', "", "layer/src/a"}}));
+    CHECK(files_in(place.root) == Files{{"src/a", "a"}, {"b", "a"}});
+    CHECK_THROWS_WITH(below(tar({{"other/a", '0', "a"}})), ContainsSubstring("is not in layer"));
+    CHECK_THROWS_WITH(below(tar({{"layer/a", '0', "a"}, {"layer/c", '1', "", "a"}})),
+                      ContainsSubstring("is not in layer"));
+    CHECK(place.untouched());
+}

@@ -21,6 +21,9 @@ struct RunFlags {
 int run_pipeline(Context& context, const RunFlags& flags)
 {
     const auto consent = consent_of(flags.execute);
+    if (flags.execute.in_place && (flags.source.committed || !flags.source.rev.empty()))
+        throw Error(Errc::bad_input, "--in-place writes into the working tree, and --rev and --no-dirty do not run it",
+                    "leave one of them out");
     auto planning = plan_pipeline(context, flags.source,
                                   [&consent](const pipeline::Plan& plan) { return runner::check_consent(plan, consent); });
     if (!planning)
@@ -48,6 +51,7 @@ void add_run(CLI::App& app, Context& context)
     const auto flags = std::make_shared<RunFlags>();
     add_source_flags(*command, flags->source);
     add_execute_flags(*command, flags->execute);
+    command->add_flag("--in-place", flags->execute.in_place, "Write what the stages changed into this folder");
     command->footer("Examples:\n"
                     "  gantry run                              the repository around here, as it is now\n"
                     "  gantry run --stage test --matrix gcc=13 a part of it, with what it needs\n"

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "pipeline/plan.hpp"
+#include "runner/lower.hpp"
+#include "runner/saved_layers.hpp"
+#include "runner/workspace.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+// The files that pass from stage to stage within one run. Stages are named by their position in the plan.
+
+namespace gantry::runner {
+
+class StageLayers {
+public:
+    using OwnerOf = std::function<Owner(int stage)>;
+    using Which = std::function<bool(int stage)>;
+    using Failed = std::function<void(const std::string& stage, const std::string& why)>;
+
+    // `plan` outlives it.
+    StageLayers(const pipeline::Plan& plan, OwnerOf owner_of);
+
+    // The stage was opened: its writable layer, for those that need it. None where the engine has no such thing.
+    void opened(int stage, std::optional<StageLayer> layer);
+    // What a stage builds on: layers of all stages that it needs, directly or not, each after those it was stacked on.
+    // Skipped stages have none; a stage that starts clean hides those that it needs.
+    std::vector<StageLayer> stack_of(int stage) const;
+
+    // Brings back the files of `kept` stages (ids) that others build on. Throws what the engine throws.
+    awaitable<void> restore(engine::Engine& engine, const std::set<std::string>& kept,
+                            const std::map<std::string, SavedLayer>& files, Intend intend);
+    // Keeps the files of stages that passed and that stages which did not build on, so that whoever tries again need not
+    // repeat them. `failed` gets the id of each stage whose files could not be kept, and why.
+    awaitable<void> save(engine::Engine& engine, Which passed, const std::string& run_folder, Intend intend, Failed failed) const;
+    // Writes what the stages for which `which` holds changed into a folder of the user's, in the plan's order. Throws what the
+    // engine and TreeWriter throw; the stages before the one that failed are written then.
+    awaitable<void> write_back(engine::Engine& engine, asio::thread_pool& pool, Which which, const std::string& folder,
+                               Intend intend) const;
+
+private:
+    std::set<int> builds_on(int stage) const;
+    // The stages that those for which `wanted` holds build on.
+    std::set<int> below(const Which& wanted) const;
+
+    const pipeline::Plan& plan_;
+    OwnerOf owner_of_;
+    std::map<std::string, int> positions_; // by id
+    std::map<int, StageLayer> layers_;
+};
+
+} // namespace gantry::runner
