@@ -61,7 +61,8 @@ public:
 // is unique at the engine. For one container the order is
 //     create → attach → start → (read_all beside wait) → remove
 // with attach before start (or its first bytes are lost), and remove last. Every call has its own deadline inside
-// (see each) and may be cancelled; a cancelled call may or may not have had its effect.
+// (see each) and may be cancelled; a cancelled call may or may not have had its effect. A creation is seen through: once it
+// has returned, cancelled or not, the object is there or will never be, so that a removal finds it.
 //
 // Errors, wherever they are not named: unavailable (the engine is not there or went away), timed_out (no answer),
 // denied (no permission at the engine), no_space (its disk is full), internal. A step that exits non-zero is not an error.

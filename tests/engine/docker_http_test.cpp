@@ -175,6 +175,27 @@ TEST_CASE("chunked answers come together whatever the pieces", "[engine]")
     CHECK(world.daemon.connections == 1);
 }
 
+TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine]")
+{
+    asio::cancellation_signal cancel;
+    World world(after_version([&](const Asked&) {
+        cancel.emit(asio::cancellation_type::terminal);
+        return ScriptedDaemon::json(201, "{}");
+    }));
+    const auto create = [&](std::function<awaitable<void>()> creation) -> awaitable<void> {
+        co_await asio::co_spawn(co_await asio::this_coro::executor, creation(),
+                                asio::bind_cancellation_slot(cancel.slot(), use_awaitable));
+    };
+
+    ContainerSpec container;
+    container.name = container.image = "x";
+    NetworkSpec network;
+    network.name = "x";
+    world.loop.run(create([&] { return world.engine->create_container(container); }));
+    world.loop.run(create([&] { return world.engine->create_network(network); }));
+    CHECK(world.daemon.connections == 1); // none was broken off
+}
+
 TEST_CASE("a wait that the daemon breaks off is unavailable, never an exit", "[engine]")
 {
     World world(after_version([](const Asked&) {

@@ -28,7 +28,8 @@ awaitable<void> DockerEngine::create_container(const ContainerSpec& spec)
     if (!spec.platform.empty())
         request.target += "&platform=" + encode_query(spec.platform);
     request.body = dump(body);
-    co_await api_->send(std::move(request), k_create_limit);
+    auto creation = api_->send(std::move(request), k_create_limit);
+    co_await shielded(std::move(creation));
     if (spec.network == ContainerSpec::Network::endpoints && spec.endpoints.size() > 1 && !takes_all_endpoints(dialect()))
         co_await connect_further(spec);
 }

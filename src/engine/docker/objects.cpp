@@ -73,13 +73,27 @@ awaitable<void> ask(Api& api, Request request, Json& into)
     into = co_await api.json(std::move(request), k_limit);
 }
 
+awaitable<void> call(Api& api, Request request, Answer& into)
+{
+    into = co_await api.call(std::move(request), k_limit);
+}
+
+// The daemon goes on with a creation whose connection has ended, and a removal would come before it: so it is seen through.
+awaitable<Answer> create(Api& api, Request request)
+{
+    Answer answer;
+    auto creation = call(api, std::move(request), answer);
+    co_await shielded(std::move(creation));
+    co_return answer;
+}
+
 } // namespace
 
 awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
 {
     Request request("POST", "/networks/create");
     request.body = dump(network_body(spec));
-    const auto answer = co_await api_->call(std::move(request), k_limit);
+    const auto answer = co_await create(*api_, std::move(request));
     // An overlapping subnet is 403, an unknown driver 404.
     if (answer.status == 403 || answer.status == 404)
         throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
@@ -93,7 +107,7 @@ awaitable<VolumeInfo> DockerEngine::create_volume(const VolumeSpec& spec)
         throw Error(Errc::conflict, "a volume named " + spec.name + " exists already");
     Request request("POST", "/volumes/create");
     request.body = dump(volume_body(spec));
-    const auto answer = co_await api_->call(std::move(request), k_limit);
+    const auto answer = co_await create(*api_, std::move(request));
     if (answer.status == 404)
         throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
     check(answer);
