@@ -276,4 +276,13 @@ void Masker::finish(std::string& out)
     masked_before_ = false;
 }
 
+std::string mask_text(const MaskSet& set, std::string_view text)
+{
+    Masker masker(set);
+    std::string shown;
+    masker.feed(text, shown);
+    masker.finish(shown);
+    return shown;
+}
+
 } // namespace gantry::runner

@@ -58,4 +58,7 @@ private:
     bool masked_before_ = false; // the last byte that was shown is part of a "***"
 };
 
+// A text as a whole.
+std::string mask_text(const MaskSet& set, std::string_view text);
+
 } // namespace gantry::runner

@@ -257,12 +257,21 @@ void Run::Impl::report(RunEvent event)
     }
     if (event.kind == RunEvent::Kind::run_started)
         event.outputs.insert(options.details.begin(), options.details.end());
+    const bool begins = event.kind == RunEvent::Kind::run_started;
     journal(std::move(event));
+    if (begins)
+        for (const auto& name : masks.short_names())
+            warn("the secret " + name + " is so short that it is not masked in output", "give it 4 bytes or more");
 }
 
 void Run::Impl::journal(RunEvent event)
 {
     event.time = deps.clock.wall();
+    if (!masks.empty()) {
+        event.message = mask_text(masks, event.message);
+        for (auto& [name, value] : event.outputs)
+            value = mask_text(masks, value);
+    }
     try {
         deps.writer.append(event);
     } catch (...) {

@@ -95,6 +95,14 @@ TEST_CASE("a secret becomes *** and the rest stays", "[masker]")
     CHECK(masked(std::string("a\0b\xff", 4), std::string("xa\0b\xffy", 6)) == "x***y");
 }
 
+TEST_CASE("a text as a whole is masked, also at its end", "[masker]")
+{
+    const auto set = set_of({"swordfish"});
+    CHECK(mask_text(set, "a swordfish") == "a ***");
+    CHECK(mask_text(set, "a swordfis") == "a swordfis");
+    CHECK(mask_text(set, "") == "");
+}
+
 TEST_CASE("of several secrets the longest match wins", "[masker]")
 {
     const auto set = set_of({"secret", "secret-key", "key-of-all"});
