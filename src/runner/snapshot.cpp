@@ -7,6 +7,8 @@
 #include "runner/source_cache.hpp"
 #include "runner/source_layer.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <optional>
 
@@ -47,12 +49,32 @@ private:
     {
         WalkOptions walk;
         walk.root = source_.root;
-        walk.rules = source_.repository.get();
+        walk.rules = source_.rules();
+        walk.place = source_.place;
         walk.cache_folder = options_.cache_folder;
         return walk;
     }
 
-    std::string rules() const { return source_.repository ? source_.repository->rules_fingerprint() : std::string(); }
+    std::string rules() const
+    {
+        if (source_.repository)
+            return source_.repository->rules_fingerprint();
+        return source_.around ? source_.around->rules_fingerprint() + ignore_files_above() : std::string();
+    }
+
+    // The .gitignore files between the repository's root and the folder that is taken alone.
+    std::string ignore_files_above() const
+    {
+        std::string facts;
+        for (std::size_t end = 0; end != std::string::npos && end < source_.place.size();
+             end = source_.place.find('/', end + 1)) {
+            const auto path = source_.around->root() + "/" + source_.place.substr(0, end) + "/.gitignore";
+            struct stat info = {};
+            if (::lstat(path.c_str(), &info) == 0)
+                facts += fmt::format("\n{} {} {}.{}", path, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+        }
+        return facts;
+    }
 
     void add(const SourceCache::Stack& stack)
     {

@@ -36,10 +36,16 @@ std::string absolute(const std::string& folder)
     return path;
 }
 
+// In its work tree, and not that itself.
+bool is_inside(const GitRepository& repository, const std::string& folder)
+{
+    return !repository.root().empty() && folder.rfind(repository.root() + "/", 0) == 0;
+}
+
 // A folder that its repository ignores (somebody's home may be one big repository) is a source of its own.
 bool is_ignored_by(const GitRepository& repository, const std::string& folder)
 {
-    if (repository.root().empty() || folder == repository.root() || folder.compare(0, repository.root().size() + 1, repository.root() + "/") != 0)
+    if (!is_inside(repository, folder))
         return false;
     const std::string path = folder.substr(repository.root().size() + 1) + "/";
     return repository.is_ignored(path) && !repository.has_tracked_below(path);
@@ -69,6 +75,11 @@ Source open_source(const SourceOptions& options)
                         "give the repository's root, and -f for the pipeline file");
         Source folder;
         folder.root = absolute(options.folder);
+        auto around = GitRepository::find(folder.root);
+        if (around && is_inside(*around, folder.root) && !is_ignored_by(*around, folder.root)) {
+            folder.place = folder.root.substr(around->root().size() + 1) + "/";
+            folder.around = std::move(around);
+        }
         return folder;
     }
     Source source = open_source(options.folder);
@@ -218,7 +229,8 @@ Digests digests_of_tree(const Source& source, const SourceOptions& options, cons
 {
     WalkOptions walk;
     walk.root = source.root;
-    walk.rules = source.repository.get();
+    walk.rules = source.rules();
+    walk.place = source.place;
     walk.without_git = true;
     walk.cache_folder = options.cache_folder;
     const SourceTree tree = walk_source(walk, {}).tree;

@@ -14,6 +14,10 @@ struct Source {
     std::string root;   // the work tree or the folder, absolute; of a bare repository its git folder
     std::unique_ptr<GitRepository> repository; // none: a plain folder, or one that its repository ignores
     std::string commit; // full id; empty: the files as they are
+    std::unique_ptr<GitRepository> around; // of a folder that is taken alone: what this ignores is left out
+    std::string place;                     // of that folder in it, with a final slash
+    // What git ignores is left out of files as they are; null: everything is in.
+    const GitRepository* rules() const { return repository ? repository.get() : around.get(); }
 };
 Source open_source(const SourceOptions& options);
 // The same for a folder as it is. Throws not_found, or bad_input for something that is no folder.

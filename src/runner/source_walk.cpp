@@ -198,10 +198,11 @@ private:
                 return false;
         }
         const GitRepository& git = *options_.rules;
+        const std::string path = options_.place + path_;
         if (!is_folder)
-            return !git.is_tracked(path_) && git.is_ignored(path_);
-        const std::string folder = path_ + "/";
-        return !git.has_tracked_below(folder) && !git.is_tracked(path_) && git.is_ignored(folder);
+            return !git.is_tracked(path) && git.is_ignored(path);
+        const std::string folder = path + "/";
+        return !git.has_tracked_below(folder) && !git.is_tracked(path) && git.is_ignored(folder);
     }
 
     bool same_ignore_file(const Folder& folder) const

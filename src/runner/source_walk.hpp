@@ -15,6 +15,7 @@ struct WalkOptions {
     std::string root;                   // the folder to look at
     std::string below;                  // where the tree has it: "" or ".git"
     const GitRepository* rules = nullptr; // what git ignores is left out; none: everything is in
+    std::string place;                    // of the root in the repository of the rules: "", or with a final slash
     bool rules_unchanged = false;       // since the tree before: its verdicts hold where no .gitignore changed
     bool without_git = false;           // leave out the root's ".git"
     std::vector<std::string> without;   // names in the root that are left out

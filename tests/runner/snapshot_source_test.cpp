@@ -13,6 +13,7 @@ using namespace gantry::runner;
 using namespace gantry::tests;
 namespace fs = std::filesystem;
 using Paths = std::vector<std::string>;
+using Files = std::map<std::string, std::string>;
 
 TEST_CASE("facts of a repository", "[git]")
 {
@@ -151,6 +152,28 @@ TEST_CASE("the reader gives texts of the tree or of a commit, and nothing outsid
         CHECK(refused_or_absent);
     }
     CHECK_THROWS_WITH(read("out"), ContainsSubstring("leads out"));
+}
+
+TEST_CASE("a folder that is taken alone has what its repository does not ignore", "[git]")
+{
+    Scratch scratch;
+    TestRepo repo(scratch / "shop");
+    repo.write(".gitignore", "*.o\n/examples/quick/build/\n");
+    repo.write("other", "of the repository");
+    repo.write("examples/quick/a.c", "a");
+    repo.commit();
+    repo.write("examples/quick/a.o", "ignored");
+    repo.write("examples/quick/build/a", "ignored");
+    repo.write("examples/quick/build.c", "new");
+    SourceOptions options;
+    options.folder = scratch / "shop/examples/quick";
+    options.cache_folder = scratch / "cache";
+    options.alone = true;
+    CHECK(merged(take_snapshot(options)) == Files{{"a.c", "a"}, {"build.c", "new"}});
+
+    // Rules above the folder are looked at again.
+    repo.write("examples/.gitignore", "*.c\n!a.c\n");
+    CHECK(merged(take_snapshot(options)) == Files{{"a.c", "a"}});
 }
 
 TEST_CASE("hashFiles depends on the paths and contents that match, and on nothing else", "[git]")
