@@ -151,7 +151,7 @@ void Picture::end_stage(const RunEvent& event)
     summary.duration = event.duration;
     for (auto& step : stage->steps)
         summary.steps.push_back(std::move(step.told));
-    ended_.push_back(std::move(summary));
+    above_.push_back({std::move(summary), {}});
     stage->is_over = true;
     stage->steps.clear();
 }
@@ -185,12 +185,9 @@ void Picture::on_pull(const engine::PullProgress& progress)
 std::string Picture::take_finished(int columns)
 {
     std::string text;
-    for (const auto& stage : ended_)
-        text += stage_rows(style_, stage, columns);
-    for (const auto& said : said_)
-        text += fit(said, columns) + "\n";
-    ended_.clear();
-    said_.clear();
+    for (const auto& above : above_)
+        text += above.stage ? stage_rows(style_, *above.stage, columns) : fit(above.line, columns) + "\n";
+    above_.clear();
     return text;
 }
 

@@ -4,6 +4,7 @@
 #include "app/view/views.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,11 @@ private:
         Time begun{};
         bool is_over = false;
     };
+    // What goes above the picture: a stage that has ended, or else a line.
+    struct Above {
+        std::optional<runner::StageSummary> stage;
+        std::string line;
+    };
     struct Row {
         int rank; // rows of a high rank go first where there is not enough room
         std::string text;
@@ -51,7 +57,7 @@ private:
     Stage* find_stage(const std::string& id);
     Step* find_step(const std::string& stage, const std::string& step);
     void end_stage(const runner::RunEvent& event);
-    void say(const std::string& text) { said_.push_back(text); }
+    void say(const std::string& line) { above_.push_back({std::nullopt, line}); }
     void draw_stage(std::vector<Row>& rows, const Stage& stage, int columns, Time now) const;
     void draw_step(std::vector<Row>& rows, const Step& step, int columns, Time now) const;
     void draw_output(std::vector<Row>& rows, const Step& step, int columns) const;
@@ -60,8 +66,7 @@ private:
 
     Style style_;
     std::vector<Stage> stages_;
-    std::vector<runner::StageSummary> ended_; // not printed yet
-    std::vector<std::string> said_;
+    std::vector<Above> above_; // not printed yet
     std::map<std::string, engine::PullProgress> pulls_;
     std::string waits_for_;
 };

@@ -71,10 +71,11 @@ std::string stage_rows(const Style& style, const runner::StageSummary& stage, in
     bool tells = false; // a step already says what the stage would
     bool ran = false;
     for (const auto& step : stage.steps) {
-        tells |= went_wrong(step.state);
-        ran |= step.state != State::skipped && step.state != State::pending && !(step.state == State::success && step.attempt == 0);
+        ran |= step.attempt > 0;
+        tells |= step.attempt > 0 && went_wrong(step.state);
     }
-    const auto note = tells ? "" : terminal_safe(stage.message);
+    const auto said = stage.message.empty() && went_wrong(stage.state) ? verb_of(stage.state) : terminal_safe(stage.message);
+    const auto note = tells ? "" : said;
     auto text = stage_row(style, stage.state, stage.stage, note, stage.duration, columns) + "\n";
     if (ran)
         for (const auto& step : stage.steps)
