@@ -3,6 +3,7 @@
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
 #include "runner/step_runner.hpp"
+#include "runner/timers.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -81,7 +82,6 @@ struct Run::Impl {
     void prepare_step(StepIndex index);
     std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
-    void arm(int timer, Clock::time_point at);
     void keep_for_shell(StepRunner& runner);
 
     Owner owner_of(int stage) const;
@@ -105,16 +105,7 @@ struct Run::Impl {
     std::unique_ptr<Images> images;
     std::unique_ptr<Objects> objects;
     std::deque<Input> inputs;
-    struct Timer {
-        asio::cancellation_signal cancel;
-        bool disarmed = false;
-        void disarm()
-        {
-            disarmed = true;
-            cancel.emit(asio::cancellation_type::terminal);
-        }
-    };
-    std::map<int, std::shared_ptr<Timer>> timers;
+    std::unique_ptr<Timers> timers;
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
     std::optional<RunResult> result;
     std::exception_ptr fatal;           // the journal cannot be written
@@ -135,6 +126,7 @@ awaitable<RunResult> Run::Impl::execute()
     tasks = std::make_unique<TaskGroup>(executor);
     arrived = std::make_unique<Signal>(executor);
     moved = std::make_unique<Signal>(executor);
+    timers = std::make_unique<Timers>(deps.clock, *tasks, [this](int id) { post(input::TimerFired{id}); });
     objects = std::make_unique<Objects>(
         deps.engine,
         [this](engine::ObjectKind kind, const std::string& name) {
@@ -196,8 +188,7 @@ awaitable<RunResult> Run::Impl::execute()
             co_await arrived->wait();
     }
 
-    for (const auto& [id, timer] : std::map(timers))
-        timer->disarm();
+    timers->disarm_all();
     co_await tasks->join();
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
         co_await write_back();
@@ -237,11 +228,9 @@ void Run::Impl::carry_out(const Action& action)
     } else if (const auto* close = std::get_if<action::CloseStage>(&action)) {
         tasks->spawn([this, stage = close->stage]() { return close_stage(stage); });
     } else if (const auto* timer = std::get_if<action::ArmTimer>(&action)) {
-        arm(timer->timer, timer->at);
+        timers->arm(timer->timer, timer->at);
     } else if (const auto* disarm = std::get_if<action::DisarmTimer>(&action)) {
-        const auto found = timers.find(disarm->timer);
-        if (found != timers.end())
-            std::shared_ptr(found->second)->disarm();
+        timers->disarm(disarm->timer);
     } else if (const auto* told = std::get_if<action::Report>(&action)) {
         report(told->event);
     } else if (const auto* finish = std::get_if<action::Finish>(&action)) {
@@ -537,30 +526,6 @@ void Run::Impl::keep_for_shell(StepRunner& runner)
     for (const auto& [kind, name] : std::set(objects->left()))
         if (kind == engine::ObjectKind::volume)
             objects->release(kind, name);
-}
-
-void Run::Impl::arm(int id, Clock::time_point at)
-{
-    const auto old = timers.find(id);
-    if (old != timers.end())
-        std::shared_ptr(old->second)->disarm();
-    const auto timer = std::make_shared<Timer>();
-    timers[id] = timer;
-    tasks->spawn([this, id, at, timer]() -> awaitable<void> {
-        try {
-            auto sleep = deps.clock.sleep_until(at);
-            if (!timer->disarmed)
-                co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(sleep),
-                                        asio::bind_cancellation_slot(timer->cancel.slot(), use_awaitable));
-        } catch (const boost::system::system_error&) {
-            // disarmed
-        }
-        const auto found = timers.find(id);
-        if (found != timers.end() && found->second == timer)
-            timers.erase(found);
-        if (!timer->disarmed)
-            post(input::TimerFired{id});
-    });
 }
 
 Run::Run(const pipeline::Plan& plan, RunDeps deps, RunOptions options)
