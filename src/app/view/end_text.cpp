@@ -119,7 +119,10 @@ private:
             if (first_failed_->log_bytes > 0)
                 commands.emplace_back("gantry logs " + run_.id + " " + name, "all that it printed");
         }
-        commands.emplace_back("gantry rerun " + run_.id + " --failed", "try again with what passed kept");
+        const auto again = "gantry rerun " + run_.id + " --failed";
+        commands.emplace_back(again, "try again with what passed kept");
+        if (first_failed_ && first_failed_->state == State::failure && !notes_.kept_container())
+            commands.emplace_back(again + " --keep-failed", "and look inside with gantry shell");
         std::size_t width = 0;
         for (const auto& [command, why] : commands)
             width = std::max(width, command.size());
