@@ -318,13 +318,21 @@ TEST_CASE("only listed causes and exit codes are tried again", "[schedule]")
 
 TEST_CASE("a step that comes next for certain is prepared ahead", "[schedule]")
 {
-    SECTION("one, while one before it runs")
+    SECTION("two, while one before them runs")
     {
-        ScheduleDriver run(plan_of({stage("a", {}, {step("one"), step("two"), step("three")})}));
+        ScheduleDriver run(plan_of({stage("a", {}, {step("one"), step("two"), step("three"), step("four")})}));
         run.begin();
-        CHECK(run.prepares == Names{"a/two"});
-        run.ends("a/one");
         CHECK(run.prepares == Names{"a/two", "a/three"});
+        run.ends("a/one");
+        CHECK(run.prepares == Names{"a/two", "a/three", "a/four"});
+    }
+    SECTION("none behind one that has to wait")
+    {
+        ScheduleDriver run(plan_of({stage("a", {}, {step("one"), when("steps.one.state == 'success'", step("two")), step("three")})}));
+        run.begin();
+        CHECK(run.prepares.empty());
+        run.ends("a/one");
+        CHECK(run.prepares == Names{"a/three"});
     }
     SECTION("never one of several, or of finally")
     {
