@@ -35,8 +35,7 @@ TEST_CASE("a plain container has the safe defaults", "[engine]")
     CHECK(host["CapDrop"] == Json::array({"ALL"}));
     CHECK(host["SecurityOpt"] == Json::array({"no-new-privileges:true"}));
     CHECK(host["Privileged"] == false);
-    CHECK(host["LogConfig"]["Type"] == "local");
-    CHECK(host["LogConfig"]["Config"]["max-size"] == "16m");
+    CHECK(host["LogConfig"]["Type"] == "none"); // nobody reads what the engine would keep
     CHECK_FALSE(body.contains("Entrypoint"));
     CHECK_FALSE(body.contains("Cmd"));
     CHECK_FALSE(body.contains("User"));
@@ -199,7 +198,7 @@ TEST_CASE("what the image decides is left out, and what the step decides is ther
     spec.stop_signal = "SIGINT";
     spec.open_stdin = true;
     spec.tty = true;
-    spec.log_driver = "none";
+    spec.log_driver = "journald";
     HealthcheckSpec check;
     check.test = {"CMD", "true"};
     check.interval = 2s;
@@ -215,7 +214,7 @@ TEST_CASE("what the image decides is left out, and what the step decides is ther
     CHECK(body["StopSignal"] == "SIGINT");
     CHECK(body["StdinOnce"] == true);
     CHECK(body["Tty"] == true);
-    CHECK(body["HostConfig"]["LogConfig"]["Type"] == "none");
+    CHECK(body["HostConfig"]["LogConfig"]["Type"] == "journald");
     CHECK(body["Healthcheck"]["Interval"] == 2'000'000'000);
     CHECK(body["Healthcheck"]["Retries"] == 3);
 }

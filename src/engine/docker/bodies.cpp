@@ -167,14 +167,15 @@ void add_network(Json& body, Json& host, const ContainerSpec& spec, const Dialec
     add_ports(body, host, spec.ports);
 }
 
-// The default keeps the last bytes on the engine's disk, so that output can be resumed after the daemon was restarted.
+// We are attached to every stream before it begins, so what the engine would write down beside it is read by nobody. Podman's
+// attach needs a driver that writes.
 void add_log(Json& host, const ContainerSpec& spec, const Dialect& dialect)
 {
     Json log = {{"Type", spec.log_driver}, {"Config", spec.log_options}};
     if (spec.log_driver.empty() && dialect.podman)
         log = {{"Type", "k8s-file"}, {"Config", {{"max-size", "16m"}}}};
     else if (spec.log_driver.empty())
-        log = {{"Type", "local"}, {"Config", {{"max-size", "16m"}, {"max-file", "2"}, {"compress", "false"}}}};
+        log["Type"] = "none";
     host["LogConfig"] = std::move(log);
 }
 
