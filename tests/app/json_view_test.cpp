@@ -37,22 +37,25 @@ TEST_CASE("each event and each piece of output is a line of JSON on standard out
     view->begin(world.plan, "17", "header");
 
     world.tell(*view, world.event(Kind::run_started));
+    view->on_waiting("for a place");
     view->on_output({"build", "compile", 2}, Stream::err, "warning\n");
     world.tell(*view, world.ended("build", "compile", Cause::ok, std::chrono::seconds(1)));
     view->end(world.summary(), {});
 
     CHECK(world.err.text.empty());
     const auto lines = lines_of(world.out.text);
-    REQUIRE(lines.size() == 3);
+    REQUIRE(lines.size() == 4);
     CHECK(lines[0]["event"] == "run_started");
     CHECK(lines[0]["run"] == "17");
-    CHECK(lines[1]["event"] == "output");
-    CHECK(lines[1]["stage"] == "build");
-    CHECK(lines[1]["step"] == "compile");
-    CHECK(lines[1]["attempt"] == 2);
-    CHECK(lines[1]["stream"] == "err");
-    CHECK(lines[1]["text"] == "warning\n");
-    CHECK(lines[2]["state"] == "success");
+    CHECK(lines[1]["event"] == "waiting");
+    CHECK(lines[1]["message"] == "for a place");
+    CHECK(lines[2]["event"] == "output");
+    CHECK(lines[2]["stage"] == "build");
+    CHECK(lines[2]["step"] == "compile");
+    CHECK(lines[2]["attempt"] == 2);
+    CHECK(lines[2]["stream"] == "err");
+    CHECK(lines[2]["text"] == "warning\n");
+    CHECK(lines[3]["state"] == "success");
 }
 
 TEST_CASE("the pieces of a step's output joined are its bytes, also where they are not UTF-8", "[app]")

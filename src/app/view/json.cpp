@@ -65,6 +65,12 @@ public:
             tick();
     }
 
+    void on_waiting(const std::string& what) override
+    {
+        put({{"time", format_time(world_.clock.wall())}, {"event", "waiting"}, {"message", what}});
+        tick();
+    }
+
     void tick() override
     {
         out_.flush();
