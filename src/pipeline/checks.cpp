@@ -159,10 +159,10 @@ Diagnostics check(const Definition& definition, const Capabilities* capabilities
     const auto graph = make_stage_graph(definition);
     check_triggers(definition.on, out);
     check_stages(definition, graph, out);
-    check_steps(definition, out);
+    check_steps(definition, graph, out);
     check_expressions(definition, graph, out);
     if (capabilities)
-        check_capabilities(definition, *capabilities, out);
+        check_capabilities(definition, graph, *capabilities, out);
     sort_by_position(out);
     return out;
 }

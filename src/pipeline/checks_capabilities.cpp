@@ -70,7 +70,7 @@ private:
     Diagnostics& out_;
 };
 
-void check_stage(Checker& checker, const Stage& stage, std::size_t index)
+void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedStep>& steps, std::size_t index)
 {
     const auto path = fmt::format("stages[{}]", index);
     const auto of = [&](const auto& list) { return list.empty() ? stage.mark : list.front().mark; };
@@ -88,7 +88,7 @@ void check_stage(Checker& checker, const Stage& stage, std::size_t index)
         checker.feature("build", "builds are", service.build.has_value(), service.mark, service_path + ".build");
         checker.container(service.container, service_path, service.mark);
     }
-    for (const auto& placed : placed_steps(stage)) {
+    for (const auto& placed : steps) {
         const auto& step = *placed.step;
         const auto step_path = path_of(index, placed);
         checker.feature("build", "builds are", step.build.has_value(), step.build ? step.build->mark : Mark{},
@@ -101,7 +101,8 @@ void check_stage(Checker& checker, const Stage& stage, std::size_t index)
 
 } // namespace
 
-void check_capabilities(const Definition& definition, const Capabilities& capabilities, Diagnostics& out)
+void check_capabilities(const Definition& definition, const StageGraph& graph, const Capabilities& capabilities,
+                        Diagnostics& out)
 {
     Checker checker(capabilities, out);
     for (const auto& volume : definition.volumes)
@@ -110,7 +111,7 @@ void check_capabilities(const Definition& definition, const Capabilities& capabi
         checker.feature("networks", "networks are", true, network.mark, "networks." + network.name);
     checker.container(definition.defaults.container, "defaults", {});
     for (std::size_t i = 0; i < definition.stages.size(); ++i)
-        check_stage(checker, definition.stages[i], i);
+        check_stage(checker, definition.stages[i], graph.steps[i], i);
 }
 
 } // namespace gantry::pipeline

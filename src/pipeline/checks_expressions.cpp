@@ -25,18 +25,17 @@ bool takes_script(const std::vector<Text>& words, std::size_t index)
 class ExpressionChecker {
 public:
     ExpressionChecker(const Definition& definition, const StageGraph& graph, Diagnostics& out)
-        : definition_(definition), names_(definition, graph), out_(out)
+        : definition_(definition), graph_(graph), names_(definition, graph), out_(out)
     {
     }
 
     void check_all()
     {
         NameContext top;
-        top.what = "the pipeline";
-        check_env(definition_.env, top, "env", taints_.pipeline);
-        check_texts(definition_.defaults.container, top, "defaults", taints_.pipeline);
+        check_env(definition_.env, top, taints_.pipeline);
+        check_inherited(definition_.defaults.container, top, "defaults", taints_.pipeline);
         if (definition_.concurrency)
-            check_text(definition_.concurrency->group, top, [] { return std::string("concurrency.group"); });
+            check_text(definition_.concurrency->group, top, [] { return "concurrency.group"; });
         for (std::size_t i = 0; i < definition_.stages.size(); ++i)
             check_stage(i);
     }
@@ -51,13 +50,12 @@ private:
     void check_stage(std::size_t index)
     {
         const auto& stage = definition_.stages[index];
-        const auto path = fmt::format("stages[{}]", index);
         names_.enter_stage(index);
         taints_.stage.clear();
         taints_.of = &stage;
         NameContext context;
         context.stage = &stage;
-        context.what = fmt::format("stage '{}'", terminal_safe(stage.name));
+        context.stage_index = index;
         context.fallback = stage.mark;
         context.visible = NameContext::Steps::of_needed_stages;
 
@@ -66,33 +64,33 @@ private:
             early.visible = NameContext::Steps::none;
             for (const auto& [axis, values] : stage.matrix->axes)
                 for (const auto& value : values)
-                    check_text(value, early, [&, &name = axis] { return path + ".matrix." + name; });
+                    check_text(value, early, [&, &name = axis] { return ".matrix." + name; });
         }
         if (stage.condition)
-            check_condition(*stage.condition, context, path + ".if");
-        check_texts(stage.container, context, path, taints_.stage);
-        check_parts(stage, context, path);
-        for (const auto& placed : placed_steps(stage))
+            check_condition(*stage.condition, context);
+        check_inherited(stage.container, context, "", taints_.stage);
+        check_parts(stage, context);
+        for (const auto& placed : graph_.steps[index])
             check_step(index, placed);
         taints_.of = nullptr;
         taints_.stage.clear();
     }
 
-    void check_parts(const Stage& stage, const NameContext& context, const std::string& path)
+    void check_parts(const Stage& stage, const NameContext& context)
     {
         for (const auto& [label, value] : stage.runs_on)
-            check_text(value, context, [&] { return path + ".runs_on"; });
-        check_list(stage.services, context, path + ".services");
-        check_list(stage.caches, context, path + ".caches");
+            check_text(value, context, [] { return ".runs_on"; });
+        check_list(stage.services, context, ".services");
+        check_list(stage.caches, context, ".caches");
         if (stage.approval)
-            check_part(*stage.approval, context, path + ".approval");
+            check_part(*stage.approval, context, ".approval");
         if (stage.concurrency)
-            check_part(*stage.concurrency, context, path + ".concurrency");
+            check_part(*stage.concurrency, context, ".concurrency");
         if (!stage.artifacts)
             return;
         NameContext late = context;
         late.visible = NameContext::Steps::all;
-        check_part(*stage.artifacts, late, path + ".artifacts");
+        check_part(*stage.artifacts, late, ".artifacts");
     }
 
     void check_step(std::size_t stage, const PlacedStep& placed)
@@ -100,99 +98,109 @@ private:
         const auto& step = *placed.step;
         NameContext context;
         context.stage = &definition_.stages[stage];
+        context.stage_index = stage;
         context.step = &placed;
-        context.what = fmt::format("step '{}'", terminal_safe(placed.id));
         context.fallback = step.mark;
         context.visible = NameContext::Steps::earlier;
-        const auto path = path_of(stage, placed);
         note_taints(step.container.environment, taints_.step);
         if (step.condition)
-            check_condition(*step.condition, context, path + ".if");
-        check_part(step.container, context, path);
+            check_condition(*step.condition, context);
+        check_part(step.container, context, "");
         if (step.run)
-            check_script(*step.run, context, path + ".run");
-        check_words(step.container.command, context, path + ".command");
-        check_words(step.container.entrypoint, context, path + ".entrypoint");
+            check_script(*step.run, context, ".run");
+        check_words(step.container.command, context, ".command");
+        check_words(step.container.entrypoint, context, ".entrypoint");
         for (const auto& [key, value] : step.settings)
-            check_text(value, context, [&, &name = key] { return path + ".settings." + name; });
+            check_text(value, context, [&, &name = key] { return ".settings." + name; });
         if (step.build) {
-            check_part(*step.build, context, path + ".build");
+            check_part(*step.build, context, ".build");
             if (step.build->dockerfile_inline)
-                check_outsiders(*step.build->dockerfile_inline, context, path + ".build.dockerfile_inline");
+                check_outsiders(*step.build->dockerfile_inline, context, ".build.dockerfile_inline");
         }
         if (step.push)
-            check_part(*step.push, context, path + ".push");
+            check_part(*step.push, context, ".push");
         taints_.step.clear();
     }
 
     // ---- texts
 
+    // The same few expressions stand in many steps. The result is good until the next call.
+    const ParsedExpression& parse(const std::string& source) const
+    {
+        if (parsed_.size() > 1000)
+            parsed_.clear();
+        const auto [found, is_new] = parsed_.try_emplace(source);
+        if (is_new)
+            found->second = parse_expression(source);
+        return found->second;
+    }
+
     template <typename T>
-    void check_part(const T& part, const NameContext& context, const std::string& path)
+    void check_part(const T& part, const NameContext& context, std::string_view below)
     {
         TextWalker walker([&](const Text& text, const auto& self) {
-            check_text(text, context, [&] { return path + "." + self.path(); });
+            check_text(text, context, [&] { return std::string(below) + "." + self.path(); });
         });
         walker.whole(part);
     }
 
     template <typename T>
-    void check_list(const std::vector<T>& list, const NameContext& context, const std::string& path)
+    void check_list(const std::vector<T>& list, const NameContext& context, std::string_view below)
     {
         for (std::size_t i = 0; i < list.size(); ++i)
-            check_part(list[i], context, fmt::format("{}[{}]", path, i));
+            check_part(list[i], context, fmt::format("{}[{}]", below, i));
     }
 
     // A container whose variables others inherit.
-    void check_texts(const Container& container, const NameContext& context, const std::string& path,
-                     std::unordered_map<std::string, bool>& taints)
+    void check_inherited(const Container& container, const NameContext& context, std::string_view below,
+                         std::unordered_map<std::string, bool>& taints)
     {
-        check_part(container, context, path);
+        check_part(container, context, below);
         note_taints(container.environment, taints);
     }
 
-    void check_env(const EnvMap& env, const NameContext& context, const std::string& path,
-                   std::unordered_map<std::string, bool>& taints)
+    void check_env(const EnvMap& env, const NameContext& context, std::unordered_map<std::string, bool>& taints)
     {
         for (const auto& [key, value] : env)
-            check_text(value, context, [&, &name = key] { return path + "." + name; });
+            check_text(value, context, [&, &name = key] { return "env." + name; });
         note_taints(env, taints);
     }
 
-    void check_script(const Text& script, const NameContext& context, const std::string& path)
+    void check_script(const Text& script, const NameContext& context, std::string_view below)
     {
-        check_text(script, context, [&] { return path; });
-        check_outsiders(script, context, path);
+        check_text(script, context, [&] { return std::string(below); });
+        check_outsiders(script, context, below);
     }
 
-    void check_words(const std::optional<std::vector<Text>>& words, const NameContext& context, const std::string& path)
+    void check_words(const std::optional<std::vector<Text>>& words, const NameContext& context, std::string_view below)
     {
         for (std::size_t i = 0; words && i < words->size(); ++i)
             if (takes_script(*words, i))
-                check_outsiders((*words)[i], context, fmt::format("{}[{}]", path, i));
+                check_outsiders((*words)[i], context, fmt::format("{}[{}]", below, i));
     }
 
     template <typename Path>
-    void check_text(const Text& text, const NameContext& context, Path path)
+    void check_text(const Text& text, const NameContext& context, Path below)
     {
         for (const auto& part : text.parts())
             if (part.is_expression)
-                check_expression(part.text, part.mark, context, path);
+                check_expression(part.text, part.mark, context, [&] { return context.path() + below(); });
     }
 
-    void check_condition(const Text& condition, const NameContext& context, const std::string& path)
+    void check_condition(const Text& condition, const NameContext& context)
     {
         const auto found = condition_source(condition);
         if (found.error.empty())
-            check_expression(found.source, found.mark, context, [&] { return path; });
+            check_expression(found.source, found.mark, context, [&] { return context.path() + ".if"; });
         else
-            out_.push_back(error_at(found.mark.known() ? found.mark : context.fallback, "expression", found.error, path));
+            out_.push_back(error_at(found.mark.known() ? found.mark : context.fallback, "expression", found.error,
+                                   context.path() + ".if"));
     }
 
     template <typename Path>
     void check_expression(const std::string& source, Mark mark, const NameContext& context, Path path)
     {
-        const auto parsed = parse_expression(source);
+        const auto& parsed = parse(source);
         const auto place = [&](std::size_t offset) {
             return mark.known() ? mark_within(mark, source, offset) : context.fallback;
         };
@@ -226,7 +234,9 @@ private:
 
     std::vector<Reference> carried(const Text::Part& part) const
     {
-        const auto parsed = part.is_expression ? parse_expression(part.text) : ParsedExpression{};
+        if (!part.is_expression)
+            return {};
+        const auto& parsed = parse(part.text);
         return parsed.expression ? carried_by(*parsed.expression) : std::vector<Reference>();
     }
 
@@ -277,7 +287,7 @@ private:
             taints[key] = !value.is_literal() && is_tainted(value);
     }
 
-    void check_outsiders(const Text& script, const NameContext& context, const std::string& path)
+    void check_outsiders(const Text& script, const NameContext& context, std::string_view below)
     {
         for (const auto& part : script.parts())
             for (const auto& reference : carried(part))
@@ -287,13 +297,15 @@ private:
                                             "outsider-text",
                                             fmt::format("'{}' is text from outside and would become part of the script",
                                                         join(reference.path, ".")),
-                                            path, hint_for_outsiders(reference)));
+                                            context.path() + std::string(below), hint_for_outsiders(reference)));
     }
 
     const Definition& definition_;
+    const StageGraph& graph_;
     NameChecker names_;
     Diagnostics& out_;
     Taints taints_;
+    mutable std::unordered_map<std::string, ParsedExpression> parsed_;
 };
 
 } // namespace

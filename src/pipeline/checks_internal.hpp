@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,9 @@
 // The parts of check(), each in a file of its own. They append to the same list, which check() sorts.
 
 namespace gantry::pipeline {
+
+// Says where something is ("stages[0].steps[1]"); asked only when there is a problem.
+using MakePath = std::function<std::string()>;
 
 Diagnostic error_at(Mark mark, std::string code, std::string message, std::string path, std::string hint = {});
 
@@ -31,11 +35,12 @@ void check_stages(const Definition& definition, const StageGraph& graph, Diagnos
 // Expressions: syntax, names, and text from outside in scripts.
 void check_expressions(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 // What each step and service says for itself, and the volumes, networks and services that it names.
-void check_steps(const Definition& definition, Diagnostics& out);
+void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 void check_services(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
-                     const std::string& path, Mark fallback, Diagnostics& out);
+                     const MakePath& path, Mark fallback, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);
-void check_capabilities(const Definition& definition, const Capabilities& capabilities, Diagnostics& out);
+void check_capabilities(const Definition& definition, const StageGraph& graph, const Capabilities& capabilities,
+                        Diagnostics& out);
 
 } // namespace gantry::pipeline

@@ -39,10 +39,24 @@ bool is_text(const std::string& root)
 
 } // namespace
 
+std::string NameContext::what() const
+{
+    if (step)
+        return fmt::format("step '{}'", terminal_safe(step->id));
+    return stage ? fmt::format("stage '{}'", terminal_safe(stage->name)) : "the pipeline";
+}
+
+std::string NameContext::path() const
+{
+    if (step)
+        return path_of(stage_index, *step);
+    return stage ? fmt::format("stages[{}]", stage_index) : std::string();
+}
+
 NameChecker::NameChecker(const Definition& definition, const StageGraph& graph) : definition_(definition), graph_(graph)
 {
     for (std::size_t i = 0; i < definition.stages.size(); ++i)
-        for (const auto& placed : placed_steps(definition.stages[i]))
+        for (const auto& placed : graph.steps[i])
             stages_of_step_[placed.id].push_back(i);
     for (const auto& input : definition.on.inputs)
         input_names_.push_back(input.first);
@@ -51,10 +65,9 @@ NameChecker::NameChecker(const Definition& definition, const StageGraph& graph) 
 void NameChecker::enter_stage(std::size_t index)
 {
     stage_ = index;
-    steps_ = placed_steps(definition_.stages[index]);
     own_.clear();
     needed_.reset();
-    for (const auto& placed : steps_)
+    for (const auto& placed : graph_.steps[index])
         own_.emplace(placed.id, &placed);
 }
 
@@ -120,7 +133,7 @@ std::optional<NameProblem> NameChecker::problem_with_step(const Reference& refer
 {
     if (context.visible == NameContext::Steps::none)
         return problem(reference, 0, "unknown-step",
-                       fmt::format("no step has run when this part of {} is computed", context.what));
+                       fmt::format("no step has run when this part of {} is computed", context.what()));
     if (reference.path.size() < 2)
         return std::nullopt;
     constexpr std::array<std::string_view, 3> k_members = {"image", "outputs", "state"};
@@ -139,14 +152,14 @@ std::optional<NameProblem> NameChecker::problem_with_own(const Reference& refere
         return std::nullopt;
     if (!context.step)
         return problem(reference, 1, "later-step",
-                       fmt::format("step '{}' has not run when this part of {} is computed", found.id, context.what));
+                       fmt::format("step '{}' has not run when this part of {} is computed", found.id, context.what()));
     if (found.step == context.step->step)
         return problem(reference, 1, "later-step", fmt::format("step '{}' refers to itself", found.id));
     if (found.group == context.step->group)
         return problem(reference, 1, "later-step",
-                       fmt::format("step '{}' runs side by side with {}", found.id, context.what));
+                       fmt::format("step '{}' runs side by side with {}", found.id, context.what()));
     if (found.group > context.step->group)
-        return problem(reference, 1, "later-step", fmt::format("step '{}' runs only after {}", found.id, context.what));
+        return problem(reference, 1, "later-step", fmt::format("step '{}' runs only after {}", found.id, context.what()));
     return std::nullopt;
 }
 

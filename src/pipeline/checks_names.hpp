@@ -16,8 +16,12 @@ struct NameContext {
     enum class Steps { none, of_needed_stages, earlier, all };
     Steps visible = Steps::none;
     const Stage* stage = nullptr; // null: outside the stages
+    std::size_t stage_index = 0;
     const PlacedStep* step = nullptr;
-    std::string what; // "step 'unit'", for messages
+    // "step 'unit'", for messages.
+    std::string what() const;
+    // "stages[0].steps[1]", for positions.
+    std::string path() const;
     Mark fallback;    // for texts whose own place is not known
 };
 
@@ -53,7 +57,6 @@ private:
     std::unordered_map<std::string, std::vector<std::size_t>> stages_of_step_;
     std::vector<std::string> input_names_;
     std::size_t stage_ = 0;
-    std::vector<PlacedStep> steps_;
     std::unordered_map<std::string_view, const PlacedStep*> own_;
     std::optional<std::unordered_set<std::size_t>> needed_; // of stage_, transitively; made when first asked for
 };

@@ -30,7 +30,7 @@ bool has_name(const Declarations& declarations, std::string_view name)
 class ContainerChecker {
 public:
     ContainerChecker(const Definition& definition, const Stage* stage, const Container& container,
-                     const std::string& path, Mark fallback, Diagnostics& out)
+                     const MakePath& path, Mark fallback, Diagnostics& out)
         : definition_(definition), stage_(stage), container_(container), path_(path), fallback_(fallback), out_(out)
     {
     }
@@ -68,7 +68,7 @@ private:
         if (hint.empty() && std::string_view(kind) != "service")
             hint = fmt::format("declare it at the top: {}s: {{ {}: {{}} }}", kind, terminal_safe(name));
         out_.push_back(error_at(mark, code, fmt::format("there is no {} '{}'", kind, terminal_safe(name)),
-                                path_ + "." + key, std::move(hint)));
+                                path_() + "." + key, std::move(hint)));
     }
 
     void check_volume(const VolumeMount& mount)
@@ -89,7 +89,7 @@ private:
     const Definition& definition_;
     const Stage* stage_;
     const Container& container_;
-    const std::string& path_;
+    const MakePath& path_;
     Mark fallback_;
     Diagnostics& out_;
 };
@@ -118,7 +118,7 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
 } // namespace
 
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
-                     const std::string& path, Mark fallback, Diagnostics& out)
+                     const MakePath& path, Mark fallback, Diagnostics& out)
 {
     ContainerChecker(definition, stage, container, path, fallback, out).check();
 }

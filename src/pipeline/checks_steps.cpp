@@ -27,22 +27,22 @@ bool is_secret_name(const std::string& name)
 
 class StepChecker {
 public:
-    StepChecker(const Definition& definition, const Stage& stage, std::size_t stage_index, Diagnostics& out)
-        : definition_(definition), stage_(stage), stage_index_(stage_index), out_(out)
+    StepChecker(const Definition& definition, const StageGraph& graph, std::size_t stage_index, Diagnostics& out)
+        : definition_(definition), stage_(definition.stages[stage_index]), steps_(graph.steps[stage_index]),
+          stage_index_(stage_index), out_(out)
     {
     }
 
     void check_all()
     {
-        const auto steps = placed_steps(stage_);
         std::unordered_map<std::string_view, Mark> names;
-        for (const auto& placed : steps) {
+        for (const auto& placed : steps_) {
             placed_ = &placed;
             check_name(names);
             check_content();
             check_push();
             check_secrets();
-            check_container(definition_, &stage_, placed.step->container, path(), placed.step->mark, out_);
+            check_container(definition_, &stage_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
         }
     }
 
@@ -140,6 +140,7 @@ private:
 
     const Definition& definition_;
     const Stage& stage_;
+    const std::vector<PlacedStep>& steps_;
     std::size_t stage_index_;
     Diagnostics& out_;
     const PlacedStep* placed_ = nullptr;
@@ -147,16 +148,17 @@ private:
 
 } // namespace
 
-void check_steps(const Definition& definition, Diagnostics& out)
+void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out)
 {
-    check_container(definition, nullptr, definition.defaults.container, "defaults", {}, out);
+    check_container(definition, nullptr, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
         const auto& stage = definition.stages[i];
-        check_container(definition, &stage, stage.container, fmt::format("stages[{}]", i), stage.mark, out);
-        StepChecker(definition, stage, i, out).check_all();
+        check_container(definition, &stage, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
+        StepChecker(definition, graph, i, out).check_all();
         for (const auto& service : stage.services)
-            check_container(definition, &stage, service.container,
-                            fmt::format("stages[{}].services.{}", i, service.name), service.mark, out);
+            check_container(
+                definition, &stage, service.container,
+                [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
     }
 }

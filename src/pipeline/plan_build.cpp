@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace gantry::pipeline {
 
@@ -35,13 +36,14 @@ void StageBuilder::report(const TextError& error, const std::string& path, Mark 
     problems_.push_back(std::move(problem));
 }
 
-Text StageBuilder::value_of(const Text& text, const std::string& path, Mark fallback)
+template <typename Path>
+Text StageBuilder::value_of(const Text& text, Path path, Mark fallback)
 {
     std::optional<TextError> error;
     auto result = resolve_at(text, scope_, &error);
     if (!error)
         return result;
-    report(*error, path, fallback);
+    report(*error, path(), fallback);
     return quiet_ ? text : Text(); // said once, not again wherever the value goes
 }
 
@@ -50,7 +52,7 @@ void StageBuilder::put_values(T& part, const std::string& path, Mark fallback)
 {
     TextWalker walker([&](Text& text, const auto& self) {
         if (!text.is_literal())
-            text = value_of(text, path + "." + self.path(), fallback);
+            text = value_of(text, [&] { return path + "." + self.path(); }, fallback);
     });
     walker.whole(part);
     count(walker.bytes);
@@ -73,7 +75,7 @@ void StageBuilder::add_env(VariableMerge& variables, const EnvMap& env, const st
 {
     variables_ = &variables;
     for (const auto& [name, value] : env)
-        variables.set(name, value.is_literal() ? value : value_of(value, path + "." + name, fallback));
+        variables.set(name, value.is_literal() ? value : value_of(value, [&, &n = name] { return path + "." + n; }, fallback));
 }
 
 void StageBuilder::add_env_file(VariableMerge& variables, const Container& level, const std::string& file,
@@ -113,7 +115,7 @@ std::optional<Concurrency> StageBuilder::concurrency()
     scope_ = make_plan_scope(event_, nowhere, options_, &variables_);
     add_env(variables, definition_.env, "env", {});
     auto result = *definition_.concurrency;
-    result.group = value_of(result.group, "concurrency.group", result.mark);
+    result.group = value_of(result.group, [] { return std::string("concurrency.group"); }, result.mark);
     if (!result.group.is_literal() && problems_.empty())
         problems_.push_back(error_at(result.mark, "not-known-yet",
                                      fmt::format("'{}' is not known before the run", result.group.source()),
@@ -125,7 +127,7 @@ void StageBuilder::build_parts(const Stage& stage, const std::string& path, Plan
 {
     result.runs_on = stage.runs_on;
     for (auto& [label, value] : result.runs_on) {
-        value = value_of(value, path + ".runs_on", stage.mark);
+        value = value_of(value, [&] { return path + ".runs_on"; }, stage.mark);
         if (!value.is_literal() && !quiet_)
             report({fmt::format("'{}' is not known before the run", value.source()), {}, value.parts()[0].mark, 1},
                    path + ".runs_on", stage.mark);
@@ -182,12 +184,14 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     else if (!stage.container.env_file.empty())
         inherited.env_file = stage.container.env_file;
     std::unordered_set<std::string> ids;
-    for (const auto& placed : placed_steps(stage)) {
+    const auto steps = placed_steps(stage);
+    result.steps.reserve(steps.size());
+    for (const auto& placed : steps) {
         if (is_full() || !selection.has(unit.stage, placed))
             continue;
         variables_ = &of_stage_;
         quiet_ = result.skip_reason.has_value();
-        result.steps.push_back(build_step(stage, unit.stage, placed, inherited));
+        build_step(stage, unit.stage, placed, inherited, result.steps.emplace_back());
         if (!ids.insert(placed.id).second)
             problems_.push_back(error_at(placed.step->mark, "duplicate-name",
                                          fmt::format("stage '{}' has another step '{}'", terminal_safe(stage.name),
@@ -198,12 +202,11 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     return result;
 }
 
-PlanStep StageBuilder::build_step(const Stage& stage, std::size_t index, const PlacedStep& placed,
-                                  const Container& inherited)
+void StageBuilder::build_step(const Stage& stage, std::size_t index, const PlacedStep& placed,
+                              const Container& inherited, PlanStep& result)
 {
     const auto& step = *placed.step;
     const auto path = path_of(index, placed);
-    PlanStep result;
     result.id = placed.id;
     result.group = placed.group;
     result.in_finally = placed.in_finally;
@@ -221,13 +224,11 @@ PlanStep StageBuilder::build_step(const Stage& stage, std::size_t index, const P
     put_condition(step.condition, result.condition, result.skip_reason, path, step.mark);
     quiet_ = quiet_ || result.skip_reason;
     fill_step(stage, placed, result);
-    const auto condition = std::move(result.condition);
-    result.condition.reset();
+    auto condition = std::exchange(result.condition, std::nullopt);
     put_values(result, path, step.mark);
-    result.condition = condition;
+    result.condition = std::move(condition);
     count(sizeof result);
     variables_ = &of_stage_;
-    return result;
 }
 
 void StageBuilder::fill_step(const Stage& stage, const PlacedStep& placed, PlanStep& result)

@@ -24,7 +24,8 @@ public:
 
 private:
     void build_parts(const Stage& stage, const std::string& path, PlanStage& result);
-    PlanStep build_step(const Stage& stage, std::size_t index, const PlacedStep& placed, const Container& inherited);
+    void build_step(const Stage& stage, std::size_t index, const PlacedStep& placed, const Container& inherited,
+                    PlanStep& result);
     void fill_step(const Stage& stage, const PlacedStep& placed, PlanStep& result);
     void add_level(VariableMerge& variables, const Container& level, const std::string& path, Mark fallback);
     void add_env(VariableMerge& variables, const EnvMap& env, const std::string& path, Mark fallback);
@@ -35,7 +36,8 @@ private:
                        const std::string& path, Mark fallback);
     template <typename T>
     void put_values(T& part, const std::string& path, Mark fallback);
-    Text value_of(const Text& text, const std::string& path, Mark fallback);
+    template <typename Path>
+    Text value_of(const Text& text, Path path, Mark fallback);
     void report(const TextError& error, const std::string& path, Mark fallback);
     void count(std::size_t bytes);
 

@@ -90,6 +90,7 @@ private:
 std::vector<PlacedStep> placed_steps(const Stage& stage)
 {
     std::vector<PlacedStep> steps;
+    steps.reserve(stage.steps.size() + stage.finally_steps.size());
     add_groups(stage.steps, false, steps);
     add_groups(stage.finally_steps, true, steps);
     std::unordered_set<std::string_view> names;
@@ -120,8 +121,11 @@ StageGraph make_stage_graph(const Definition& definition)
 {
     StageGraph graph;
     const auto& stages = definition.stages;
-    for (std::size_t i = 0; i < stages.size(); ++i)
+    graph.steps.reserve(stages.size());
+    for (std::size_t i = 0; i < stages.size(); ++i) {
         graph.by_name.emplace(stages[i].name, i);
+        graph.steps.push_back(placed_steps(stages[i]));
+    }
     graph.needs.resize(stages.size());
     for (std::size_t i = 0; i < stages.size(); ++i) {
         if (!stages[i].needs) {

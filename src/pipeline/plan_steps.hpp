@@ -26,8 +26,9 @@ std::vector<PlacedStep> placed_steps(const Stage& stage);
 std::string path_of(std::size_t stage, const PlacedStep& placed);
 
 // Stages by name, and who needs whom by index; a stage without `needs:` needs the one above. Names that do not exist
-// are left out.
+// are left out. The definition outlives it.
 struct StageGraph {
+    std::vector<std::vector<PlacedStep>> steps; // of each stage
     std::unordered_map<std::string_view, std::size_t> by_name; // the first of a name
     std::vector<std::vector<std::size_t>> needs;
 };

@@ -19,6 +19,8 @@ public:
     template <typename T>
     void operator()(const char* name, T& member)
     {
+        if (is_nothing(member))
+            return;
         places_.push_back({name, 0});
         walk(member);
         places_.pop_back();
@@ -52,6 +54,18 @@ public:
     std::size_t bytes = 0;
 
 private:
+    // Most members of most objects are.
+    template <typename T>
+    static bool is_nothing(const T& member)
+    {
+        if constexpr (requires { member.has_value(); })
+            return !member.has_value();
+        else if constexpr (requires { member.empty(); })
+            return member.empty();
+        else
+            return std::is_arithmetic_v<T> || std::is_enum_v<T>;
+    }
+
     template <Like<Text> T>
     void walk(T& text)
     {

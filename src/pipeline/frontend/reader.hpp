@@ -11,7 +11,7 @@
 
 namespace gantry::pipeline::native {
 
-constexpr int k_max_objects = 10'000; // stages, steps and services of a pipeline
+constexpr int k_max_objects = 12'000; // stages, steps and services of a pipeline
 
 // Turns nodes into values and collects what is wrong with them. Knows where it is (for the path of a diagnostic and the
 // marks of sections); the types of types.hpp and the tables of keys use it.
