@@ -1,6 +1,7 @@
 #include "runner/step_runner.hpp"
 
 #include "base/format.hpp"
+#include "runner/hold.hpp"
 #include "runner/tar.hpp"
 
 #include <algorithm>
@@ -16,29 +17,6 @@ constexpr auto k_drain_limit = std::chrono::seconds(2);
 struct ImageFailure {
     Error error;
 };
-
-// Shells whose `read` and `exec` a held step can rely on.
-bool is_known_shell(const std::vector<std::string>& shell)
-{
-    if (shell.empty())
-        return false;
-    const auto slash = shell[0].rfind('/');
-    const auto name = slash == std::string::npos ? shell[0] : shell[0].substr(slash + 1);
-    return name == "sh" || name == "bash" || name == "ash" || name == "dash";
-}
-
-// The same command, after a line has come on standard input. The shell replaces itself, so that the step is the same process
-// with the same arguments as without; its standard input is at its end by then, as if there were none.
-void hold_back(engine::ContainerSpec& spec)
-{
-    std::vector<std::string> command{"-c", "IFS= read -r _ && unset _ && exec \"$@\"", (*spec.entrypoint)[0]};
-    command.insert(command.end(), spec.entrypoint->begin(), spec.entrypoint->end());
-    if (spec.command)
-        command.insert(command.end(), spec.command->begin(), spec.command->end());
-    spec.entrypoint = std::vector<std::string>{(*spec.entrypoint)[0]};
-    spec.command = std::move(command);
-    spec.open_stdin = true;
-}
 
 } // namespace
 
@@ -120,7 +98,7 @@ awaitable<void> StepRunner::create()
     if (const auto mount = exchange_->mount())
         context.mounts.push_back(*mount);
     auto spec = lower_step(context);
-    const bool hold = request_.hold && context.step->run && is_known_shell(context.step->shell) && spec.entrypoint;
+    const bool hold = request_.hold && can_be_held(*context.step, spec);
     if (hold)
         hold_back(spec);
 
