@@ -45,10 +45,9 @@ def measure(world, options):
                 continue
             case.row = row
             cases.append(case)
-            print(f"{row}: {case.what}, against {case.against or 'nothing'}", file=sys.stderr, flush=True)
+            print(f"{row}: {case.what}, against {case.against or 'nothing'}: ", end="", file=sys.stderr, flush=True)
             case.measure(options.pairs)
-            if case.failure:
-                print(case.failure, file=sys.stderr)
+            print(case.figure.text(case.median()) if case.our_samples else case.failure or case.skipped, file=sys.stderr)
     return cases
 
 
