@@ -179,7 +179,8 @@ private:
         options.pull = pull_policy_of(request_.flags.pull);
         options.kept = request_.kept;
         options.kept_files = request_.kept_files;
-        options.resumed = !request_.resume.empty();
+        options.attempts = request_.attempts;
+        options.resumed = request_.resumed;
         options.details = details_of(request_, info);
         return options;
     }

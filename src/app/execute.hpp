@@ -43,7 +43,9 @@ struct ExecuteRequest {
     ExecuteFlags flags;
     std::map<std::string, runner::ScheduleOptions::Kept> kept; // stages that are not run again
     std::map<std::string, runner::SavedLayer> kept_files;      // of those, where others build on them
+    std::map<std::string, std::map<std::string, int>> attempts; // of the process that `resume` goes on from
     std::string resume; // id of an interrupted run to go on with; empty: a new one
+    bool resumed = false; // its journal tells already that it started
 };
 
 // Removes what dead runs left, executes, shows it, and gives the exit code.

@@ -55,7 +55,7 @@ struct Run::Impl {
 
     Impl(const pipeline::Plan& plan_in, RunDeps deps_in, RunOptions options_in)
         : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
-          schedule(plan, ScheduleOptions{options.slots, options.kept, options.resumed}),
+          schedule(plan, ScheduleOptions{options.slots, options.kept, options.attempts, options.resumed}),
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
           stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
     {
@@ -156,6 +156,11 @@ awaitable<RunResult> Run::Impl::execute()
             event.duration = ready.pull;
             journal(event);
         });
+    if (options.resumed) {
+        RunEvent event;
+        event.kind = RunEvent::Kind::resumed;
+        journal(event);
+    }
     const std::function<bool()> cancelled = [this] { return !inputs.empty(); };
     co_await enter_group(plan.concurrency, -1, place, cancelled);
     begin_images();
@@ -461,7 +466,7 @@ void Run::Impl::prepare_step(StepIndex index)
     auto& runtime = stages[index.stage];
     if (!is_complete(plan.stages[index.stage].steps[index.step]) || runtime.ahead.contains(index.step))
         return;
-    const auto runner = make_runner(index, 1, true);
+    const auto runner = make_runner(index, schedule.attempt(index) + 1, true);
     runtime.ahead[index.step] = runner;
     tasks->spawn([runner]() { return runner->prepare(); });
 }
@@ -474,7 +479,7 @@ std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
     if (found != runtime.ahead.end()) {
         const auto runner = found->second;
         runtime.ahead.erase(found);
-        if (attempt == 1 && !runner->failed() && runner->exported() == runtime.exported)
+        if (!runner->failed() && runner->exported() == runtime.exported)
             return runner;
         runner->stop(true);
         runtime.stale.push_back(runner);

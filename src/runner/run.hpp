@@ -42,6 +42,7 @@ struct RunOptions {
     bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
     engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
     std::map<std::string, ScheduleOptions::Kept> kept;
+    std::map<std::string, std::map<std::string, int>> attempts; // ScheduleOptions::attempts
     bool resumed = false;          // goes on in the journal that another process began
     std::map<std::string, SavedLayer> kept_files; // of kept stages that others need
     std::map<std::string, std::string> details; // for run_started

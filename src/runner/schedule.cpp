@@ -16,6 +16,8 @@ Schedule::Impl::Impl(const pipeline::Plan& the_plan, ScheduleOptions the_options
     for (int i = 0; i < not_final; ++i) {
         index_of[plan_of(i).id] = i;
         at(i).steps.resize(plan_of(i).steps.size());
+        if (const auto former = options.attempts.find(plan_of(i).id); former != options.attempts.end())
+            number_on(i, former->second);
     }
     for (int i = 0; i < not_final; ++i)
         for (const auto& need : std::set(plan_of(i).needs.begin(), plan_of(i).needs.end()))
@@ -23,6 +25,13 @@ Schedule::Impl::Impl(const pipeline::Plan& the_plan, ScheduleOptions the_options
                 at(found->second).dependents.push_back(i);
                 ++at(i).needs_left;
             }
+}
+
+void Schedule::Impl::number_on(int stage, const std::map<std::string, int>& attempts)
+{
+    for (std::size_t i = 0; i < at(stage).steps.size(); ++i)
+        if (const auto last = attempts.find(plan_of(stage).steps[i].id); last != attempts.end())
+            at(stage).steps[i].attempt = last->second;
 }
 
 // ---- inputs
@@ -99,7 +108,7 @@ void Schedule::Impl::on(const input::StepEnded& ended)
     const auto& stage = at(ended.step.stage);
     const bool closed_to_it = plan_of(ended.step).in_finally ? hard || stage.finally_over : stage.halted;
     const auto& retry = plan_of(ended.step).retry;
-    if (!closed_to_it && step.attempt <= retry.max && may_retry(retry, outcome))
+    if (!closed_to_it && step.tries <= retry.max && may_retry(retry, outcome))
         return retry_later(ended.step, outcome);
     end(ended.step, state_of(outcome.cause), outcome);
     advance(ended.step.stage);
@@ -182,10 +191,12 @@ void Schedule::Impl::go_on()
 
 void Schedule::Impl::finish_if_done()
 {
-    if (finished || not_final != 0 || not_closed != 0)
+    if (finished || not_final != 0)
+        return;
+    disarm(run_timer); // what is left to remove does not count
+    if (not_closed != 0)
         return;
     finished = true;
-    disarm(run_timer);
     State state = State::success;
     Cause cause = Cause::ok;
     if (halted != StopReason::none) {

@@ -5,6 +5,7 @@
 #include "pipeline/scope.hpp"
 #include "runner/report.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -57,9 +58,12 @@ struct ScheduleOptions {
     // Stages (by id) that have ended in an earlier process or run and are kept: not run again.
     struct Kept {
         State state = State::success;
-        std::map<std::string, std::map<std::string, std::string>> outputs; // by step
+        std::map<std::string, pipeline::RuntimeFacts::Step> steps; // by id; one that is missing ended as the stage
     };
     std::map<std::string, Kept> kept;
+    // The last attempt of each step, by stage and step, that an earlier process of this run began: numbers go on behind it,
+    // so that no attempt has two logs. Retries count anew.
+    std::map<std::string, std::map<std::string, int>> attempts;
     // The run goes on where another process left it: its journal tells already that it started, and of the kept stages.
     bool resumed = false;
     // How long finally-steps of a stage may take in all after a cancel or timeout.

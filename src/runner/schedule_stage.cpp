@@ -58,18 +58,20 @@ void Schedule::Impl::keep(int index, const ScheduleOptions::Kept& kept)
     auto& stage = at(index);
     for (std::size_t i = 0; i < stage.steps.size(); ++i) {
         const auto& id = plan_of(index).steps[i].id;
-        stage.steps[i].phase = StepRun::Phase::over;
-        stage.steps[i].state = kept.state;
         auto& fact = stage.facts.steps[id];
-        fact.state = to_string(kept.state);
-        if (const auto outputs = kept.outputs.find(id); outputs != kept.outputs.end())
-            fact.outputs = outputs->second;
+        if (const auto found = kept.steps.find(id); found != kept.steps.end())
+            fact = found->second;
+        stage.steps[i].phase = StepRun::Phase::over;
+        stage.steps[i].state = parse_state(fact.state).value_or(kept.state);
+        fact.state = to_string(stage.steps[i].state);
         if (options.resumed)
             continue;
         auto& event = report(RunEvent::Kind::step_finished, {index, static_cast<int>(i)});
-        event.state = kept.state;
+        event.state = stage.steps[i].state;
+        event.allowed_failure = severity(event.state) > 0; // or its stage would not be kept
         event.message = "kept from an earlier run";
         event.outputs = fact.outputs;
+        event.image = fact.image;
     }
     stage.worst = kept.state;
     stage.message = "kept from an earlier run";

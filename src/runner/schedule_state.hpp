@@ -15,7 +15,8 @@ namespace gantry::runner {
 struct StepRun {
     enum class Phase { waiting, queued, running, backing_off, over } phase = Phase::waiting;
     State state = State::pending;
-    int attempt = 0;
+    int attempt = 0; // its number
+    int tries = 0;   // attempts in this process
     Clock::time_point started{}, last_output{};
     StopReason stop = StopReason::none; // asked to stop, because of this
     bool killed = false;                // asked to stop at once
@@ -57,6 +58,8 @@ struct Timer {
 
 struct Schedule::Impl {
     Impl(const pipeline::Plan& plan, ScheduleOptions options);
+
+    void number_on(int stage, const std::map<std::string, int>& attempts);
 
     // ---- inputs (schedule.cpp)
     void on(const input::Begin&);

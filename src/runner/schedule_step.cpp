@@ -34,10 +34,11 @@ void Schedule::Impl::start(StepIndex index)
     step.stop = StopReason::none;
     step.started = now;
     ++step.attempt;
+    ++step.tries;
     ++running;
     report(RunEvent::Kind::step_started, index).state = State::running;
     out.push_back(action::StartStep{index, step.attempt});
-    if (step.attempt == 1 && !plan_of(index).in_finally)
+    if (step.tries == 1 && !plan_of(index).in_finally)
         prepare_next(index.stage);
 }
 
@@ -116,7 +117,7 @@ void Schedule::Impl::cut_short(StepIndex index, StopReason reason)
     Outcome outcome;
     outcome.message = words_for(index, reason);
     // One that has begun is not skipped: an attempt of it failed.
-    const bool begun_before = step.attempt > 0;
+    const bool begun_before = step.tries > 0;
     const auto cause = begun_before || reason == StopReason::cancel ? cause_of(reason) : Cause::ok;
     outcome.cause = cause;
     end(index, cause == Cause::ok ? State::skipped : state_of(cause), outcome);
@@ -143,7 +144,7 @@ std::string Schedule::Impl::words_for(StepIndex index, StopReason reason) const
 void Schedule::Impl::retry_later(StepIndex index, const Outcome& outcome)
 {
     auto& step = at(index);
-    const auto delay = retry_delay(plan_of(index).retry, step.attempt);
+    const auto delay = retry_delay(plan_of(index).retry, step.tries);
     auto& event = report(RunEvent::Kind::step_retry, index);
     event.attempt = step.attempt + 1;
     event.duration = delay;

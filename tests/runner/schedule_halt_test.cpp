@@ -220,6 +220,35 @@ TEST_CASE("a step that was stopped is not tried again, and one in back-off ends"
     CHECK(run.schedule.finished());
 }
 
+TEST_CASE("after its stage's timeout a step is not tried again, its finally-steps are", "[schedule]")
+{
+    auto flaky = retried(3, step("one"));
+    flaky.retry.when = {"always"};
+    auto tidy = in_finally(retried(1, step("tidy")));
+    auto limited_stage = stage("a", {}, {flaky, tidy});
+    limited_stage.timeout = 60s;
+    SECTION("running")
+    {
+        ScheduleDriver run(plan_of({limited_stage}));
+        run.begin().pass(60s).ends("a/one", Cause::failed).ends("a/tidy", Cause::failed).ends("a/tidy");
+        CHECK(run.starts == Names{"a/one", "a/tidy", "a/tidy"});
+        CHECK(run.state("a/one") == State::timed_out);
+        CHECK(run.state("a/tidy") == State::success);
+        CHECK(run.state("a") == State::timed_out);
+    }
+    SECTION("waiting for its next attempt")
+    {
+        limited_stage.steps[0].retry.backoff = 50s;
+        ScheduleDriver run(plan_of({limited_stage}));
+        run.begin().pass(20s).ends("a/one", Cause::failed).pass(40s);
+        CHECK(run.starts == Names{"a/one", "a/tidy"});
+        CHECK(run.state("a/one") == State::timed_out);
+        CHECK(run.finished("a/one").message == "stage timeout of 1m");
+        run.ends("a/tidy");
+        CHECK(run.schedule.finished());
+    }
+}
+
 TEST_CASE("a step that waits for a slot is cancelled without having run", "[schedule]")
 {
     runner::ScheduleOptions options;
@@ -266,6 +295,31 @@ TEST_CASE("finally-steps after a cancel have a limit in all", "[schedule]")
     CHECK(run.finishes.at(0).state == State::cancelled);
 }
 
+TEST_CASE("a cancel while finally-steps run gives them the same limit, from then on", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs")), in_finally(step("more"))})}));
+
+    run.begin().ends("a/one").pass(1h).cancel().pass(299s);
+    CHECK(run.stops.empty());
+    run.pass(1s);
+    CHECK(run.stops == Names{"a/logs"});
+    run.ends("a/logs");
+
+    CHECK(run.state("a/logs") == State::timed_out);
+    CHECK(run.state("a/more") == State::cancelled);
+    CHECK(run.schedule.finished());
+}
+
+TEST_CASE("without a halt finally-steps take the time they need", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs"))})}));
+
+    run.begin().ends("a/one").pass(24h).ends("a/logs");
+
+    CHECK(run.stops.empty());
+    CHECK(run.finishes.at(0).state == State::success);
+}
+
 TEST_CASE("a cancel while only finally-steps run leaves the stage its own end", "[schedule]")
 {
     ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("logs"))})}));
@@ -298,6 +352,18 @@ TEST_CASE("a cancel when every stage is over changes nothing", "[schedule]")
     run.closes_by_itself = false;
 
     run.begin().ends("a/one").cancel().closed("a");
+
+    CHECK(run.finishes.at(0).state == State::success);
+}
+
+TEST_CASE("the run's timeout does not count what is removed after the last step", "[schedule]")
+{
+    auto plan = plan_of({stage("a", {}, {step("one")})});
+    plan.timeout = 60s;
+    ScheduleDriver run(plan);
+    run.closes_by_itself = false;
+
+    run.begin().pass(59s).ends("a/one").pass(2s).closed("a");
 
     CHECK(run.finishes.at(0).state == State::success);
 }

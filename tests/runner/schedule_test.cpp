@@ -399,7 +399,7 @@ TEST_CASE("stages that are kept from an earlier run do not run again, and their 
 {
     runner::ScheduleOptions options;
     options.kept["a"].state = State::success;
-    options.kept["a"].outputs["one"]["go"] = "yes";
+    options.kept["a"].steps["one"].outputs["go"] = "yes";
     const auto plan = plan_of({stage("a", {}, {step("one")}), when("steps['a/one'].outputs.go == 'yes'", stage("b", {"a"}, {step("x")}))});
     SECTION("in a new run, which tells of them")
     {
@@ -418,6 +418,40 @@ TEST_CASE("stages that are kept from an earlier run do not run again, and their 
         CHECK_THROWS(run.event(runner::RunEvent::Kind::run_started));
         CHECK(run.finishes.at(0).state == State::success);
     }
+}
+
+TEST_CASE("the steps of a kept stage keep their own states and images", "[schedule]")
+{
+    runner::ScheduleOptions options;
+    options.kept["a"].steps["one"] = {"busybox:1", {}, "failure"}; // allowed to, or the stage would not be kept
+    const auto plan = plan_of({stage("a", {}, {may_fail(step("one")), step("two")}),
+                               when("steps['a/one'].state == 'failure' && steps['a/one'].image == 'busybox:1'",
+                                    stage("b", {"a"}, {step("x")}))});
+    ScheduleDriver run(plan, options);
+
+    run.begin().ends("b/x");
+
+    CHECK(run.opens == Names{"b"});
+    CHECK(run.finished("a/one").state == State::failure);
+    CHECK(run.finished("a/one").allowed_failure);
+    CHECK(run.state("a/two") == State::success);
+    CHECK(run.finishes.at(0).state == State::success);
+}
+
+TEST_CASE("attempts are numbered on after those of an earlier process, and retries count anew", "[schedule]")
+{
+    runner::ScheduleOptions options;
+    options.resumed = true;
+    options.attempts["a"]["one"] = 2;
+    ScheduleDriver run(plan_of({stage("a", {}, {retried(1, step("one"))})}), options);
+
+    run.begin();
+    CHECK(run.schedule.attempt(run.index("a/one")) == 3);
+    run.ends("a/one", Cause::failed);
+    CHECK(run.schedule.attempt(run.index("a/one")) == 4);
+    run.ends("a/one", Cause::failed);
+    CHECK(run.schedule.finished());
+    CHECK(run.finished("a/one").attempt == 4);
 }
 
 TEST_CASE("what a step reports of itself is in its last event", "[schedule]")

@@ -3,7 +3,7 @@
 #include "app/execute.hpp"
 #include "app/exit_code.hpp"
 #include "base/paths.hpp"
-#include "runner/saved_layers.hpp"
+#include "runner/kept_stages.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -24,40 +24,10 @@ std::string run_folder(Context& context, const std::string& id)
     return context.store().root() + "/runs/" + id;
 }
 
-// Stages that passed, with what their steps said, so that the others can go on from there.
-std::map<std::string, runner::ScheduleOptions::Kept> passed_stages(const runner::RunSummary& summary)
-{
-    std::map<std::string, runner::ScheduleOptions::Kept> kept;
-    for (const auto& stage : summary.stages) {
-        if (stage.state != runner::State::success)
-            continue;
-        auto& one = kept[stage.stage];
-        one.state = stage.state;
-        for (const auto& step : stage.steps)
-            one.outputs[step.step] = step.outputs;
-    }
-    return kept;
-}
-
-// A stage whose files another builds on can be kept only if they were saved. In the reverse of the plan's order, which is
-// topological: a stage that has to run again is seen before those that it needs.
-void drop_without_files(ExecuteRequest& request)
-{
-    const auto& stages = request.plan.stages;
-    for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
-        if (request.kept.contains(stage->id) || stage->skip_reason)
-            continue;
-        for (const auto& need : stage->needs)
-            if (!request.kept_files.contains(need))
-                request.kept.erase(need);
-    }
-}
-
 void keep_passed(Context& context, const std::string& id, ExecuteRequest& request)
 {
-    request.kept = passed_stages(context.store().summary(id));
     request.kept_files = runner::saved_layers(run_folder(context, id));
-    drop_without_files(request);
+    request.kept = runner::kept_stages(request.plan, context.store().summary(id), request.kept_files);
 }
 
 ExecuteRequest request_of(Context& context, const std::string& id, const AgainFlags& flags)
@@ -104,7 +74,9 @@ int resume(Context& context, const AgainFlags& flags)
     }
     auto request = request_of(context, id, flags);
     keep_passed(context, id, request);
+    request.attempts = runner::attempts_of(summary);
     request.resume = id;
+    request.resumed = runner::has_begun(summary);
     return execute(context, std::move(request));
 }
 
