@@ -244,12 +244,11 @@ awaitable<StepRunner::Result> StepRunner::run()
 awaitable<void> StepRunner::finish(Result& result, const engine::ContainerExit& exit)
 {
     result.outcome = outcome_of(exit);
-    if (output_failure_) {
-        const auto error = to_error(output_failure_);
-        if (error.code() == Errc::no_space || error.code() == Errc::unavailable) {
-            result.outcome = outcome_of_error(error, Cause::internal);
-            co_return;
-        }
+    // Without all of its output a step has neither passed nor failed. We cancel the reading only where the process has left
+    // another one behind that holds its streams open.
+    if (output_failure_ && !is_cancellation(output_failure_)) {
+        result.outcome = outcome_of_error(to_error(output_failure_), Cause::internal);
+        co_return;
     }
     // A daemon that is stopped stops its containers first: such an end is not the step's own.
     const bool by_signal = exit.exit_code == 137 || exit.exit_code == 143;
