@@ -16,7 +16,9 @@ namespace gantry::test {
 // How the attempts of steps end in one simulated run, whenever they run.
 class Fate {
 public:
-    explicit Fate(std::uint64_t seed) : seed_(seed) {}
+    // `processes`: only what a process can do, not what goes wrong around it.
+    enum class Of { steps, processes };
+    explicit Fate(std::uint64_t seed, Of of = Of::steps) : seed_(seed), of_(of) {}
 
     bool opens(int stage) const { return !Random(mix(stage, -1, 0)).chance(3); }
 
@@ -30,10 +32,14 @@ public:
             outcome.exit_code = 0;
             return outcome;
         }
-        constexpr Cause causes[] = {Cause::failed,      Cause::failed,     Cause::failed,    Cause::killed_by_signal,
-                                    Cause::oom,         Cause::failed,     Cause::disk_full, Cause::image_error,
+        constexpr Cause causes[] = {Cause::failed,      Cause::failed,      Cause::failed,    Cause::killed_by_signal,
+                                    Cause::oom,         Cause::failed,      Cause::disk_full, Cause::image_error,
                                     Cause::engine_lost, Cause::config_error};
         outcome.cause = causes[random.below(10)];
+        if (of_ == Of::processes && state_of(outcome.cause) == runner::State::error) {
+            outcome.cause = Cause::config_error; // it cannot be run
+            outcome.outputs.clear();
+        }
         if (outcome.cause == Cause::failed)
             outcome.exit_code = random.chance(40) ? 75 : 1;
         return outcome;
@@ -46,7 +52,49 @@ private:
     }
 
     std::uint64_t seed_;
+    Of of_;
 };
+
+// The output that conditions of random plans read.
+inline bool says_yes(const runner::Outcome& outcome)
+{
+    const auto found = outcome.outputs.find("go");
+    return found != outcome.outputs.end() && found->second == "yes";
+}
+
+// `succeeded` and `said_yes` tell of the step that the condition reads.
+template <typename Succeeded, typename SaidYes>
+bool holds(const MeantCondition& condition, bool failed, bool in_finally, Succeeded succeeded, SaidYes said_yes)
+{
+    using Kind = MeantCondition::Kind;
+    switch (condition.kind) {
+    case Kind::none:
+    case Kind::on_branch: return in_finally || !failed;
+    case Kind::success: return !failed;
+    case Kind::failure: return failed;
+    case Kind::always: return true;
+    case Kind::off_branch: return false;
+    case Kind::output_yes: return (in_finally || !failed) && said_yes();
+    case Kind::state_success: return succeeded();
+    }
+    return false;
+}
+
+inline bool is_retried(const pipeline::Retry& retry, const runner::Outcome& outcome)
+{
+    using runner::Cause;
+    const auto cause = outcome.cause;
+    const bool ours = cause == Cause::disk_full || cause == Cause::image_error || cause == Cause::engine_lost;
+    const bool its = cause == Cause::failed || cause == Cause::killed_by_signal || cause == Cause::oom;
+    const auto says = [&](const char* word) {
+        return std::find(retry.when.begin(), retry.when.end(), word) != retry.when.end();
+    };
+    if (retry.when.empty() && retry.exit_codes.empty())
+        return ours || its;
+    return (cause != Cause::ok && says("always")) || (ours && says("infra")) || (its && says("failure")) ||
+           (cause == Cause::oom && says("oom")) || (cause == Cause::timeout && says("timeout")) ||
+           (!retry.exit_codes.empty() && outcome.exit_code == 75);
+}
 
 struct Expected {
     struct Step {
@@ -80,7 +128,6 @@ public:
 
 private:
     using State = runner::State;
-    using Kind = MeantCondition::Kind;
 
     static void make_worse(State& state, State other)
     {
@@ -96,7 +143,7 @@ private:
         const bool needs_passed =
             std::all_of(stage.needs.begin(), stage.needs.end(), [&](const std::string& need) { return passed_[need]; });
         const auto& condition = plan_.stage_conditions[static_cast<std::size_t>(index)];
-        if (!stage.skip_reason && holds(condition, !needs_passed, false)) {
+        if (!stage.skip_reason && condition_holds(condition, !needs_passed, false)) {
             result.opened = true;
             result.state = State::success;
             if (fate_.opens(index))
@@ -105,7 +152,8 @@ private:
                 result.state = State::error;
         }
         const bool allowed = stage.allow_failure && result.state == State::failure;
-        passed_[stage.id] = result.state == State::success || allowed || (result.state == State::skipped && needs_passed);
+        passed_[stage.id] =
+            result.state == State::success || allowed || (result.state == State::skipped && needs_passed);
         for (std::size_t i = 0; i < stage.steps.size(); ++i)
             states_[stage.id + "/" + stage.steps[i].id] = result.steps[i].state;
         expected_.stages.push_back(std::move(result));
@@ -122,7 +170,7 @@ private:
                 failed_before = failed;
             const auto& condition = plan_.step_conditions[static_cast<std::size_t>(index)][i];
             auto& expected = result.steps[i];
-            if (!step.skip_reason && holds(condition, failed_before, step.in_finally))
+            if (!step.skip_reason && condition_holds(condition, failed_before, step.in_finally))
                 run_step(index, static_cast<int>(i), expected);
             states_[stage.id + "/" + step.id] = expected.state;
             if (expected.state == State::error || (expected.state == State::failure && !step.allow_failure)) {
@@ -140,38 +188,15 @@ private:
             outcome = fate_.of(stage, index, ++expected.attempts);
         while (expected.attempts <= step.retry.max && is_retried(step.retry, outcome));
         expected.state = state_of(outcome.cause);
-        outputs_[plan_.plan.stages[static_cast<std::size_t>(stage)].id + "/" + step.id] = outcome.outputs["go"];
+        outcomes_[plan_.plan.stages[static_cast<std::size_t>(stage)].id + "/" + step.id] = outcome;
     }
 
-    static bool is_retried(const pipeline::Retry& retry, const runner::Outcome& outcome)
-    {
-        using runner::Cause;
-        const auto cause = outcome.cause;
-        const bool ours = cause == Cause::disk_full || cause == Cause::image_error || cause == Cause::engine_lost;
-        const bool its = cause == Cause::failed || cause == Cause::killed_by_signal || cause == Cause::oom;
-        const auto says = [&](const char* word) {
-            return std::find(retry.when.begin(), retry.when.end(), word) != retry.when.end();
-        };
-        if (retry.when.empty() && retry.exit_codes.empty())
-            return ours || its;
-        return (cause != Cause::ok && says("always")) || (ours && says("infra")) || (its && says("failure")) ||
-               (cause == Cause::oom && says("oom")) || (!retry.exit_codes.empty() && outcome.exit_code == 75);
-    }
-
-    bool holds(const MeantCondition& condition, bool failed, bool in_finally)
+    bool condition_holds(const MeantCondition& condition, bool failed, bool in_finally)
     {
         const auto step = condition.stage + "/" + condition.step;
-        switch (condition.kind) {
-        case Kind::none: return in_finally || !failed;
-        case Kind::success: return !failed;
-        case Kind::failure: return failed;
-        case Kind::always: return true;
-        case Kind::on_branch: return in_finally || !failed;
-        case Kind::off_branch: return false;
-        case Kind::output_yes: return (in_finally || !failed) && outputs_[step] == "yes";
-        case Kind::state_success: return states_[step] == State::success;
-        }
-        return false;
+        return holds(
+            condition, failed, in_finally, [&] { return states_[step] == State::success; },
+            [&] { return says_yes(outcomes_[step]); });
     }
 
     const RandomPlan& plan_;
@@ -179,7 +204,7 @@ private:
     Expected expected_;
     std::map<std::string, bool> passed_;
     std::map<std::string, State> states_;
-    std::map<std::string, std::string> outputs_;
+    std::map<std::string, runner::Outcome> outcomes_;
 };
 
 } // namespace gantry::test

@@ -2,18 +2,18 @@
 
 #include "runner/schedule.hpp"
 #include "runner/simulator_oracle.hpp"
-#include "support/random_plan.hpp"
+#include "runner/simulator_rules.hpp"
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <queue>
-#include <set>
-#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
-// A shell around a Schedule in virtual time: answers late, in any order, sometimes after the fact, and cancels. It checks
-// with every action what must hold at any time.
+// A shell around a Schedule in virtual time: answers late, in any order, sometimes after the fact; it cancels, and its
+// process dies and another one goes on. Rules checks each action, and after each input that none is missing.
 
 namespace gantry::test {
 
@@ -25,40 +25,20 @@ public:
     void run();
 
     // Facts about a run that has ended.
-    bool cancelled = false;         // before the last stage was final
-    bool run_timed_out = false;     // the same
-    bool anything_expired = false;  // any timeout
-    int attempts = 0;               // steps started
-    std::uint64_t fingerprint = 0;  // of all actions, in their order
-    const runner::Schedule& schedule() const { return schedule_; }
-
-    struct StepFacts {
-        int attempts = 0;
-        bool running = false;
-        int ends = 0; // step_finished
-        runner::RunEvent end;
-        int stops = 0;
-        bool killed = false;
-        runner::Outcome last;
-    };
-    struct StageFacts {
-        enum class Life { unopened, opening, open, closing, closed } life = Life::unopened;
-        int ends = 0; // stage_finished
-        runner::RunEvent end;
-        bool opened_before_halt = false;
-        std::vector<StepFacts> steps;
-    };
-    const std::vector<StageFacts>& stages() const { return stages_; }
+    const RunFacts& facts() const { return facts_; }
     const runner::action::Finish& finish() const { return *finish_; }
+    int attempts = 0; // steps started
+    int crashes = 0;
+    std::uint64_t fingerprint = 0; // of all actions, in their order
 
 private:
     using Nanoseconds = std::chrono::nanoseconds;
     struct Pending {
-        Clock::time_point at;
+        TimePoint at;
         std::uint64_t order; // random: equal times come in any order
         runner::Input input;
-        int timer = 0;       // TimerFired of this one
-        int generation = 0;  // StepEnded: of which plan for its end
+        int timer = 0;      // TimerFired of this one
+        int generation = 0; // StepEnded: of which plan for its end; StepStarted: of which attempt
     };
     struct Later {
         bool operator()(const Pending& a, const Pending& b) const
@@ -67,6 +47,10 @@ private:
         }
     };
 
+    void begin_process(runner::ScheduleOptions options);
+    void crash();
+    bool is_due(const Pending& pending);
+    void learn(const runner::Input& input);
     void feed(const Pending& pending);
     void carry_out(const runner::Action& action);
     void open(int stage);
@@ -74,31 +58,31 @@ private:
     void stop(const runner::action::StopStep& stop);
     void close(int stage);
     void record(const runner::RunEvent& event);
+    void record_end(runner::StepIndex step, const runner::RunEvent& event);
+    void record_end(int stage, const runner::RunEvent& event);
+    void settle_kept();
     void check_end() const;
 
     void later(runner::Input input, Nanoseconds delay, int timer = 0, int generation = 0);
-    void require(bool holds, const char* what) const;
     Nanoseconds milliseconds(int most) { return std::chrono::milliseconds(random_.below(most + 1)); }
     void note(std::uint64_t value) { fingerprint = (fingerprint ^ value) * 0x100000001b3; }
     const pipeline::PlanStage& plan_of(int stage) const { return plan_.plan.stages[static_cast<std::size_t>(stage)]; }
-    StageFacts& at(int stage) { return stages_[static_cast<std::size_t>(stage)]; }
+    StageFacts& at(int stage) { return facts_.stages[static_cast<std::size_t>(stage)]; }
     StepFacts& at(runner::StepIndex step) { return at(step.stage).steps[static_cast<std::size_t>(step.step)]; }
-    bool is_final(int stage) const { return stages_[static_cast<std::size_t>(stage)].ends > 0; }
+    runner::StepIndex index_of(const runner::RunEvent& event) const;
 
     const RandomPlan& plan_;
     Fate fate_;
     Random random_;
-    runner::Schedule schedule_;
-    int slots_ = 1;
-    Clock::time_point now_{std::chrono::hours(1)};
+    runner::ScheduleOptions options_;
+    std::unique_ptr<runner::Schedule> schedule_;
+    RunFacts facts_;
+    Rules rules_;
+    TimePoint now_{std::chrono::hours(1)};
+    int crash_after_ = -1; // inputs; < 0: never
     std::priority_queue<Pending, std::vector<Pending>, Later> pending_;
-    std::map<int, Clock::time_point> timers_;
+    std::map<int, TimePoint> timers_;
     std::map<runner::StepIndex, int> generation_; // of the planned end of a step
-    std::vector<StageFacts> stages_;
-    std::map<std::string, int> stage_by_id_;
-    int running_ = 0;
-    int cancels_ = 0;
-    bool hard_ = false;
     std::optional<runner::action::Finish> finish_;
 };
 
