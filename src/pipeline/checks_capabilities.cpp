@@ -17,7 +17,8 @@ public:
     {
         if (std::string_view(name) == "marks")
             return;
-        if (!(member == T{}))
+        static const T unset{};
+        if (!(member == unset))
             keys.insert(name);
     }
 
