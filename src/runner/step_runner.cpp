@@ -12,6 +12,7 @@ namespace {
 
 // How long output may still come after the main process has ended: a process that it left behind can hold a stream open.
 constexpr auto k_drain_limit = std::chrono::seconds(2);
+constexpr auto k_pause_between_kills = std::chrono::seconds(5);
 
 // Told apart from other errors because its cause is the image's, whichever side failed.
 struct ImageFailure {
@@ -333,11 +334,19 @@ awaitable<void> StepRunner::stop_process()
         auto sleep = parts_.clock.sleep_for(grace_);
         co_await first_of(std::move(wait), std::move(sleep));
     }
-    if (ended_)
-        co_return;
-    try {
-        co_await parts_.engine.kill_container(name_, "SIGKILL");
-    } catch (const Error&) {
+    // A call that fails must not let a step outlive its run.
+    while (!ended_) {
+        try {
+            co_await parts_.engine.kill_container(name_, "SIGKILL");
+        } catch (const Error&) {
+        }
+        auto until_ended = [this]() -> awaitable<void> {
+            while (!ended_)
+                co_await stop_changed_->wait();
+        };
+        auto wait = until_ended();
+        auto sleep = parts_.clock.sleep_for(k_pause_between_kills);
+        co_await first_of(std::move(wait), std::move(sleep));
     }
 }
 

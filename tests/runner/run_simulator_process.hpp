@@ -60,6 +60,8 @@ public:
             intended.insert(event.object);
     }
 
+    void on_output(const runner::StepKey&, engine::Stream, std::string_view bytes) override { printed += bytes.size(); }
+
     template <typename T> void spawn(awaitable<T> task)
     {
         asio::co_spawn(asio::any_io_executor(executor_), std::move(task), [this](std::exception_ptr error, T value) {
@@ -113,6 +115,7 @@ public:
 
     std::vector<runner::RunEvent> events;
     std::set<std::string> intended;
+    std::size_t printed = 0; // bytes, by steps
     std::optional<Clock::time_point> cancelled_at;
     bool hard = false;
     std::optional<runner::RunResult> result;

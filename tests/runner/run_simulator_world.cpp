@@ -112,6 +112,15 @@ const pipeline::PlanStep& RunWorld::step_of(const std::string& stage, const std:
     throw std::runtime_error("the plan has no step " + stage + "/" + step);
 }
 
+// By a timeout or a cancel.
+bool RunWorld::is_stopped_some_time(const std::string& stage, const std::string& step) const
+{
+    const auto& stages = plan_.plan.stages;
+    const auto found = std::find_if(stages.begin(), stages.end(), [&](const auto& one) { return one.id == stage; });
+    return step_of(stage, step).timeout || found->timeout || plan_.plan.timeout ||
+           (!scenario_.cancels.empty() && scenario_.crash_after.empty());
+}
+
 // What a step's process does is decided by the seed, the step, and how many times it was tried in this process.
 engine::FakeBehaviour RunWorld::behave(const engine::ContainerSpec& spec)
 {
@@ -129,6 +138,7 @@ engine::FakeBehaviour RunWorld::behave(const engine::ContainerSpec& spec)
     behaviour.waits_for_stdin = spec.open_stdin;
     behaviour.runs_for = std::chrono::milliseconds(random.below(random.chance(10) ? 15'000 : 2500));
     behaviour.ignores_signals = random.chance(15);
+    behaviour.never_ends = random.chance(8) && is_stopped_some_time(stage, step);
     behaviour.stops_within = std::chrono::milliseconds(random.below(3000));
     behaviour.output = "out of " + key + "\n";
     if (random.chance(50))

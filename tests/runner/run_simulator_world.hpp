@@ -65,6 +65,7 @@ public:
 private:
     void script_engine();
     void fail_calls(const engine::FakeCall& call);
+    bool is_stopped_some_time(const std::string& stage, const std::string& step) const;
     engine::FakeBehaviour behave(const engine::ContainerSpec& spec);
     void play_outside(Process& process);
     bool drive_to_end(Process& process, int handlers);

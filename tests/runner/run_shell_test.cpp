@@ -1,0 +1,135 @@
+// The shell of a run where it once went wrong: scenarios that run_simulator.cpp found.
+#include "base/scratch.hpp"
+#include "runner/kept_stages.hpp"
+#include "runner/run_simulator_process.hpp"
+#include "support/catch.hpp"
+#include "support/manual_clock.hpp"
+#include "support/plan_builder.hpp"
+#include "support/run_to_end.hpp"
+
+#include <algorithm>
+
+using namespace gantry;
+using namespace gantry::test;
+using runner::Cause;
+using runner::State;
+using Kind = runner::RunEvent::Kind;
+
+namespace {
+
+struct Fixture {
+    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) {}
+    Process& begin(std::unique_ptr<runner::RunWriter> writer, runner::RunOptions options = {})
+    {
+        id = writer->id();
+        options.instance = store->instance();
+        processes.push_back(
+            std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1));
+        processes.back()->spawn(processes.back()->run().execute());
+        return *processes.back();
+    }
+    Process& begin() { return begin(store->create_run(plan, {})); }
+    void finish(Process& process)
+    {
+        drive(loop, clock, [&process] { return process.has_ended(); });
+        process.die();
+    }
+
+    const pipeline::Plan plan;
+    const Scratch folder;
+    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
+    asio::io_context loop;
+    ManualClock clock;
+    engine::FakeEngine engine{loop.get_executor(), clock};
+    std::vector<std::unique_ptr<Process>> processes;
+    std::string id;
+};
+
+} // namespace
+
+TEST_CASE("a step whose output cannot be read to its end has neither passed nor failed", "[run_shell]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_call([](const engine::FakeCall& call) {
+        if (call.operation == "read_all")
+            throw Error(Errc::timed_out, "no answer");
+    });
+
+    fixture.finish(fixture.begin());
+
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.stages.at(0).steps.at(0).state == State::error);
+    CHECK(summary.state == State::error);
+    CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a step that is killed is killed again when the call fails", "[run_shell]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "here";
+        behaviour.never_ends = true;
+        return behaviour;
+    });
+    int kills = 0;
+    fixture.engine.on_call([&kills](const engine::FakeCall& call) {
+        if (call.operation == "kill_container" && ++kills < 4)
+            throw Error(Errc::timed_out, "no answer");
+    });
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
+    process.cancel(false, fixture.clock.now());
+    fixture.finish(process);
+
+    CHECK(kills == 4);
+    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec& spec) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "attempt " + spec.labels.at("gantry.attempt");
+        behaviour.never_ends = spec.labels.at("gantry.attempt") == "1";
+        return behaviour;
+    });
+    auto& first = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&first] { return first.printed > 0; });
+    first.die();
+
+    const auto former = fixture.store->summary(fixture.id);
+    CHECK(former.interrupted);
+    run_to_end(fixture.loop, fixture.clock,
+               runner::remove_leftovers(fixture.engine, fixture.store->instance(), fixture.id));
+    runner::RunOptions options;
+    options.attempts = runner::attempts_of(former);
+    options.resumed = runner::has_begun(former);
+    auto& second = fixture.begin(fixture.store->reopen_run(fixture.id), options);
+    fixture.finish(second);
+
+    CHECK(second.events.at(0).kind == Kind::resumed);
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.state == State::success);
+    CHECK(summary.stages.at(0).steps.at(0).attempt == 2);
+    CHECK(fixture.store->read_log(fixture.id, {"a", "one", 1}, 0, 100) == "attempt 1");
+    CHECK(fixture.store->read_log(fixture.id, {"a", "one", 2}, 0, 100) == "attempt 2");
+    CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a run whose process died before it had begun, begins", "[run_shell]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.id = fixture.store->create_run(fixture.plan, {})->id();
+
+    runner::RunOptions options;
+    options.resumed = runner::has_begun(fixture.store->summary(fixture.id));
+    fixture.finish(fixture.begin(fixture.store->reopen_run(fixture.id), options));
+
+    const auto events = fixture.store->events(fixture.id);
+    CHECK(std::count_if(events.begin(), events.end(),
+                        [](const auto& event) { return event.kind == Kind::run_started; }) == 1);
+    CHECK(fixture.store->summary(fixture.id).state == State::success);
+}
