@@ -311,7 +311,7 @@ void StepRunner::stop(bool hard)
         return;
     }
     if (!std::exchange(stopping_, true)) {
-        std::function<awaitable<void>()> body = [this]() { return stop_process(); };
+        std::function<awaitable<void>()> body = [self = shared_from_this()]() { return self->stop_process(); };
         parts_.background.spawn(body);
     }
 }

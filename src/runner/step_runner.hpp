@@ -20,7 +20,8 @@ namespace gantry::runner {
 //
 // prepare() may run ahead, while an earlier step still runs: a container that can be held is then started already and waits for
 // one line on its standard input, so that run() costs no start. stop() may be called at any time, also twice.
-class StepRunner {
+// Made by make_shared: what stops its process may still be unwinding when its owner lets go of it.
+class StepRunner : public std::enable_shared_from_this<StepRunner> {
 public:
     struct Parts {
         engine::Engine& engine;
