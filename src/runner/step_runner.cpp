@@ -156,6 +156,11 @@ awaitable<void> StepRunner::drain()
     } catch (...) {
         output_failure_ = std::current_exception();
     }
+    // What it prints from now on would be lost, and step and engine may wait for ever to be read.
+    if (output_failure_ && !ended_) {
+        attachment_.reset();
+        co_await kill();
+    }
     reading_ = false;
     drained_->notify_all();
 }
@@ -336,10 +341,7 @@ awaitable<void> StepRunner::stop_process()
     }
     // A call that fails must not let a step outlive its run.
     while (!ended_) {
-        try {
-            co_await parts_.engine.kill_container(name_, "SIGKILL");
-        } catch (const Error&) {
-        }
+        co_await kill();
         auto until_ended = [this]() -> awaitable<void> {
             while (!ended_)
                 co_await stop_changed_->wait();
@@ -347,6 +349,15 @@ awaitable<void> StepRunner::stop_process()
         auto wait = until_ended();
         auto sleep = parts_.clock.sleep_for(k_pause_between_kills);
         co_await first_of(std::move(wait), std::move(sleep));
+    }
+}
+
+awaitable<void> StepRunner::kill()
+{
+    try {
+        co_await parts_.engine.kill_container(name_, "SIGKILL");
+    } catch (const std::exception&) {
+        // Of no matter: an engine that does not answer ends the step through follow(), which may also cancel this.
     }
 }
 

@@ -77,6 +77,7 @@ private:
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();
     awaitable<void> stop_process();
+    awaitable<void> kill();
     awaitable<void> guarded(std::function<awaitable<void>()> phase);
     awaitable<void> finish(Result& result, const engine::ContainerExit& exit);
     Outcome outcome_of(const engine::ContainerExit& exit) const;
