@@ -40,7 +40,8 @@ nlohmann::json read_index(const std::string& run_folder)
 std::map<std::string, SavedLayer> saved_layers(const std::string& run_folder)
 {
     std::map<std::string, SavedLayer> saved;
-    for (const auto& [stage, entry] : read_index(run_folder).items()) {
+    const auto index = read_index(run_folder);
+    for (const auto& [stage, entry] : index.items()) {
         SavedLayer one;
         one.file = run_folder + "/layers/" + entry.value("file", "");
         one.below = entry.value("below", std::vector<std::string>());
