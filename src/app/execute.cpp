@@ -152,6 +152,7 @@ private:
         options.source = request_.snapshot;
         options.cache_folder = request_.snapshot.cache_folder;
         options.instance = context_.store().instance();
+        options.run = writer_->id();
         return runner::make_workspaces(engine, context_.pool(), context_.log(), options);
     }
 

@@ -273,7 +273,7 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
     const auto nonce = random_hex(8);
     Owner owner;
     owner.instance = options.instance;
-    owner.run = "probe-" + nonce;
+    owner.run = options.run.empty() ? "probe-" + nonce : options.run;
     const auto folder = options.cache_folder + "/engines/probe-" + nonce;
     std::filesystem::create_directories(folder);
     write_file_atomic(folder + "/nonce", nonce, 0644);

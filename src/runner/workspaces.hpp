@@ -14,6 +14,7 @@ struct WorkspacesOptions {
     SourceOptions source;
     std::string cache_folder; // where the verdict about each engine is kept
     std::string instance;
+    std::string run; // that what the probe makes belongs to, so that whoever cleans up after the run finds it; may be empty
 };
 
 // How an engine gets our files, in the order that is tried.
