@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 namespace gantry::app {
@@ -24,6 +25,8 @@ namespace gantry::app {
 namespace {
 
 constexpr auto k_redraw_interval = std::chrono::milliseconds(100);
+constexpr auto k_time_for_the_engine = std::chrono::seconds(3);
+constexpr auto k_look_again = std::chrono::milliseconds(100);
 const char* const k_consents[] = {"privileged", "host-paths", "devices", "host-namespaces", "security-opt", "all"};
 
 std::string plural(int count, const std::string& noun)
@@ -275,6 +278,40 @@ runner::Consent consent_of(const ExecuteFlags& flags)
     return consent;
 }
 
+namespace {
+
+// The names of what a run was about to make and does not say that it has removed.
+std::set<std::string> announced_by(const std::vector<runner::RunEvent>& events)
+{
+    std::set<std::string> names;
+    for (const auto& event : events)
+        if (event.kind == runner::RunEvent::Kind::intent)
+            names.insert(event.object);
+        else if (event.kind == runner::RunEvent::Kind::removed)
+            names.erase(event.object);
+    return names;
+}
+
+// The engine goes on with what it was asked for by a process that has just died: what is missing may still come.
+awaitable<int> remove_all_of(Context& context, const std::string& run)
+{
+    const auto events = context.store().events(run);
+    const auto until = (events.empty() ? system_clock().wall() : events.back().time) + k_time_for_the_engine;
+    auto awaited = announced_by(events);
+    int count = 0;
+    for (;;) {
+        const auto removed = co_await runner::remove_leftovers(context.engine(), context.store().instance(), run);
+        count += static_cast<int>(removed.size());
+        for (const auto& name : removed)
+            awaited.erase(name);
+        if (awaited.empty() || system_clock().wall() >= until)
+            co_return count;
+        co_await system_clock().sleep_for(k_look_again);
+    }
+}
+
+} // namespace
+
 awaitable<void> reap(Context& context)
 {
     auto& store = context.store();
@@ -293,7 +330,7 @@ awaitable<void> reap(Context& context)
         } catch (const Error&) {
             continue;
         }
-        const auto removed = co_await runner::remove_leftovers(context.engine(), store.instance(), id);
+        const auto removed = co_await remove_all_of(context, id);
         if (removed > 0)
             context.err("gantry: removed " + plural(removed, "leftover") + " of run " + id +
                         ", whose process died; go on with it: gantry resume " + id + "\n");

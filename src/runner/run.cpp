@@ -550,7 +550,7 @@ void Run::cancel(const std::string& by, bool hard)
     impl_->cancel(by, hard);
 }
 
-awaitable<int> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run)
+awaitable<std::set<std::string>> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run)
 {
     const engine::Labels labels{{"gantry.instance", instance}, {"gantry.run", run}};
     const auto objects = co_await engine.list(labels);
@@ -561,7 +561,10 @@ awaitable<int> remove_leftovers(engine::Engine& engine, const std::string& insta
                 removals.spawn([&engine, kind, name = object.name]() { return engine.remove(kind, name); });
         co_await removals.join();
     }
-    co_return static_cast<int>(objects.size());
+    std::set<std::string> names;
+    for (const auto& object : objects)
+        names.insert(object.name);
+    co_return names;
 }
 
 } // namespace gantry::runner

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,7 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// Removes all that carries this instance's label and the run's. For runs whose process died. Returns how many.
-awaitable<int> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run);
+// Removes all that carries this instance's label and the run's. For runs whose process died. Returns the names.
+awaitable<std::set<std::string>> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run);
 
 } // namespace gantry::runner
