@@ -1,0 +1,85 @@
+"""`kill -9` of gantry at any moment: the next command leaves nothing in the engine, and the run can go on or is final."""
+
+import signal
+
+import e2e
+
+PIPELINE = f"""
+defaults: {{ image: {e2e.IMAGE} }}
+stages:
+  - name: make
+    steps:
+      - {{ name: one, run: echo one > file && echo made }}
+      - {{ name: two, run: cat file }}
+      - {{ name: three, run: cat file }}
+  - name: check
+    steps:
+      - parallel:
+          - {{ name: left, run: cat file }}
+          - {{ name: right, run: cat file }}
+"""
+MOMENTS = 20
+
+
+class Crashes(e2e.Case):
+    def length_of_a_run(self):
+        """In events."""
+        live = self.start(self.folder(PIPELINE))
+        self.assertEqual(live.end(), 0)
+        return len(live.events)
+
+    def kill_behind(self, number):
+        """Kills a run behind its event of that number; it may be at its end by then."""
+        live = self.start(self.folder(PIPELINE))
+        for _ in range(number):
+            live.next()
+        live.signal(signal.SIGKILL)
+        live.end()
+
+    def test_kill_9_at_twenty_moments_leaves_nothing_and_the_run_can_go_on(self):
+        length = self.length_of_a_run()
+        for moment in range(MOMENTS):
+            number = moment * length // MOMENTS
+            with self.subTest(f"behind event {number} of {length}"):
+                before = len(self.runs())
+                self.kill_behind(number)
+                runs = self.runs()  # any command cleans up
+                self.assert_nothing_left()
+                if len(runs) == before:
+                    continue  # it had not begun
+                if runs[0]["state"] == "interrupted":
+                    self.gantry("resume", runs[0]["id"])
+                    self.assert_nothing_left()
+                self.assertEqual(self.show()["state"], "success")
+                self.assertEqual(self.logs("check/left"), b"one\n")
+
+    def test_kill_9_of_the_first_run_ever_leaves_nothing(self):
+        """Which finds out first what the engine can do."""
+        for number in range(2, 8):
+            with self.subTest(f"behind event {number}"):
+                self.environment["XDG_CACHE_HOME"] = f"{self.home}/cache{number}"
+                self.kill_behind(number)
+                self.runs()
+                self.assert_nothing_left()
+
+    def test_a_run_that_was_cut_off_is_shown_as_interrupted_until_it_goes_on(self):
+        live = self.start(self.folder(f"""
+            image: {e2e.IMAGE}
+            steps:
+              - {{ name: first, run: echo first }}
+              - {{ name: waits, run: 'echo ready; [ -e go ] || exec sleep 1000' }}
+        """))
+        live.until("output", text="ready")
+        live.signal(signal.SIGKILL)
+        live.end()
+        self.assertNotEqual(self.left(), [])
+        self.assertEqual([(run["id"], run["state"]) for run in self.runs()], [("1", "interrupted")])
+        self.assert_nothing_left()
+        e2e.write(f"{self.home}/project/go", "")
+        self.gantry("resume", "1")
+        self.assertEqual([(run["id"], run["state"]) for run in self.runs()], [("1", "success")])
+        self.assertIn(b"has ended", self.gantry("resume", "1", expect=2).stderr)
+
+
+if __name__ == "__main__":
+    e2e.main()

@@ -1,0 +1,162 @@
+"""Who runs gantry and where its engine is: a user of the group docker, an engine over TCP, one on another host."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import unittest
+
+import e2e
+
+USER, GROUP = 12345, 12346  # nobody's; the group of the engine's socket
+
+# Two stages that hand on files, an output, a folder of a user's own.
+PIPELINE = f"""
+defaults: {{ image: {e2e.IMAGE} }}
+stages:
+  - name: build
+    steps:
+      - name: compile
+        run: |
+          cat src/words | tr a-z A-Z > loud
+          mkdir -p out && chmod 700 out && echo private > out/file
+          echo count=$(wc -w < loud) >> $CI_OUTPUT
+  - name: test
+    steps:
+      - {{ name: unit, run: 'test "$(cat loud)" = "THE CAT" && cat out/file && echo ${{{{ steps.compile.outputs.count }}}}' }}
+      - {{ name: fails, allow_failure: true, run: 'rm loud; false' }}
+"""
+FILES = {"src/words": "the cat\n"}
+
+
+class Proxy:
+    """Listens where it is told and hands every connection on to the engine."""
+
+    def __init__(self, listener, host):
+        self.listener, self.host, self.ends = listener, host, [listener]
+        listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @classmethod
+    def tcp(cls):
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        return cls(listener, f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+
+    @classmethod
+    def unix(cls, path, group):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        os.chown(path, 0, group)
+        os.chmod(path, 0o660)
+        return cls(listener, f"unix://{path}")
+
+    def close(self):
+        for end in self.ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed by its other end
+            end.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return  # closed
+            engine = e2e.ENGINE.open()
+            self.ends += [client, engine]
+            for source, target in ((client, engine), (engine, client)):
+                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _pump(source, target):
+        try:
+            while piece := source.recv(1 << 16):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other end has gone
+
+
+class Reach(e2e.Case):
+    def assert_works(self):
+        folder = self.folder(PIPELINE, FILES)
+        before = e2e.tree(folder)
+        self.gantry("run", folder)
+        self.assertEqual(self.logs("unit"), b"private\n2\n")
+        self.assertEqual(e2e.tree(folder), before)
+        self.assert_nothing_left()
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root can be somebody else")
+class OtherUser(Reach):
+    """Somebody who is in the group of the engine's socket, and nothing more."""
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.home, 0o755)
+        self.proxy = Proxy.unix(os.path.join(self.home, "docker.sock"), GROUP)
+        self.addCleanup(self.proxy.close)
+        self.environment["DOCKER_HOST"] = self.proxy.host
+        self.binary = shutil.copy(e2e.GANTRY, self.home)  # the build may lie where only root gets to
+        os.chown(self.home, USER, USER)
+
+    def folder(self, *arguments, **options):
+        path = super().folder(*arguments, **options)
+        for top, _, files in os.walk(path):
+            for entry in [top, *(os.path.join(top, name) for name in files)]:
+                os.chown(entry, USER, USER)
+        return path
+
+    def command(self, arguments):
+        return self.as_user(self.binary, *arguments)
+
+    @staticmethod
+    def as_user(*command):
+        return ["setpriv", f"--reuid={USER}", f"--regid={USER}", f"--groups={GROUP}", *command]
+
+    def test_a_user_of_the_group_runs_pipelines_and_owns_all_files_that_come_of_it(self):
+        self.assert_works()
+        self.gantry("run", self.folder(PIPELINE.replace("allow_failure: true, ", ""), FILES), expect=1)  # keeps what passed
+        self.gantry("rerun", "--failed", "latest", expect=1)
+        foreign = [name for name, (_, user, group, *_) in e2e.tree(self.home).items()
+                   if (user, group) != (USER, USER) and name not in ("docker.sock", "gantry")]
+        self.assertEqual(foreign, [])
+        subprocess.run(self.as_user("rm", "-r", f"{self.home}/state", f"{self.home}/cache"), check=True)
+
+    def test_a_user_who_is_not_in_the_group_is_told_what_to_do(self):
+        os.chown(os.path.join(self.home, "docker.sock"), 0, 0)
+        failed = self.gantry("run", self.folder(PIPELINE, FILES), expect=3)
+        self.assertIn(b"permission denied", failed.stderr)
+        self.assertIn(b"usermod -aG docker", failed.stderr)
+
+
+class OverTcp(Reach):
+    def setUp(self):
+        super().setUp()
+        self.proxy = Proxy.tcp()
+        self.addCleanup(self.proxy.close)
+        self.environment["DOCKER_HOST"] = self.proxy.host
+
+    def test_an_engine_is_used_over_tcp(self):
+        self.assert_works()
+
+    def test_the_command_line_names_the_engine_before_the_environment_does(self):
+        self.environment["DOCKER_HOST"] = "tcp://127.0.0.1:1"
+        self.gantry("run", "--engine-host", self.proxy.host, self.folder(PIPELINE, FILES))
+
+
+@unittest.skipIf(os.geteuid() != 0 or not shutil.which("unshare"), "only root can hide its files from the engine")
+class OnAnotherHost(OverTcp):
+    """An engine that sees none of our files: they lie on a disk that only gantry's own mount namespace has."""
+
+    def command(self, arguments):
+        hide = f'mkdir -p "{self.home}/cache" && mount -t tmpfs none "{self.home}/cache" && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", hide, "sh", e2e.GANTRY, *arguments]
+
+
+if __name__ == "__main__":
+    e2e.main()

@@ -1,0 +1,126 @@
+"""Secrets stay out of everything that is shown or stored; a failed step can be looked into as it was."""
+
+import base64
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+import urllib.parse
+
+import e2e
+
+SECRET = 'pa$$w0rd/with+signs "and" spaces'
+KEY = "line one of a key\nline two of a key\n"
+
+
+def forms(secret):
+    """What nobody may find: the secret itself, as base64 wherever it begins, in a URL and in JSON."""
+    found = {secret, urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret),
+             json.dumps(secret)[1:-1]}
+    for shift in range(3):
+        # Only the characters that depend on nothing before or behind it.
+        whole = base64.b64encode(b"\0" * shift + secret.encode()).decode()
+        found.add(whole[(shift * 8 + 5) // 6:(shift + len(secret.encode())) * 8 // 6])
+    return [form.encode() for form in found]
+
+
+class Secrets(e2e.Case):
+    def setUp(self):
+        super().setUp()
+        self.file = os.path.join(self.home, "secrets")
+        e2e.write(self.file, f"TOKEN={SECRET}\n", 0o600)
+
+    def assert_hidden(self, *texts):
+        stored = [os.path.join(top, name) for top, _, names in os.walk(self.state) for name in names]
+        self.assertTrue(stored)
+        for form in forms(SECRET) + [line.encode() for line in KEY.splitlines()]:
+            for text in texts:
+                self.assertNotIn(form, text)
+            for path in stored:
+                with open(path, "rb") as file:
+                    self.assertNotIn(form, file.read(), path)
+
+    def test_a_secret_is_found_nowhere_in_any_form(self):
+        folder = self.folder(f"""
+            image: {e2e.IMAGE}
+            steps:
+              - name: leaks
+                secrets: {{ TOKEN: TOKEN, KEY: KEY }}
+                secret_files: {{ /run/secrets/token: TOKEN }}
+                run: |
+                  echo "$TOKEN"; echo "$TOKEN" >&2; cat /run/secrets/token; echo "$KEY"
+                  for before in "" x xy; do printf %s "$before$TOKEN" | base64 -w0; echo; done
+                  printf %s "$TOKEN" | cut -c1-7 | tr -d '\\n'; printf %s "$TOKEN" | cut -c8-
+                  cat urls
+                  echo "said=$TOKEN" >> $CI_OUTPUT
+                  echo "summary of $TOKEN" >> $CI_STEP_SUMMARY
+                  test "$(cat /run/secrets/token)" = "$TOKEN"
+                  exit 5
+              - {{ name: innocent, if: "${{{{ always() }}}}", run: 'test -z "${{TOKEN:-}}" && test ! -e /run/secrets/token' }}
+        """, {"urls": f"https://example.org/?q={urllib.parse.quote(SECRET)}\n{json.dumps([SECRET])}\n"})
+        junit = os.path.join(self.home, "state", "junit.xml")
+        os.makedirs(os.path.dirname(junit))
+        done = self.gantry("run", "--secret-file", self.file, "--report-junit", junit, folder, expect=1,
+                           env={"GANTRY_SECRET_KEY": KEY})
+        shown = self.gantry("show").stdout + self.gantry("show", "--json").stdout + self.gantry("logs", "latest").stdout
+        self.assert_hidden(done.stdout, done.stderr, shown)
+        self.assertIn(b"***", done.stdout)
+        self.assertEqual(e2e.steps_of(self.show())["main/leaks"]["exit_code"], 5)
+
+    def test_a_secret_that_nobody_gives_is_named(self):
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, secrets: [TOKEN, OTHER], run: 'true' }}]\n")
+        refused = self.gantry("run", "--secret-file", self.file, folder, expect=2)
+        self.assertIn(b"OTHER", refused.stderr)
+        self.assertNotIn(b"TOKEN", refused.stderr)
+
+
+class Shell(e2e.Case):
+    """`gantry run --keep-failed`, then `gantry shell`."""
+
+    def setUp(self):
+        super().setUp()
+        self.gantry("run", "--keep-failed", self.folder(f"""
+            image: {e2e.IMAGE}
+            steps:
+              - name: unit
+                env: {{ COLOUR: blue }}
+                working_dir: /tmp
+                run: echo written > /workspace/file; echo inside > /root/note; exit 6
+        """), expect=1)
+        self.kept = self.left()
+
+    def tearDown(self):
+        self.assertEqual(self.left(), self.kept, "the shell leaves what it found")
+        self.engine.remove_all(instance=self.instance())
+
+    def test_a_shell_sees_the_failed_step_as_it_was(self):
+        self.assertTrue(any(name.startswith("container") for name in self.kept))
+        typed = b"cat /workspace/file /root/note; echo $COLOUR; pwd; exit 7\n"
+        done = self.gantry("shell", "latest", "unit", input=typed, expect=7)
+        self.assertEqual(done.stdout, b"written\ninside\nblue\n/tmp\n")
+
+    def test_a_command_runs_instead_of_the_shell(self):
+        self.assertEqual(self.gantry("shell", "latest", "unit", "cat", "/root/note").stdout, b"inside\n")
+
+    def test_a_terminal_is_handed_on(self):
+        primary, secondary = pty.openpty()
+        process = subprocess.Popen([e2e.GANTRY, "shell", "latest", "unit"], env=self.environment, stdin=secondary,
+                                   stdout=secondary, stderr=secondary, start_new_session=True)
+        os.close(secondary)
+        os.write(primary, b"tty; echo $((40 + 2)); exit 8\n")
+        seen, deadline = b"", time.monotonic() + e2e.LIMIT
+        while select.select([primary], [], [], max(0, deadline - time.monotonic()))[0]:
+            try:
+                seen += os.read(primary, 4096)
+            except OSError:
+                break  # the other end is closed
+        os.close(primary)
+        self.assertEqual(process.wait(timeout=e2e.LIMIT), 8, seen)
+        self.assertIn(b"/dev/", seen)
+        self.assertIn(b"42", seen)
+
+
+if __name__ == "__main__":
+    e2e.main()
