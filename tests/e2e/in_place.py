@@ -1,0 +1,58 @@
+"""What a run may do to the user's folder, and who may write where in a workspace."""
+
+import os
+
+import e2e
+
+
+class InPlace(e2e.Case):
+    PIPELINE = f"""
+        defaults: {{ image: {e2e.IMAGE} }}
+        stages:
+          - name: build
+            steps: [{{ name: make, run: "echo made > out/a; rm old; echo new >> kept; mkdir -p .git; echo evil > .git/config; ln -s /etc/passwd link" }}]
+          - name: fail
+            steps: [{{ name: report, run: "echo report > report; exit 1" }}]
+    """
+
+    def test_without_being_asked_nothing_is_written(self):
+        folder = self.folder(self.PIPELINE, {"old": "old", "kept": "kept\n", "out/b": "b"})
+        before = e2e.tree(folder)
+        self.gantry("run", folder, expect=1)
+        self.assertEqual(e2e.tree(folder), before)
+
+    def test_in_place_brings_back_what_the_stages_changed(self):
+        folder = self.folder(self.PIPELINE, {"old": "old", "kept": "kept\n", "out/b": "b"})
+        self.gantry("run", "--in-place", folder, expect=1)
+        self.assertEqual(sorted(e2e.tree(folder)), [".gantry.yml", "kept", "link", "out", "out/a", "out/b", "report"])
+        with open(os.path.join(folder, "kept"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "kept\nnew\n")
+        self.assertEqual(os.readlink(os.path.join(folder, "link")), "/etc/passwd")
+        for path, (_, uid, gid, _, _) in e2e.tree(folder).items():
+            self.assertEqual((uid, gid), (os.getuid(), os.getgid()), path)
+
+    def test_a_cancelled_run_leaves_the_folder_as_it_was(self):
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: half, run: 'echo half > file; echo go; sleep 1000' }}]")
+        before = e2e.tree(folder)
+        live = self.start("--in-place", folder)
+        live.until("output", text="go")
+        live.signal(2)
+        self.assertEqual(live.end(), 130)
+        self.assertEqual(e2e.tree(folder), before)
+
+    def test_in_place_and_a_commit_do_not_go_together(self):
+        folder = self.folder(self.PIPELINE)
+        self.assertIn(b"--in-place", self.gantry("run", "--in-place", "--no-dirty", folder, expect=2).stderr)
+
+    def test_a_step_that_is_not_root_may_write_to_the_workspace(self):
+        shown = self.run_pipeline(f"""
+            image: {e2e.IMAGE}
+            user: "1234:5678"
+            steps:
+              - {{ name: write, run: "echo $(id -u) > mine; mkdir dir; echo a=$(cat mine) >> $CI_OUTPUT" }}
+        """)
+        self.assertEqual(e2e.steps_of(shown)["main/write"]["outputs"], {"a": "1234"})
+
+
+if __name__ == "__main__":
+    e2e.main()
