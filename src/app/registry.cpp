@@ -24,11 +24,22 @@ std::unique_ptr<engine::Engine> make_fake_engine(Context& context)
 }
 
 const std::array k_commands{
-    CommandRow{"run", add_run},         CommandRow{"check", add_check},   CommandRow{"plan", add_plan},
-    CommandRow{"graph", add_graph},     CommandRow{"schema", add_schema}, CommandRow{"ps", add_ps},
-    CommandRow{"show", add_show},       CommandRow{"logs", add_logs},     CommandRow{"cancel", add_cancel},
-    CommandRow{"rerun", add_rerun},     CommandRow{"resume", add_resume}, CommandRow{"shell", add_shell},
-    CommandRow{"secret", add_secret},   CommandRow{"doctor", add_doctor}, CommandRow{"completion", add_completion},
+    CommandRow{"run", add_run},
+    CommandRow{"check", add_check},
+    CommandRow{"plan", add_plan},
+    CommandRow{"graph", add_graph},
+    CommandRow{"schema", add_schema},
+    CommandRow{"ps", add_ps},
+    CommandRow{"show", add_show},
+    CommandRow{"logs", add_logs},
+    CommandRow{"cancel", add_cancel},
+    CommandRow{"rerun", add_rerun},
+    CommandRow{"resume", add_resume},
+    CommandRow{"shell", add_shell},
+    CommandRow{"rm", add_rm},
+    CommandRow{"secret", add_secret},
+    CommandRow{"doctor", add_doctor},
+    CommandRow{"completion", add_completion},
     CommandRow{"version", add_version},
 };
 

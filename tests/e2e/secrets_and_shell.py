@@ -93,7 +93,9 @@ class Shell(e2e.Case):
 
     def tearDown(self):
         self.assertEqual(self.left(), self.kept, "the shell leaves what it found")
-        self.engine.remove_all(instance=self.instance())
+        self.gantry("rm", "latest")
+        self.assert_nothing_left()
+        self.assertEqual(self.runs(), [])
 
     def test_a_shell_sees_the_failed_step_as_it_was(self):
         self.assertTrue(any(name.startswith("container") for name in self.kept))

@@ -19,6 +19,7 @@ void add_plan(CLI::App& app, Context& context);
 void add_ps(CLI::App& app, Context& context);
 void add_rerun(CLI::App& app, Context& context);
 void add_resume(CLI::App& app, Context& context);
+void add_rm(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_schema(CLI::App& app, Context& context);
 void add_secret(CLI::App& app, Context& context);

@@ -1,0 +1,52 @@
+#include "app/commands/commands.hpp"
+
+#include "app/context.hpp"
+#include "app/exit_code.hpp"
+#include "runner/run.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace gantry::app {
+
+namespace {
+
+awaitable<void> remove_objects(Context& context, const std::string& id)
+{
+    const auto made_by = context.store().meta(id).engine_endpoint;
+    const auto info = co_await context.engine().probe();
+    if (info.endpoint != made_by)
+        throw Error(Errc::conflict,
+                    "run " + id + " was made on the engine at " + made_by + ", which may have something of it",
+                    "gantry rm " + id + " --engine-host " + made_by);
+    co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
+}
+
+int remove_runs(Context& context, const std::vector<std::string>& runs)
+{
+    for (const auto& run : runs) {
+        const auto id = context.store().resolve_id(run);
+        if (context.store().is_alive(id))
+            throw Error(Errc::conflict, "run " + id + " goes on", "gantry cancel " + id);
+        context.run([&context, &id] { return remove_objects(context, id); });
+        context.store().remove_run(id);
+    }
+    return k_exit_ok;
+}
+
+} // namespace
+
+void add_rm(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("rm", "Remove runs: journal, logs, and containers that --keep-failed kept");
+    const auto runs = std::make_shared<std::vector<std::string>>();
+    command->add_option("RUN", *runs, "Ids, or latest")->type_name("")->required();
+    command->footer("Examples:\n"
+                    "  gantry rm 17\n"
+                    "  gantry rm 3 4 5");
+    command->callback(
+        [&context, runs] { context.action = [runs](Context& inner) { return remove_runs(inner, *runs); }; });
+}
+
+} // namespace gantry::app
