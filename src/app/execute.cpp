@@ -296,7 +296,9 @@ std::set<std::string> announced_by(const std::vector<runner::RunEvent>& events)
 awaitable<int> remove_all_of(Context& context, const std::string& run)
 {
     const auto events = context.store().events(run);
-    const auto until = (events.empty() ? system_clock().wall() : events.back().time) + k_time_for_the_engine;
+    const auto now = system_clock().wall();
+    // The clock may have been set back since.
+    const auto until = (events.empty() ? now : std::min(events.back().time, now)) + k_time_for_the_engine;
     auto awaited = announced_by(events);
     int count = 0;
     for (;;) {
