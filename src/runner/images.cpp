@@ -42,8 +42,7 @@ awaitable<Images::Ready> Images::get(const std::string& image, const std::string
 {
     begin(image, platform, policy);
     const auto entry = entries_[image + '\n' + platform];
-    while (!entry->ready && !entry->failure)
-        co_await entry->done.wait();
+    co_await entry->done.wait_until([&entry] { return entry->ready || entry->failure; });
     if (entry->failure)
         std::rethrow_exception(entry->failure);
     co_return *entry->ready;

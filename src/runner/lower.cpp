@@ -149,6 +149,11 @@ std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stag
     return image;
 }
 
+std::string group_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::RuntimeFacts& facts)
+{
+    return computed(stage.concurrency->group, "concurrency.group", make_scope(plan.event, stage, &facts));
+}
+
 engine::ContainerSpec lower_step(const StepContext& context)
 {
     refuse_obstacles(context);

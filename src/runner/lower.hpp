@@ -65,6 +65,9 @@ struct StepContext {
 std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::PlanStep& step,
                      const pipeline::RuntimeFacts& facts);
 
+// The name of a stage's concurrency group; the stage has one. Throws as image_of().
+std::string group_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::RuntimeFacts& facts);
+
 // Throws bad_input: an expression fails, a secret is missing, or consent is (with the flag that gives it, as the hint).
 engine::ContainerSpec lower_step(const StepContext& context);
 

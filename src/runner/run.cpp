@@ -74,7 +74,7 @@ struct Run::Impl {
     // ---- carrying out
 
     void begin_images();
-    awaitable<void> enter_group(const std::optional<pipeline::Concurrency>& concurrency, int stage,
+    awaitable<void> enter_group(const pipeline::Concurrency& concurrency, std::string group, int stage,
                                 ConcurrencyGroups::Place& place, const std::function<bool()>& given_up);
     awaitable<void> open_stage(int stage);
     awaitable<void> close_stage(int stage);
@@ -127,22 +127,16 @@ awaitable<RunResult> Run::Impl::execute()
     arrived = std::make_unique<Signal>(executor);
     moved = std::make_unique<Signal>(executor);
     timers = std::make_unique<Timers>(deps.clock, *tasks, [this](int id) { post(input::TimerFired{id}); });
-    objects = std::make_unique<Objects>(
-        deps.engine,
-        [this](engine::ObjectKind kind, const std::string& name) {
+    const auto tell = [this](RunEvent::Kind what) -> Objects::Tell {
+        return [this, what](engine::ObjectKind kind, const std::string& name) {
             RunEvent event;
-            event.kind = RunEvent::Kind::intent;
+            event.kind = what;
             event.object_kind = to_string(kind);
             event.object = name;
             journal(event);
-        },
-        [this](engine::ObjectKind kind, const std::string& name) {
-            RunEvent event;
-            event.kind = RunEvent::Kind::removed;
-            event.object_kind = to_string(kind);
-            event.object = name;
-            journal(event);
-        });
+        };
+    };
+    objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *tasks,
         [this](const engine::PullProgress& progress) {
@@ -161,8 +155,10 @@ awaitable<RunResult> Run::Impl::execute()
         event.kind = RunEvent::Kind::resumed;
         journal(event);
     }
-    const std::function<bool()> cancelled = [this] { return !inputs.empty(); };
-    co_await enter_group(plan.concurrency, -1, place, cancelled);
+    if (plan.concurrency) {
+        const std::function<bool()> cancelled = [this] { return !inputs.empty(); };
+        co_await enter_group(*plan.concurrency, plan.concurrency->group.literal(), -1, place, cancelled);
+    }
     begin_images();
     // The snapshot and the probe of the engine's disk do not wait for the first stage.
     std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
@@ -350,16 +346,16 @@ awaitable<void> Run::Impl::write_back()
 }
 
 // Returns with a place in the group, or without one when given_up() says that none is wanted any more.
-awaitable<void> Run::Impl::enter_group(const std::optional<pipeline::Concurrency>& concurrency, int stage,
+awaitable<void> Run::Impl::enter_group(const pipeline::Concurrency& concurrency, std::string group, int stage,
                                        ConcurrencyGroups::Place& place_out, const std::function<bool()>& given_up)
 {
-    if (!concurrency || !deps.groups)
+    if (!deps.groups)
         co_return;
     ConcurrencyGroups::Request request;
     request.scope = options.scope;
-    request.group = concurrency->group.literal();
-    request.limit = concurrency->limit;
-    request.cancel_in_progress = concurrency->cancel_in_progress;
+    request.group = std::move(group);
+    request.limit = concurrency.limit;
+    request.cancel_in_progress = concurrency.cancel_in_progress;
     request.run = deps.writer.id();
     request.stage = stage;
     const auto tell = [this](const std::string& what) {
@@ -371,11 +367,8 @@ awaitable<void> Run::Impl::enter_group(const std::optional<pipeline::Concurrency
              (runs.empty() ? "" : ", which run " + runs + " has"));
     };
     const auto enter = [&]() -> awaitable<void> { place_out = co_await deps.groups->enter(request, waiting); };
-    const auto until_given_up = [&]() -> awaitable<void> {
-        while (!given_up())
-            co_await (stage < 0 ? *arrived : *moved).wait();
-    };
-    co_await first_of(enter(), until_given_up());
+    auto& news = stage < 0 ? *arrived : *moved;
+    co_await first_of(enter(), news.wait_until(given_up));
     tell("");
 }
 
@@ -387,8 +380,11 @@ awaitable<void> Run::Impl::open_stage(int stage)
     request.stage = &plan.stages[stage];
     request.owner = owner_of(stage);
     try {
-        const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
-        co_await enter_group(plan.stages[stage].concurrency, stage, runtime.place, halted);
+        if (const auto& concurrency = request.stage->concurrency) {
+            const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
+            auto group = group_of(plan, *request.stage, schedule.facts(stage));
+            co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
+        }
         request.stack = layers.stack_of(stage);
         co_await runtime.host->open(request);
         layers.opened(stage, runtime.host->layer());

@@ -61,8 +61,7 @@ awaitable<void> StepRunner::guarded(std::function<awaitable<void>()> phase)
 awaitable<void> StepRunner::prepare()
 {
     if (std::exchange(preparing_, true)) {
-        while (!prepared_)
-            co_await prepared_changed_->wait();
+        co_await prepared_changed_->wait_until([this] { return prepared_; });
         co_return;
     }
     std::function<awaitable<void>()> body = [this]() { return create(); };
@@ -177,19 +176,12 @@ awaitable<engine::ContainerExit> StepRunner::follow()
     }
     ended_ = true;
     stop_changed_->notify_all();
-    if (!failure && reading_) {
-        auto until_drained = [this]() -> awaitable<void> {
-            while (reading_)
-                co_await drained_->wait();
-        };
-        auto wait = until_drained();
-        auto sleep = parts_.clock.sleep_for(k_drain_limit);
-        co_await first_of(std::move(wait), std::move(sleep));
-    }
+    const std::function<bool()> is_drained = [this] { return !reading_; };
+    if (!failure && reading_)
+        co_await until(*drained_, is_drained, k_drain_limit);
     if (reading_)
         cancel_.emit(asio::cancellation_type::terminal); // the reader
-    while (reading_)
-        co_await drained_->wait();
+    co_await drained_->wait_until(is_drained);
     if (failure)
         std::rethrow_exception(failure);
     co_return exit;
@@ -321,6 +313,14 @@ void StepRunner::stop(bool hard)
     }
 }
 
+// Until `holds` does, but not longer than `limit`.
+awaitable<void> StepRunner::until(Signal& changed, const std::function<bool()>& holds, std::chrono::nanoseconds limit)
+{
+    auto wait = changed.wait_until(holds);
+    auto sleep = parts_.clock.sleep_for(limit);
+    co_await first_of(std::move(wait), std::move(sleep));
+}
+
 awaitable<void> StepRunner::stop_process()
 {
     killed_by_us_ = true;
@@ -331,24 +331,14 @@ awaitable<void> StepRunner::stop_process()
         } catch (const Error&) {
             // An engine that does not answer ends the step through follow(); a bad signal name, through the kill below.
         }
-        auto until_ended = [this]() -> awaitable<void> {
-            while (!ended_ && !hard_)
-                co_await stop_changed_->wait();
-        };
-        auto wait = until_ended();
-        auto sleep = parts_.clock.sleep_for(grace_);
-        co_await first_of(std::move(wait), std::move(sleep));
+        const std::function<bool()> has_to_end = [this] { return ended_ || hard_; };
+        co_await until(*stop_changed_, has_to_end, grace_);
     }
     // A call that fails must not let a step outlive its run.
     while (!ended_) {
         co_await kill();
-        auto until_ended = [this]() -> awaitable<void> {
-            while (!ended_)
-                co_await stop_changed_->wait();
-        };
-        auto wait = until_ended();
-        auto sleep = parts_.clock.sleep_for(k_pause_between_kills);
-        co_await first_of(std::move(wait), std::move(sleep));
+        const std::function<bool()> has_ended = [this] { return ended_; };
+        co_await until(*stop_changed_, has_ended, k_pause_between_kills);
     }
 }
 

@@ -76,6 +76,7 @@ private:
     awaitable<void> begin();
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();
+    awaitable<void> until(Signal& changed, const std::function<bool()>& holds, std::chrono::nanoseconds limit);
     awaitable<void> stop_process();
     awaitable<void> kill();
     awaitable<void> guarded(std::function<awaitable<void>()> phase);

@@ -89,8 +89,7 @@ public:
         if (!changed_)
             changed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
         if (std::exchange(preparing_, true)) {
-            while (!prepared_)
-                co_await changed_->wait();
+            co_await changed_->wait_until([this] { return prepared_; });
         } else {
             try {
                 co_await both(take(), ask());

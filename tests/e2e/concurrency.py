@@ -68,6 +68,19 @@ class Groups(e2e.Case):
         ended = {name: float(step["outputs"]["t"]) for name, step in e2e.steps_of(shown).items()}
         self.assertLess(ended["a/s"], ended["b/s"])
 
+    def test_the_group_of_a_stage_may_be_what_an_earlier_step_said(self):
+        live = self.start(self.folder(f"""
+            defaults: {{ image: {e2e.IMAGE} }}
+            stages:
+              - {{ name: a, steps: [{{ name: s, run: "echo to=prod >> $CI_OUTPUT" }}] }}
+              - {{ name: b, needs: [a], concurrency: {{ group: "${{{{ steps['a/s'].outputs.to }}}}" }}, steps: [{{ name: deploy, run: "{WAITS}" }}] }}
+              - {{ name: c, needs: [a], concurrency: {{ group: prod }}, steps: [{{ name: s, run: "true" }}] }}
+        """))
+        self.assertIn("in the group prod", live.until("waiting")["message"])
+        live.until("output", text="runs")
+        self.let_go("1")
+        self.assertEqual(live.end(), 0)
+
 
 if __name__ == "__main__":
     e2e.main()
