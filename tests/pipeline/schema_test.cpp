@@ -64,10 +64,12 @@ public:
                 made[key] = sample(property, depth);
         }
         // One of the keys without which it would say nothing.
-        if (of.contains("anyOf"))
-            for (const auto& key : pick(of["anyOf"])["required"])
+        if (of.contains("anyOf")) {
+            const auto picked = pick(of["anyOf"]);
+            for (const auto& key : picked["required"])
                 if (!made.contains(key))
                     made[key.get<std::string>()] = sample(of["properties"][key.get<std::string>()], depth);
+        }
         return made;
     }
 
