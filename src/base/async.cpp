@@ -137,12 +137,31 @@ TaskGroup::~TaskGroup()
         GANTRY_ASSERT(state_->tasks.empty());
 }
 
+namespace {
+
+// A task that cancels its own group before it has ever waited ends as a cancelled one: co_spawn then awaits once more, which
+// would throw past every handler.
+awaitable<void> run_task(std::function<awaitable<void>()>& body)
+{
+    std::exception_ptr failure;
+    try {
+        co_await body();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await ignore_cancellation();
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+} // namespace
+
 void TaskGroup::spawn(std::function<awaitable<void>()> body)
 {
     auto& tasks = state_->tasks;
     auto task = tasks.emplace(tasks.end());
     task->body = std::move(body);
-    asio::co_spawn(state_->executor, task->body(),
+    asio::co_spawn(state_->executor, run_task(task->body),
                    asio::bind_cancellation_slot(task->cancel.slot(), [state = state_, task](std::exception_ptr failure) {
                        if (failure && !state->failure && !is_cancellation(failure))
                            state->failure = failure;

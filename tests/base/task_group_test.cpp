@@ -89,6 +89,25 @@ TEST_CASE("join throws the first failure after all tasks have ended", "[base]")
     CHECK(record == std::vector<std::string>{"last", "first"});
 }
 
+TEST_CASE("a task that fails before it has ever waited may cancel its group", "[base]")
+{
+    std::string said;
+    with_group([&](TaskGroup& group) -> awaitable<void> {
+        group.spawn([&]() -> awaitable<void> {
+            group.cancel();
+            throw Error(Errc::denied, "at once");
+            co_return;
+        });
+        group.spawn([]() -> awaitable<void> { co_await turn(); });
+        try {
+            co_await group.join();
+        } catch (const Error& error) {
+            said = error.what();
+        }
+    });
+    CHECK(said == "at once");
+}
+
 TEST_CASE("a task can spawn a further task that join waits for too", "[base]")
 {
     bool ended = false;
