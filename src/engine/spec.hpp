@@ -55,13 +55,21 @@ struct PullProgress {
     std::uint64_t bytes_total = 0, bytes_done = 0; // of the layers whose size is known
 };
 
+// How an engine finds out whether a container's process does its work (Docker's HEALTHCHECK).
+struct HealthcheckSpec {
+    std::vector<std::string> test; // {"NONE"}, {"CMD", …}, {"CMD-SHELL", …}; empty: the image's, with the times below
+    std::chrono::nanoseconds interval{0}, timeout{0}, start_period{0}; // 0: the engine's default
+    int retries = 0;                                                   // 0: the engine's default
+    friend bool operator==(const HealthcheckSpec&, const HealthcheckSpec&) = default;
+};
+
 struct ImageInfo {
     std::string id;      // sha256:…
     std::string digest;  // of the manifest at the registry, "name@sha256:…"; empty for local images
     std::vector<std::string> entrypoint, command, environment; // environment as KEY=value
     std::string user, working_dir;
     std::string stop_signal;
-    bool has_healthcheck = false;
+    std::optional<HealthcheckSpec> healthcheck; // absent: none, or NONE
     std::uint64_t size_bytes = 0;
 };
 
@@ -115,12 +123,6 @@ struct Port {
     std::string protocol = "tcp";
     std::string host_ip;
     std::uint16_t host_port = 0; // 0: the engine picks one
-};
-
-struct HealthcheckSpec {
-    std::vector<std::string> test; // {"NONE"}, {"CMD", …}, {"CMD-SHELL", …}
-    std::chrono::nanoseconds interval{0}, timeout{0}, start_period{0}; // 0: the engine's default
-    int retries = 0;
 };
 
 struct UlimitSpec {

@@ -134,7 +134,7 @@ void StageBuilder::build_parts(const Stage& stage, const std::string& path, Plan
     }
     result.services = stage.services;
     for (auto& service : result.services)
-        put_values(service, path + ".services." + service.name, service.mark);
+        build_service(service, path + ".services." + service.name);
     result.compose = stage.compose;
     result.caches = stage.caches;
     for (auto& cache : result.caches)
@@ -200,6 +200,22 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     }
     variables_ = nullptr;
     return result;
+}
+
+// A service inherits nothing, and what it says of itself goes over its env_file.
+void StageBuilder::build_service(Service& service, const std::string& path)
+{
+    put_values(service, path, service.mark);
+    auto& container = service.container;
+    if (!options_.read_file || container.env_file.empty())
+        return;
+    VariableMerge variables;
+    for (const auto& file : container.env_file)
+        add_env_file(variables, container, file, path, service.mark);
+    for (const auto& [name, value] : container.environment)
+        variables.set(name, value);
+    container.environment = variables.entries();
+    container.env_file.clear();
 }
 
 void StageBuilder::build_step(const Stage& stage, std::size_t index, const PlacedStep& placed,

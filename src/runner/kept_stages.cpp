@@ -31,9 +31,10 @@ std::map<std::string, std::map<std::string, int>> attempts_of(const RunSummary& 
 {
     std::map<std::string, std::map<std::string, int>> attempts;
     for (const auto& stage : summary.stages)
-        for (const auto& step : stage.steps)
-            if (step.attempt > 0)
-                attempts[stage.stage][step.step] = step.attempt;
+        for (const auto* list : {&stage.steps, &stage.services})
+            for (const auto& step : *list)
+                if (step.attempt > 0)
+                    attempts[stage.stage][step.step] = step.attempt;
     return attempts;
 }
 

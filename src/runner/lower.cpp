@@ -19,21 +19,6 @@ namespace {
 // The kernel takes no longer argument (MAX_ARG_STRLEN, with its end).
 constexpr std::size_t k_max_script_bytes = 131071;
 
-std::string computed(const pipeline::Text& text, const std::string& what, const pipeline::Scope& scope)
-{
-    if (text.is_literal())
-        return text.literal();
-    std::string error;
-    const auto resolved = pipeline::resolve(text, scope, &error);
-    if (!error.empty())
-        throw Error(Errc::bad_input, fmt::format("{}: {}", what, error));
-    if (!resolved.is_literal())
-        throw Error(Errc::bad_input, fmt::format("{}: '{}' is not known when the step starts", what,
-                                                 terminal_safe(resolved.source())),
-                    "only results of steps that come before it, or of stages that its stage needs, can be used");
-    return resolved.literal();
-}
-
 std::vector<std::string> computed(const std::vector<pipeline::Text>& texts, const std::string& what, const Resolve& resolve)
 {
     std::vector<std::string> result;
@@ -80,17 +65,6 @@ std::string working_dir(const std::string& written)
 
 // ---- the network
 
-std::string network_by_key(const StepContext& context, const std::string& key)
-{
-    if (key == "default")
-        return context.network;
-    for (const auto& network : context.plan->networks)
-        if (network.name == key)
-            return network_name(network, context.owner);
-    throw Error(Errc::bad_input, fmt::format("networks: there is no network '{}'", terminal_safe(key)),
-                "declare it under 'networks:' at the top of the file");
-}
-
 void lower_network(const StepContext& context, engine::ContainerSpec& spec)
 {
     using Network = engine::ContainerSpec::Network;
@@ -107,7 +81,7 @@ void lower_network(const StepContext& context, engine::ContainerSpec& spec)
     }
     spec.network = Network::endpoints;
     for (const auto& attachment : container.networks)
-        spec.endpoints.push_back({network_by_key(context, attachment.name), attachment.aliases, attachment.ipv4_address,
+        spec.endpoints.push_back({network_by_key(*context.plan, context.owner, context.network, attachment.name), attachment.aliases, attachment.ipv4_address,
                                   attachment.ipv6_address});
     if (spec.endpoints.empty() && !context.network.empty())
         spec.endpoints.push_back({context.network, {}, {}, {}});
@@ -116,16 +90,6 @@ void lower_network(const StepContext& context, engine::ContainerSpec& spec)
 }
 
 // ---- what must be so
-
-void refuse_obstacles(const StepContext& context)
-{
-    for (const auto& obstacle : obstacles_of(context.step->container)) {
-        if (obstacle.consent.empty())
-            throw Error(Errc::unsupported, obstacle.message);
-        if (!consents(context.consent, obstacle.consent))
-            throw Error(Errc::bad_input, obstacle.message, consent_hint(obstacle.consent));
-    }
-}
 
 void refuse_doubles(const std::vector<engine::Mount>& mounts)
 {
@@ -137,13 +101,28 @@ void refuse_doubles(const std::vector<engine::Mount>& mounts)
 
 } // namespace
 
+std::string compute(const pipeline::Text& text, const std::string& what, const pipeline::Scope& scope)
+{
+    if (text.is_literal())
+        return text.literal();
+    std::string error;
+    const auto resolved = pipeline::resolve(text, scope, &error);
+    if (!error.empty())
+        throw Error(Errc::bad_input, fmt::format("{}: {}", what, error));
+    if (!resolved.is_literal())
+        throw Error(Errc::bad_input, fmt::format("{}: '{}' is not known when it starts", what,
+                                                 terminal_safe(resolved.source())),
+                    "only results of steps that come before it, or of stages that its stage needs, can be used");
+    return resolved.literal();
+}
+
 std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::PlanStep& step,
                      const pipeline::RuntimeFacts& facts)
 {
     if (!step.container.image)
         throw Error(Errc::bad_input, "the step has no image", "give it one, or its stage, or 'defaults:'");
     const auto image =
-        std::string(trim(computed(*step.container.image, "image", make_scope(plan.event, stage, step, &facts))));
+        std::string(trim(compute(*step.container.image, "image", make_scope(plan.event, stage, step, &facts))));
     if (image.empty())
         throw Error(Errc::bad_input, fmt::format("image: '{}' gives no name", terminal_safe(step.container.image->source())));
     return image;
@@ -151,16 +130,16 @@ std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stag
 
 std::string group_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::RuntimeFacts& facts)
 {
-    return computed(stage.concurrency->group, "concurrency.group", make_scope(plan.event, stage, &facts));
+    return compute(stage.concurrency->group, "concurrency.group", make_scope(plan.event, stage, &facts));
 }
 
 engine::ContainerSpec lower_step(const StepContext& context)
 {
-    refuse_obstacles(context);
+    refuse_obstacles(context.step->container, context.consent);
     const auto& step = *context.step;
     const auto scope = make_scope(context.plan->event, *context.stage, step, &context.facts);
     const Resolve resolve = [&scope](const pipeline::Text& text, const std::string& what) {
-        return computed(text, what, scope);
+        return compute(text, what, scope);
     };
 
     engine::ContainerSpec spec;

@@ -71,6 +71,25 @@ std::string group_of(const pipeline::Plan& plan, const pipeline::PlanStage& stag
 // Throws bad_input: an expression fails, a secret is missing, or consent is (with the flag that gives it, as the hint).
 engine::ContainerSpec lower_step(const StepContext& context);
 
+// A service in events, labels and logs, where a step has its id: "services/db".
+std::string service_key(const std::string& name);
+
+struct ServiceContext {
+    const pipeline::Plan* plan = nullptr;
+    const pipeline::PlanStage* stage = nullptr;
+    const pipeline::Service* service = nullptr;
+    Owner owner; // with service_key() as its step, and attempt
+    pipeline::RuntimeFacts facts;
+    Consent consent;
+    std::string image;   // as resolved
+    std::string network; // the stage's, where it is found under its name; empty: it has none
+};
+// Throws as image_of().
+std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::Service& service,
+                     const pipeline::RuntimeFacts& facts);
+// Throws bad_input as lower_step() does. A service gets only the variables that it names.
+engine::ContainerSpec lower_service(const ServiceContext& context);
+
 // Files of `secret_files`, by path in the container: to be put there before it starts. Throws bad_input.
 std::vector<std::pair<std::string, Secret>> secret_files_of(const StepContext& context);
 

@@ -1,6 +1,7 @@
 // What reaches the host and needs consent, and what no engine of ours does.
 #include "runner/lower_container.hpp"
 
+#include "base/error.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -57,8 +58,6 @@ void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstac
         found.push_back(cannot("network_mode", "sharing the network of a service or container"));
     if (!container.volumes_from.empty())
         found.push_back(cannot("volumes_from", "taking the volumes of another container"));
-    if (container.healthcheck && container.healthcheck->start_interval)
-        found.push_back(cannot("healthcheck", "start_interval"));
 }
 
 struct Place {
@@ -97,6 +96,16 @@ std::vector<Obstacle> obstacles_of(const pipeline::Container& container)
 bool consents(const Consent& consent, const std::string& what)
 {
     return consent.contains(what) || consent.contains("all");
+}
+
+void refuse_obstacles(const pipeline::Container& container, const Consent& consent)
+{
+    for (const auto& obstacle : obstacles_of(container)) {
+        if (obstacle.consent.empty())
+            throw Error(Errc::unsupported, obstacle.message);
+        if (!consents(consent, obstacle.consent))
+            throw Error(Errc::bad_input, obstacle.message, consent_hint(obstacle.consent));
+    }
 }
 
 std::string consent_hint(const std::string& what)

@@ -261,6 +261,17 @@ engine::Limits lower_limits(const pipeline::Container& container)
     return limits;
 }
 
+std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const std::string& own, const std::string& key)
+{
+    if (key == "default")
+        return own;
+    for (const auto& network : plan.networks)
+        if (network.name == key)
+            return network_name(network, run);
+    throw Error(Errc::bad_input, fmt::format("networks: there is no network '{}'", terminal_safe(key)),
+                "declare it under 'networks:' at the top of the file");
+}
+
 engine::HealthcheckSpec lower_healthcheck(const pipeline::Healthcheck& healthcheck)
 {
     engine::HealthcheckSpec spec;

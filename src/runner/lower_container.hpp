@@ -3,6 +3,7 @@
 #include "engine/spec.hpp"
 #include "pipeline/container.hpp"
 #include "pipeline/plan.hpp"
+#include "pipeline/scope.hpp"
 #include "runner/lower.hpp"
 
 #include <functional>
@@ -15,6 +16,9 @@ namespace gantry::runner {
 
 // Computes the expressions of a text; `what` names it in an error ("working_dir").
 using Resolve = std::function<std::string(const pipeline::Text& text, const std::string& what)>;
+
+// Throws bad_input for an expression that fails, or that is not known when the container starts.
+std::string compute(const pipeline::Text& text, const std::string& what, const pipeline::Scope& scope);
 
 struct ContainerScope {
     const pipeline::Plan& plan;
@@ -40,6 +44,12 @@ struct Obstacle {
 std::vector<Obstacle> obstacles_of(const pipeline::Container& container);
 bool consents(const Consent& consent, const std::string& what);
 std::string consent_hint(const std::string& what);
+
+// Throws unsupported or bad_input for the first that stands.
+void refuse_obstacles(const pipeline::Container& container, const Consent& consent);
+
+// The network that a container's `networks` calls `key`; "default" is the stage's own. Throws bad_input.
+std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const std::string& own, const std::string& key);
 
 // Name without "CAP_", in capitals.
 std::string capability_name(const std::string& written);

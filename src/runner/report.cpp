@@ -58,6 +58,10 @@ constexpr std::array k_kinds = {
     Names<Kind>{Kind::summary, "summary"},
     Names<Kind>{Kind::warning, "warning"},
     Names<Kind>{Kind::resumed, "resumed"},
+    Names<Kind>{Kind::service_started, "service_started"},
+    Names<Kind>{Kind::service_ready, "service_ready"},
+    Names<Kind>{Kind::service_health, "service_health"},
+    Names<Kind>{Kind::service_finished, "service_finished"},
 };
 
 template <typename T, std::size_t N>

@@ -67,6 +67,11 @@ struct RunEvent {
         summary,        // the text of CI_STEP_SUMMARY, in message
         warning,        // message, hint
         resumed,        // the run goes on in another process
+        // Of a service; `step` is its service_key():
+        service_started,  // attempt, image
+        service_ready,    // duration since its start; message: what told, "" when its start was enough
+        service_health,   // message: "unhealthy", or "healthy" again, after it was ready
+        service_finished, // state, cause, exit_code, signal, message, duration; log_bytes
     } kind = Kind::warning;
 
     std::chrono::system_clock::time_point time{};

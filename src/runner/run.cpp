@@ -1,5 +1,7 @@
 #include "runner/run.hpp"
 
+#include "runner/declared.hpp"
+#include "runner/services.hpp"
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
 #include "runner/step_runner.hpp"
@@ -51,6 +53,7 @@ struct Run::Impl {
         std::vector<std::shared_ptr<StepRunner>> ended;     // whose containers may still be there
         std::map<std::string, std::string> exported;        // CI_ENV
         ConcurrencyGroups::Place place;                     // in its group
+        std::unique_ptr<Services> services;                 // none: it has none
     };
 
     Impl(const pipeline::Plan& plan_in, RunDeps deps_in, RunOptions options_in)
@@ -69,7 +72,7 @@ struct Run::Impl {
     void report(RunEvent event);
     void journal(RunEvent event);
     void warn(std::string message, std::string hint);
-    void cancel(const std::string& by, bool hard) { post(input::Cancel{hard, by}); }
+    void cancel(const std::string& by, bool hard);
 
     // ---- carrying out
 
@@ -77,6 +80,7 @@ struct Run::Impl {
     awaitable<void> enter_group(const pipeline::Concurrency& concurrency, std::string group, int stage,
                                 ConcurrencyGroups::Place& place, const std::function<bool()>& given_up);
     awaitable<void> open_stage(int stage);
+    awaitable<void> start_services(int stage);
     awaitable<void> close_stage(int stage);
     awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
     void prepare_step(StepIndex index);
@@ -98,12 +102,14 @@ struct Run::Impl {
     std::vector<StageRuntime> stages;
     StageLayers layers;
 
+    int cancels = 0;
     std::unique_ptr<TaskGroup> tasks;
     std::unique_ptr<Signal> arrived;
     std::unique_ptr<Signal> moved;  // the schedule has taken inputs in
     ConcurrencyGroups::Place place; // of the run in its group
     std::unique_ptr<Images> images;
     std::unique_ptr<Objects> objects;
+    std::unique_ptr<Declared> declared;
     std::deque<Input> inputs;
     std::unique_ptr<Timers> timers;
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
@@ -117,6 +123,15 @@ void Run::Impl::post(Input input)
     inputs.push_back(std::move(input));
     if (arrived)
         arrived->notify_all();
+}
+
+void Run::Impl::cancel(const std::string& by, bool hard)
+{
+    post(input::Cancel{hard, by});
+    if (++cancels > 1 || hard)
+        for (auto& stage : stages)
+            if (stage.services)
+                stage.services->hurry();
 }
 
 awaitable<RunResult> Run::Impl::execute()
@@ -137,6 +152,7 @@ awaitable<RunResult> Run::Impl::execute()
         };
     };
     objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
+    declared = std::make_unique<Declared>(deps.engine, *objects, executor);
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *tasks,
         [this](const engine::PullProgress& progress) {
@@ -298,6 +314,10 @@ void Run::Impl::begin_images()
                 images->begin(image->literal(), step.container.platform.value_or(""),
                               policy_of(step.container, options.pull));
         }
+        for (const auto& service : stage.services)
+            if (const auto& image = service.container.image; image && image->is_literal() && !service.build)
+                images->begin(image->literal(), service.container.platform.value_or(""),
+                              policy_of(service.container, options.pull));
     }
 }
 
@@ -385,14 +405,44 @@ awaitable<void> Run::Impl::open_stage(int stage)
             auto group = group_of(plan, *request.stage, schedule.facts(stage));
             co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
         }
+        const Owner run{options.instance, deps.writer.id()};
+        co_await declared->make(plan, run);
         request.stack = layers.stack_of(stage);
         co_await runtime.host->open(request);
         layers.opened(stage, runtime.host->layer());
+        co_await start_services(stage);
         post(input::StageOpened{stage});
+    } catch (const ServiceFailure& failure) {
+        post(input::StageFailedToOpen{stage, failure.outcome});
     } catch (...) {
         const auto error = to_error(std::current_exception());
         post(input::StageFailedToOpen{stage, outcome_of_error(error, Cause::checkout_error)});
     }
+}
+
+// Until they are ready, or nobody needs them any more.
+awaitable<void> Run::Impl::start_services(int stage)
+{
+    auto& runtime = stages[stage];
+    if (plan.stages[stage].services.empty())
+        co_return;
+    Services::Request request;
+    request.plan = &plan;
+    request.stage = &plan.stages[stage];
+    request.owner = owner_of(stage);
+    request.facts = schedule.facts(stage);
+    request.consent = options.consent;
+    request.network = runtime.host->network();
+    if (const auto former = options.attempts.find(request.stage->id); former != options.attempts.end())
+        request.attempts = former->second;
+    request.pull = [this](const pipeline::Container& container) { return policy_of(container, options.pull); };
+    request.grace = options.grace;
+    request.on_lost = [this, stage](const ServiceFailure& failure) { post(input::ServiceLost{stage, failure.outcome}); };
+    const ServiceRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, *tasks,
+                                     deps.workspaces.sees_our_disk(), [this](RunEvent event) { journal(std::move(event)); }};
+    runtime.services = std::make_unique<Services>(parts, std::move(request));
+    const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
+    co_await first_of(runtime.services->start(), moved->wait_until(halted));
 }
 
 awaitable<void> Run::Impl::close_stage(int stage)
@@ -411,6 +461,8 @@ awaitable<void> Run::Impl::close_stage(int stage)
         discards.spawn([runner = runner]() { return runner->discard(); });
     runtime.ended.clear();
     co_await discards.join();
+    if (runtime.services)
+        co_await runtime.services->stop();
     try {
         if (runtime.host)
             co_await runtime.host->close();

@@ -73,6 +73,8 @@ void Schedule::Impl::on(const input::StageFailedToOpen& failed)
     const auto state = stage.halted ? stage.worst : state_of(cause);
     note(failed.stage, state, stage.halted ? stage.cause : cause, outcome.message);
     stage.phase = StageRun::Phase::open;
+    if (!stage.halted)
+        end_all_steps(failed.stage, State::skipped, "its stage could not begin");
     conclude(failed.stage);
 }
 
@@ -121,6 +123,15 @@ void Schedule::Impl::on(const input::StageClosed& closed)
         return;
     stage.phase = StageRun::Phase::closed;
     --not_closed;
+}
+
+void Schedule::Impl::on(const input::ServiceLost& lost)
+{
+    auto& stage = at(lost.stage);
+    if (stage.phase != StageRun::Phase::open || stage.in_finally || stage.halted)
+        return;
+    stage.lost = lost.outcome;
+    halt(lost.stage, StopReason::service_lost);
 }
 
 void Schedule::Impl::on(const input::TimerFired& fired)

@@ -71,6 +71,8 @@ Cause cause_of(StopReason reason)
 {
     if (reason == StopReason::none)
         return Cause::ok;
+    if (reason == StopReason::service_lost)
+        return Cause::service_unhealthy;
     return reason == StopReason::cancel ? Cause::cancelled : Cause::timeout;
 }
 

@@ -44,6 +44,8 @@ struct StageRun {
     pipeline::RuntimeFacts facts; // its steps that are over; the stages that it needs, from when they are asked for
     bool knows_stages = false;
 
+    Outcome lost; // the service that went away
+
     // The worst that happened, which becomes its state.
     State worst = State::success;
     Cause cause = Cause::ok;
@@ -69,6 +71,7 @@ struct Schedule::Impl {
     void on(const input::StepOutput& output);
     void on(const input::StepEnded& ended);
     void on(const input::StageClosed& closed);
+    void on(const input::ServiceLost& lost);
     void on(const input::TimerFired& fired);
     void on(const input::Cancel& cancel);
     void go_on();

@@ -56,7 +56,7 @@ awaitable<void> StageHost::open(const Request& request)
 
 awaitable<void> StageHost::open_network(const pipeline::PlanStage& stage, const Owner& owner)
 {
-    bool needed = false;
+    bool needed = !stage.services.empty();
     for (const auto& step : stage.steps)
         needed = needed || !step.container.network_mode;
     if (!needed)

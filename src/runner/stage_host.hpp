@@ -34,6 +34,8 @@ public:
     // The stage's layer for the stages that need it; empty before open() has succeeded.
     std::optional<StageLayer> layer() const;
 
+    // The stage's own; empty: nothing in it needs one.
+    const std::string& network() const { return network_; }
     // How a step reaches the network: through the holder, or with an own place on the network.
     struct Network {
         std::string network, container;

@@ -62,6 +62,7 @@ struct StageSummary {
     std::string message;
     std::chrono::nanoseconds duration{0};
     std::vector<StepSummary> steps; // last attempt of each, in the plan's order
+    std::vector<StepSummary> services; // the same; `step` is the service_key()
 };
 struct RunSummary {
     std::string id;

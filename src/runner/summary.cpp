@@ -1,4 +1,5 @@
 #include "base/format.hpp"
+#include "runner/lower.hpp"
 #include "runner/store.hpp"
 
 #include <nlohmann/json.hpp>
@@ -22,14 +23,23 @@ StageSummary& stage_of(RunSummary& run, const std::string& id)
     return run.stages.back();
 }
 
-StepSummary& step_of(RunSummary& run, const RunEvent& event)
+StepSummary& entry_of(std::vector<StepSummary>& steps, const RunEvent& event)
 {
-    auto& steps = stage_of(run, event.stage).steps;
     for (auto& step : steps)
         if (step.step == event.step)
             return step;
     steps.push_back({.stage = event.stage, .step = event.step});
     return steps.back();
+}
+
+StepSummary& step_of(RunSummary& run, const RunEvent& event)
+{
+    return entry_of(stage_of(run, event.stage).steps, event);
+}
+
+StepSummary& service_of(RunSummary& run, const RunEvent& event)
+{
+    return entry_of(stage_of(run, event.stage).services, event);
 }
 
 void begin_attempt(StepSummary& step, const RunEvent& event)
@@ -63,9 +73,10 @@ void resume(RunSummary& run)
     for (auto& stage : run.stages) {
         if (stage.state == State::running)
             stage.state = State::pending;
-        for (auto& step : stage.steps)
-            if (step.state == State::running)
-                step.state = State::pending;
+        for (auto* list : {&stage.steps, &stage.services})
+            for (auto& step : *list)
+                if (step.state == State::running)
+                    step.state = State::pending;
     }
 }
 
@@ -101,6 +112,10 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::step_retry: step_of(run, event).state = State::pending; break;
     case Kind::warning: run.warnings.push_back(event); break;
     case Kind::resumed: resume(run); break;
+    case Kind::service_started: begin_attempt(service_of(run, event), event); break;
+    case Kind::service_finished: end_attempt(service_of(run, event), event); break;
+    case Kind::service_ready:
+    case Kind::service_health:
     case Kind::intent:
     case Kind::removed:
     case Kind::image_ready:
@@ -169,6 +184,8 @@ Json as_json(const StageSummary& stage)
     json["steps"] = Json::array();
     for (const auto& step : stage.steps)
         json["steps"].push_back(as_json(step));
+    for (const auto& service : stage.services)
+        json["services"].push_back(as_json(service));
     return json;
 }
 
@@ -183,6 +200,8 @@ RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const st
         run.stages.push_back({.stage = stage.id});
         for (const auto& step : stage.steps)
             run.stages.back().steps.push_back({.stage = stage.id, .step = step.id});
+        for (const auto& service : stage.services)
+            run.stages.back().services.push_back({.stage = stage.id, .step = service_key(service.name)});
     }
     for (const auto& event : events)
         replay(run, event);

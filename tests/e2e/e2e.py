@@ -102,6 +102,13 @@ class Engine:
             raise AssertionError(f"containers of step {step}: {found}")
         return found[0]
 
+    def run_in(self, container, command):
+        """Runs a command in it to its end."""
+        status, body = self.call("POST", f"/containers/{container}/exec", json.dumps({"Cmd": command, "AttachStdout": True}))
+        if status != 201:
+            raise AssertionError(f"exec in {container}: {body!r}")
+        self.call("POST", f"/exec/{json.loads(body)['Id']}/start", json.dumps({"Detach": False}))
+
     def signal(self, container, name):
         status, body = self.call("POST", f"/containers/{container}/kill?signal={name}")
         if status != 204:

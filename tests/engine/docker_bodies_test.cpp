@@ -267,7 +267,8 @@ TEST_CASE("the digest of an image is the one of the name that was asked for", "[
     CHECK(info.digest == "reg:5/app@sha256:3");
     CHECK(info.command == std::vector<std::string>{"sh"});
     CHECK(info.entrypoint.empty());
-    CHECK(info.has_healthcheck);
+    REQUIRE(info.healthcheck);
+    CHECK(info.healthcheck->test == std::vector<std::string>{"CMD", "x"});
     CHECK(info.size_bytes == 5);
 }
 

@@ -23,7 +23,7 @@ LIBRARIES = {
     "OpenSSL": (r"openssl/", ["base/", "engine/docker/", "runner/layer_merge.cpp", "app/"]),
     "cpp-httplib": (r"httplib\.h", ["base/"]),
     "yaml-cpp": (r"yaml-cpp/", ["pipeline/frontend/"]),
-    "RE2": (r"re2/", ["pipeline/", "base/"]),
+    "RE2": (r"re2/", ["pipeline/", "base/", "runner/"]),
     "libgit2": (r"git2(\.h|/)", ["runner/git.cpp"]),
     "libarchive": (r"archive(_entry)?\.h", ["runner/", "cache/"]),
     "CLI11": (r"CLI/", ["app/"]),

@@ -317,7 +317,6 @@ TEST_CASE("what no engine does yet is refused, never left out", "[lower]")
     };
     refuses([](pipeline::Container& c) { c.network_mode = "service:db"; });
     refuses([](pipeline::Container& c) { c.volumes_from = {"db"}; });
-    refuses([](pipeline::Container& c) { c.healthcheck.emplace().start_interval = 1s; });
 }
 
 TEST_CASE("a health check keeps its times, and can be turned off", "[lower]")

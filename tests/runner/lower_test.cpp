@@ -67,7 +67,7 @@ TEST_CASE("expressions are computed from what is known when the step starts", "[
     CHECK(fixture.variable("TAG") == "v1");
 
     fixture.container().user = expression("steps.later.outputs.user");
-    CHECK_THROWS_WITH(fixture.lower(), "user: '${{ steps.later.outputs.user }}' is not known when the step starts");
+    CHECK_THROWS_WITH(fixture.lower(), "user: '${{ steps.later.outputs.user }}' is not known when it starts");
     fixture.container().user = expression("1 < 'x'");
     CHECK_THROWS(fixture.lower());
 }

@@ -35,6 +35,13 @@ public:
         outcome.message = "no luck";
         return send(runner::input::StageFailedToOpen{stage_index(stage), outcome});
     }
+    ScheduleDriver& loses_service(const std::string& stage)
+    {
+        runner::Outcome outcome;
+        outcome.cause = runner::Cause::service_unhealthy;
+        outcome.message = "service db ended";
+        return send(runner::input::ServiceLost{stage_index(stage), outcome});
+    }
     ScheduleDriver& begins(const std::string& step) { return send(runner::input::StepStarted{index(step)}); }
     ScheduleDriver& says(const std::string& step) { return send(runner::input::StepOutput{index(step)}); }
     ScheduleDriver& ends(const std::string& step, runner::Cause cause = runner::Cause::ok, int exit_code = -1)

@@ -378,3 +378,37 @@ TEST_CASE("a cancel before the beginning cancels everything", "[schedule]")
     CHECK(run.state("a/one") == State::cancelled);
     CHECK(run.finishes.at(0).state == State::cancelled);
 }
+
+TEST_CASE("a service that goes away stops the steps of its stage, which end with its cause", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {retried(2, step("one")), step("two"), in_finally(step("tidy"))}),
+                                stage("b", {"a"}, {step("late")}), stage("c", {}, {step("other")})}));
+
+    run.begin().begins("a/one").loses_service("a");
+    CHECK(run.stops == Names{"a/one"});
+    run.loses_service("a"); // another one, with it
+    run.ends("a/one", Cause::failed, 1);
+
+    CHECK(run.state("a/one") == State::error);
+    CHECK(run.finished("a/one").cause == Cause::service_unhealthy);
+    CHECK(run.finished("a/one").message == "service db ended");
+    CHECK(run.state("a/two") == State::skipped);
+    CHECK(run.state("a/tidy") == State::running);
+    CHECK(run.state("c/other") == State::running);
+    run.begins("a/tidy").ends("a/tidy").begins("c/other").ends("c/other");
+
+    CHECK(run.state("b/late") == State::skipped);
+    CHECK(run.finishes.at(0).state == State::error);
+    CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
+}
+
+TEST_CASE("once only finally-steps run, a service may go", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("tidy"))})}));
+
+    run.begin().begins("a/one").ends("a/one").begins("a/tidy").loses_service("a");
+    CHECK(run.stops.empty());
+    run.ends("a/tidy");
+
+    CHECK(run.finishes.at(0).state == State::success);
+}

@@ -32,9 +32,10 @@ struct LogFlags {
 const StepSummary* find(const RunSummary& summary, const runner::StepKey& key)
 {
     for (const auto& stage : summary.stages)
-        for (const auto& step : stage.steps)
-            if (stage.stage == key.stage && step.step == key.step)
-                return &step;
+        for (const auto* list : {&stage.steps, &stage.services})
+            for (const auto& step : *list)
+                if (stage.stage == key.stage && step.step == key.step)
+                    return &step;
     return nullptr;
 }
 
@@ -52,7 +53,7 @@ public:
     {
         const auto summary = store_.summary(id_);
         if (!flags_.step.empty()) {
-            wanted_ = find_step(summary, flags_.step);
+            wanted_ = find_log(summary, flags_.step);
             if (flags_.attempt > 0)
                 wanted_->attempt = flags_.attempt;
         }
@@ -114,6 +115,12 @@ private:
             for (const auto& step : stage.steps)
                 if (!wanted_ || (wanted_->stage == stage.stage && wanted_->step == step.step))
                     print_step(step);
+        // Between the steps only those that are asked for.
+        if (wanted_)
+            for (const auto& stage : summary.stages)
+                for (const auto& service : stage.services)
+                    if (wanted_->stage == stage.stage && wanted_->step == service.step)
+                        print_step(service);
     }
 
     void print_step(const StepSummary& step)
@@ -169,7 +176,7 @@ void add_logs(CLI::App& app, Context& context)
     auto* command = app.add_subcommand("logs", "Print what steps printed");
     const auto flags = std::make_shared<LogFlags>();
     command->add_option("RUN", flags->run, "Its id, or latest")->type_name("")->required();
-    command->add_option("STEP", flags->step, "unit, or build/unit where unit is not unique (default: all)")->type_name("");
+    command->add_option("STEP", flags->step, "unit, build/unit, or a service (default: all steps)")->type_name("");
     command->add_flag("-f,--follow", flags->follow, "Go on until the step, or the run, ends");
     command->add_flag("--timestamps", flags->timestamps, "A time before each line");
     command->add_option("--tail", flags->tail, "Only the last lines (of each step)")->type_name("N")->check(CLI::Range(0, 1000000).description(""));
@@ -178,6 +185,7 @@ void add_logs(CLI::App& app, Context& context)
                     "Examples:\n"
                     "  gantry logs latest                  all of the latest run\n"
                     "  gantry logs 17 unit --tail 50\n"
+                    "  gantry logs 17 services/db          what a service printed\n"
                     "  gantry logs -f 17 'test[gcc=13]/unit'");
     command->callback([&context, flags] {
         context.action = [flags](Context& inner) { return LogsCommand(inner, *flags).run(); };

@@ -66,6 +66,9 @@ private:
             if (failed.empty() && went_wrong(stage.state) && stage.state != State::cancelled && ++count <= k_rows)
                 line("\n" + style_.red("✗ " + readable_stage(stage.stage)) + " " + verb_of(stage.state) +
                      (stage.message.empty() ? "" : ": " + terminal_safe(stage.message)));
+            for (const auto& service : stage.services)
+                if (went_wrong(service.state))
+                    service_failure(service, count);
         }
         if (count > k_rows)
             line(fmt::format("… and {} more: gantry show {}", count - k_rows, run_.id));
@@ -94,6 +97,17 @@ private:
             last_lines(step);
     }
 
+    // The stage has said what happened; here are its last words.
+    void service_failure(const runner::StepSummary& service, std::size_t count)
+    {
+        if (!failed_service_)
+            failed_service_ = &service;
+        if (count <= k_tails && service.log_bytes > 0) {
+            line("\n  " + terminal_safe(service.step) + " printed:");
+            last_lines(service);
+        }
+    }
+
     void last_lines(const runner::StepSummary& step)
     {
         const auto bytes = tail_({step.stage, step.step, step.attempt}, k_tail_lines);
@@ -119,6 +133,8 @@ private:
             if (first_failed_->log_bytes > 0)
                 commands.emplace_back("gantry logs " + run_.id + " " + name, "all that it printed");
         }
+        if (failed_service_ && failed_service_->log_bytes > 0)
+            commands.emplace_back("gantry logs " + run_.id + " " + short_step_name(run_, *failed_service_), "all that the service printed");
         const auto again = "gantry rerun " + run_.id + " --failed";
         commands.emplace_back(again, "try again with what passed kept");
         if (first_failed_ && first_failed_->state == State::failure && !notes_.kept_container())
@@ -239,6 +255,7 @@ private:
     const View::Tail& tail_;
     const Style& style_;
     const runner::StepSummary* first_failed_ = nullptr;
+    const runner::StepSummary* failed_service_ = nullptr;
     std::string text_;
 };
 

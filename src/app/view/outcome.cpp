@@ -123,8 +123,9 @@ std::string short_step_name(const runner::RunSummary& summary, const runner::Ste
 {
     int alike = 0;
     for (const auto& stage : summary.stages)
-        for (const auto& other : stage.steps)
-            alike += other.step == step.step ? 1 : 0;
+        for (const auto* list : {&stage.steps, &stage.services})
+            for (const auto& other : *list)
+                alike += other.step == step.step ? 1 : 0;
     return quoted_for_shell(alike > 1 ? step.stage + "/" + step.step : step.step);
 }
 

@@ -131,6 +131,18 @@ void Picture::on_event(const RunEvent& event, Time now)
         if (step)
             step->told = step_of(event);
         break;
+    case Kind::service_started:
+        if (stage)
+            stage->awaited[event.step] = now;
+        break;
+    case Kind::service_ready:
+    case Kind::service_finished:
+        if (stage)
+            stage->awaited.erase(event.step);
+        break;
+    case Kind::service_health:
+        say(style_.yellow("! ") + readable_stage(event.stage) + " › " + terminal_safe(event.step) + " is " + terminal_safe(event.message));
+        break;
     case Kind::image_ready: pulls_.erase(event.message); break;
     case Kind::cancel_requested: say(style_.yellow("cancelling") + " (" + terminal_safe(event.message) + "); once more: at once"); break;
     case Kind::warning: say(style_.yellow("warning: ") + terminal_safe(event.message) + hint); break;
@@ -221,6 +233,8 @@ std::vector<std::string> Picture::draw(TerminalSize size, Time now) const
 void Picture::draw_stage(std::vector<Row>& rows, const Stage& stage, int columns, Time now) const
 {
     rows.push_back({stage_rank, stage_row(style_, stage.state, stage.id, "", now - stage.begun, columns)});
+    for (const auto& [service, begun] : stage.awaited)
+        rows.push_back({step_rank, step_row(style_, State::running, service, "not ready yet", now - begun, columns)});
     for (const auto& step : stage.steps)
         draw_step(rows, step, columns, now);
 }

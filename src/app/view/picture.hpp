@@ -40,6 +40,7 @@ private:
         std::string id;
         std::vector<std::string> needs;
         std::vector<Step> steps;
+        std::map<std::string, Time> awaited; // services that run and are not ready yet, since when
         runner::State state = runner::State::pending;
         Time begun{};
         bool is_over = false;

@@ -160,6 +160,8 @@ private:
             return event.duration.count() > 0 ? "pulled " + terminal_safe(event.message) + " in " + format_duration(event.duration) : "";
         case Kind::cancel_requested: return "cancelling (" + terminal_safe(event.message) + "): running steps may end in order";
         case Kind::warning: return style_.yellow("warning: ") + terminal_safe(event.message) + hint;
+        case Kind::service_ready: return name + "is ready after " + format_duration(event.duration);
+        case Kind::service_health: return name + (event.message == "healthy" ? "is healthy again" : style_.yellow("is " + terminal_safe(event.message)));
         case Kind::resumed: return "goes on";
         default: return {};
         }

@@ -77,6 +77,9 @@ std::string stage_rows(const Style& style, const runner::StageSummary& stage, in
     const auto said = stage.message.empty() && went_wrong(stage.state) ? verb_of(stage.state) : terminal_safe(stage.message);
     const auto note = tells ? "" : said;
     auto text = stage_row(style, stage.state, stage.stage, note, stage.duration, columns) + "\n";
+    for (const auto& service : stage.services)
+        if (service.attempt > 0)
+            text += step_row(style, service.state, service.step, note_of(service), service.duration, columns) + "\n";
     if (ran)
         for (const auto& step : stage.steps)
             text += step_row(style, step.state, step.step, note_of(step), step.duration, columns) + "\n";

@@ -97,6 +97,22 @@ std::string health_of(const Json& state)
     return status == "none" ? std::string() : status;
 }
 
+std::optional<HealthcheckSpec> healthcheck_of(const Json& config)
+{
+    HealthcheckSpec check;
+    check.test = list_field(config, "Test");
+    if (check.test.empty() || check.test.front() == "NONE")
+        return std::nullopt;
+    const auto time = [&config](const char* name) {
+        return std::chrono::nanoseconds(std::max<std::int64_t>(0, number_field(config, name)));
+    };
+    check.interval = time("Interval");
+    check.timeout = time("Timeout");
+    check.start_period = time("StartPeriod");
+    check.retries = static_cast<int>(std::clamp<std::int64_t>(number_field(config, "Retries"), 0, 1'000'000));
+    return check;
+}
+
 } // namespace
 
 EngineInfo engine_info(const Json& version, const Json& info)
@@ -136,8 +152,7 @@ ImageInfo image_info(const Json& answer, const std::string& image)
     info.user = text_field(config, "User");
     info.working_dir = text_field(config, "WorkingDir");
     info.stop_signal = text_field(config, "StopSignal");
-    const auto test = list_field(field(config, "Healthcheck"), "Test");
-    info.has_healthcheck = !test.empty() && test.front() != "NONE";
+    info.healthcheck = healthcheck_of(field(config, "Healthcheck"));
     info.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(answer, "Size")));
     return info;
 }

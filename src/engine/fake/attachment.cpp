@@ -164,8 +164,11 @@ std::unique_ptr<ExecSession> start_exec(const std::shared_ptr<FakeDaemon>& daemo
 {
     if (!container->running())
         throw Error(Errc::conflict, "container " + container->spec.name + " is not running");
-    auto behaviour =
-        daemon->settings.on_exec ? daemon->settings.on_exec(container->spec.name, spec) : FakeBehaviour{};
+    FakeBehaviour behaviour;
+    if (daemon->settings.on_exec)
+        behaviour = daemon->settings.on_exec(container->spec.name, spec);
+    else if (container->health == "starting" || container->health == "unhealthy")
+        behaviour.exit_code = 1;
     if (!behaviour.start_error.empty())
         throw Error(Errc::bad_input, behaviour.start_error);
 

@@ -72,7 +72,8 @@ public:
     // Decides what a container with the label gantry.step does; called at start. Default: exits 0 at once without output.
     // The others hold something for a stage or a run: they run until they are killed.
     void on_start(std::function<FakeBehaviour(const ContainerSpec&)> decide);
-    // The same for exec(). Its files and its health do not count.
+    // The same for exec(). Its files and its health do not count. Default: it exits 0, in a container whose health check does
+    // not pass (yet) 1.
     void on_exec(std::function<FakeBehaviour(const std::string& container, const ExecSpec&)> decide);
     // Called before each operation takes effect; may throw (the failure to inject). Called again, with "after " in front of
     // the operation, when it has taken effect and before the caller learns it: throwing then is an answer that got lost.

@@ -147,6 +147,8 @@ void apply(FakeBehaviour& behaviour, const Word& word)
 FakeBehaviour behaviour_of(const ContainerSpec& spec)
 {
     FakeBehaviour behaviour;
+    const auto step = spec.labels.find("gantry.step");
+    behaviour.never_ends = step != spec.labels.end() && step->second.starts_with("services/");
     for (const auto& [key, value] : spec.environment)
         if (key == k_fake_variable)
             behaviour = parse_behaviour(value);

@@ -19,7 +19,7 @@ namespace gantry::engine {
 //   healthy-after=1s   for services with a health check          unhealthy        what the check says then
 //
 // Text with blanks stands in double quotes; \n, \t, \" and \\ mean what they mean in C. Without GANTRY_FAKE a step
-// exits 0 at once. One that has open_stdin begins when its input is closed.
+// exits 0 at once, and a service runs until it is killed. One that has open_stdin begins when its input is closed.
 //
 // GANTRY_FAKE="exit=2 after=1.5s output=\"compiling\n\" error=\"no such file\n\""
 inline constexpr const char* k_fake_variable = "GANTRY_FAKE";

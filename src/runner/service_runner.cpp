@@ -1,0 +1,493 @@
+#include "runner/service_runner.hpp"
+
+#include "base/format.hpp"
+#include "base/reach.hpp"
+#include "runner/lower_container.hpp"
+#include "runner/step_runner.hpp"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+namespace gantry::runner {
+
+namespace {
+
+// How long output may still come after the process has ended, and how long a killed process may take to end.
+constexpr auto k_drain_limit = std::chrono::seconds(2);
+constexpr auto k_kill_limit = std::chrono::seconds(10);
+// A look at a port that somebody drops packets of must not hold up the next one.
+constexpr auto k_reach_limit = std::chrono::seconds(1);
+constexpr std::size_t k_probe_output = 4 * 1024;
+constexpr std::size_t k_longest_line = 64 * 1024; // that `ready: {log: …}` looks at
+constexpr std::size_t k_said = 200;               // of a probe's output, in a message
+
+// What services print goes to their logs, not between the lines of the steps.
+const std::vector<RunObserver*> k_no_observers;
+
+// The first bytes that a probe prints.
+class Words final : public engine::OutputSink {
+public:
+    awaitable<void> write(engine::Stream, std::string_view bytes) override
+    {
+        text.append(bytes.substr(0, k_probe_output - std::min(text.size(), k_probe_output)));
+        co_return;
+    }
+    std::string text;
+};
+
+std::string last_line(std::string_view text)
+{
+    text = trim(text);
+    const auto line = text.substr(text.rfind('\n') + 1);
+    return terminal_safe(std::string(line.substr(0, k_said)));
+}
+
+// What listens in a network namespace, as its kernel tells (proc(5), /proc/net/tcp): the port in hexadecimal, state 0A.
+std::vector<std::string> listening_command(std::uint16_t port)
+{
+    return {"/bin/sh", "-c",
+            fmt::format("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':{:04X} [0-9A-F:]* 0A '", port)};
+}
+
+std::vector<std::string> http_command(const ReadyCheck& check)
+{
+    const auto url = fmt::format("http://127.0.0.1:{}{}", check.port, check.path);
+    return {"/bin/sh", "-c", "wget -q -O /dev/null \"$0\" 2>/dev/null || curl -fsS -o /dev/null \"$0\"", url};
+}
+
+} // namespace
+
+// Looks at lines for `ready: {log: …}` on the way to the log.
+class ServiceRunner::Sink final : public engine::OutputSink {
+public:
+    Sink(ServiceRunner& service, const ReadyCheck& check) : service_(service)
+    {
+        if (check.kind == ReadyCheck::Kind::log)
+            pattern_ = std::make_unique<RE2>(check.pattern, RE2::Quiet);
+    }
+
+    awaitable<void> write(engine::Stream stream, std::string_view bytes) override
+    {
+        if (pattern_)
+            look_at(stream == engine::Stream::err ? lines_[1] : lines_[0], bytes);
+        co_await service_.output_->write(stream, bytes);
+    }
+
+private:
+    void look_at(std::string& line, std::string_view bytes)
+    {
+        while (pattern_ && !bytes.empty()) {
+            const auto end = bytes.find('\n');
+            line.append(bytes.substr(0, std::min(end, k_longest_line - std::min(line.size(), k_longest_line))));
+            if (end == std::string_view::npos)
+                return;
+            bytes.remove_prefix(end + 1);
+            if (RE2::PartialMatch(line, *pattern_)) {
+                pattern_.reset();
+                service_.matched_ = true;
+                service_.changed_->notify_all();
+            }
+            line.clear();
+        }
+    }
+
+    ServiceRunner& service_;
+    std::unique_ptr<RE2> pattern_; // gone once it has matched
+    std::string lines_[2];
+};
+
+ServiceRunner::ServiceRunner(Parts parts, Request request)
+    : parts_(std::move(parts)), request_(std::move(request)), container_(object_name(request_.context.owner)),
+      changed_(std::make_unique<Signal>(parts_.background.executor())), near_(parts_.near)
+{
+}
+
+ServiceRunner::~ServiceRunner() = default;
+
+RunEvent ServiceRunner::event(RunEvent::Kind kind) const
+{
+    RunEvent event;
+    event.kind = kind;
+    event.stage = request_.context.stage->id;
+    event.step = service_key(name());
+    event.attempt = request_.context.owner.attempt;
+    return event;
+}
+
+// ---- coming up
+
+awaitable<void> ServiceRunner::create()
+{
+    auto& context = request_.context;
+    std::exception_ptr failure;
+    Cause otherwise = Cause::image_error;
+    try {
+        context.image = image_of(*context.plan, *context.stage, *context.service, context.facts);
+        const auto platform = context.service->container.platform.value_or("");
+        const auto image = co_await parts_.images.get(context.image, platform, request_.pull);
+        otherwise = Cause::internal;
+        check_ = ready_check(*context.service, image.info.healthcheck);
+        const auto spec = lower_service(context);
+        created_ = true;
+        parts_.objects.intend(engine::ObjectKind::container, container_);
+        co_await parts_.engine.create_container(spec);
+        engine::Engine::AttachOptions attach;
+        attach.tty = spec.tty;
+        attachment_ = co_await parts_.engine.attach(container_, attach);
+        output_ = std::make_unique<StepOutput>(
+            StepKey{context.stage->id, context.owner.step, context.owner.attempt},
+            parts_.writer.open_log({context.stage->id, context.owner.step, context.owner.attempt}), parts_.masks,
+            parts_.clock, k_no_observers, std::function<void()>());
+        sink_ = std::make_unique<Sink>(*this, check_);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure)
+        fail(failure, otherwise);
+}
+
+awaitable<void> ServiceRunner::start()
+{
+    std::exception_ptr failure;
+    try {
+        co_await parts_.engine.start_container(container_);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure)
+        fail(failure, Cause::config_error);
+    begun_ = parts_.clock.now();
+    started_ = true;
+    reading_ = true;
+    std::function<awaitable<void>()> reader = [self = shared_from_this()]() -> awaitable<void> {
+        std::function<awaitable<void>()> inner = [self]() -> awaitable<void> {
+            co_await self->attachment_->read_all(*self->sink_);
+        };
+        try {
+            co_await asio::co_spawn(co_await asio::this_coro::executor, inner(),
+                                    asio::bind_cancellation_slot(self->cancel_reading_.slot(), use_awaitable));
+        } catch (...) {
+            // An engine that went away shows in the wait for its end; a full disk, in whatever else writes to it.
+        }
+        self->reading_ = false;
+        self->changed_->notify_all();
+    };
+    parts_.background.spawn(reader);
+    std::function<awaitable<void>()> waiter = [self = shared_from_this()]() { return self->wait_for_end(); };
+    parts_.background.spawn(waiter);
+    auto started = event(RunEvent::Kind::service_started);
+    started.state = State::running;
+    started.image = request_.context.image;
+    parts_.tell(started);
+    changed_->notify_all();
+}
+
+awaitable<void> ServiceRunner::wait_for_end()
+{
+    try {
+        exit_ = co_await parts_.engine.wait_container(container_);
+    } catch (...) {
+        lost_ = std::current_exception();
+    }
+    if (exit_) {
+        const std::function<bool()> is_drained = [this] { return !reading_; };
+        auto drained = changed_->wait_until(is_drained);
+        auto limit = parts_.clock.sleep_for(k_drain_limit);
+        co_await first_of(std::move(drained), std::move(limit));
+    }
+    note_end();
+    changed_->notify_all();
+    if (stopping_ || !ready_)
+        co_return; // the gate tells
+    // That the engine went away, the steps see themselves.
+    if (const auto outcome = outcome_of_end(); outcome.cause == Cause::service_unhealthy)
+        request_.on_lost(ServiceFailure{outcome});
+}
+
+void ServiceRunner::note_end()
+{
+    if (std::exchange(told_end_, true))
+        return;
+    if (output_)
+        output_->finish();
+    auto ended = event(RunEvent::Kind::service_finished);
+    // What it says to our own signal is no news.
+    const auto outcome = given_up_ ? *given_up_ : stopping_ ? Outcome() : outcome_of_end();
+    ended.cause = outcome.cause;
+    ended.state = state_of(outcome.cause);
+    ended.exit_code = exit_ ? std::optional(exit_->exit_code) : std::nullopt;
+    ended.signal = outcome.signal;
+    ended.message = outcome.message;
+    ended.duration = parts_.clock.now() - begun_;
+    ended.log_bytes = output_ ? output_->size_bytes() : 0;
+    parts_.tell(ended);
+}
+
+// ---- readiness
+
+awaitable<void> ServiceRunner::gate()
+{
+    const std::function<bool()> decided = [this] { return ready_ || exit_ || lost_; };
+    if (!decided() && !std::exchange(probing_, true)) {
+        std::exception_ptr failure;
+        try {
+            auto probes = probe_until_ready();
+            auto end = changed_->wait_until(decided);
+            co_await first_of(std::move(probes), std::move(end));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        probing_ = false;
+        if (failure)
+            std::rethrow_exception(failure);
+    } else {
+        co_await changed_->wait_until(decided);
+    }
+    if (ready_)
+        co_return;
+    const bool done = exit_ && exit_->exit_code == 0 && check_.kind == ReadyCheck::Kind::none;
+    if (!done)
+        fail_ended();
+    become_ready();
+}
+
+awaitable<void> ServiceRunner::completion()
+{
+    co_await changed_->wait_until([this] { return exit_ || lost_; });
+    if (lost_ || exit_->exit_code != 0)
+        fail_ended();
+}
+
+// Throws ServiceFailure when the patience is over; an end of the process interrupts it.
+awaitable<void> ServiceRunner::probe_until_ready()
+{
+    using Kind = ReadyCheck::Kind;
+    if (check_.kind == Kind::none) {
+        become_ready();
+        co_return;
+    }
+    if (check_.kind == Kind::log || check_.kind == Kind::declared) {
+        // The engine begins a probe an interval after the last one ended: its verdict may come that much later than ours.
+        const auto slack = check_.kind == Kind::declared ? check_.retries * check_.timeout + check_.interval
+                                                         : std::chrono::nanoseconds(0);
+        const std::function<bool()> told = [this] { return matched_ || !health_.empty(); };
+        auto news = changed_->wait_until(told);
+        auto limit = parts_.clock.sleep_for(check_.patience() + slack);
+        co_await first_of(std::move(news), std::move(limit));
+        if (!matched_ && health_ != "healthy")
+            fail_not_ready(health_.empty() ? "nothing" : health_);
+        become_ready();
+        co_return;
+    }
+    Readiness readiness(check_, begun_);
+    for (;;) {
+        const auto answer = co_await probe();
+        last_probe_ = answer.said;
+        const auto now = parts_.clock.now();
+        // The engine's own probes count where they were faster.
+        const auto verdict = readiness.on_probe(answer.succeeded || health_ == "healthy", now);
+        if (verdict == Readiness::Verdict::ready)
+            break;
+        if (verdict == Readiness::Verdict::failed)
+            fail_not_ready(answer.said);
+        co_await parts_.clock.sleep_for(readiness.pause(now));
+    }
+    become_ready();
+}
+
+awaitable<ServiceRunner::Answer> ServiceRunner::probe()
+{
+    if (check_.kind == ReadyCheck::Kind::command)
+        co_return co_await run_command(check_.command);
+    if (near_) {
+        auto answer = co_await look_at_port();
+        if (near_)
+            co_return answer;
+    }
+    auto command = check_.kind == ReadyCheck::Kind::tcp ? listening_command(check_.port) : http_command(check_);
+    co_return co_await run_command(std::move(command));
+}
+
+awaitable<ServiceRunner::Answer> ServiceRunner::run_command(std::vector<std::string> command)
+{
+    Answer answer;
+    answer.said = "no answer within " + print_duration(check_.timeout);
+    Words words;
+    engine::ExecSpec spec;
+    spec.command = std::move(command);
+    const auto run = [this](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
+        const auto session = co_await parts_.engine.exec(container_, what);
+        co_await session->read_all(out);
+        const int code = co_await session->exit_code();
+        result.succeeded = code == 0;
+        result.said = fmt::format("exit code {}", code);
+    };
+    try {
+        auto probe = run(spec, words, answer);
+        auto limit = parts_.clock.sleep_for(check_.timeout);
+        co_await first_of(std::move(probe), std::move(limit));
+    } catch (const Error& error) {
+        if (error.code() == Errc::cancelled)
+            throw;
+        answer.said = error.what();
+    }
+    if (const auto line = last_line(words.text); !line.empty() && !answer.succeeded)
+        answer.said += ": " + line;
+    co_return answer;
+}
+
+// Straight from here; where no way leads there, from inside of it, from then on.
+awaitable<ServiceRunner::Answer> ServiceRunner::look_at_port()
+{
+    Answer answer;
+    if (address_.empty())
+        address_ = (co_await parts_.engine.inspect_container(container_)).ip_address;
+    const auto limit = std::min<std::chrono::nanoseconds>(check_.timeout, k_reach_limit);
+    ReachAnswer reached;
+    if (check_.kind == ReadyCheck::Kind::tcp)
+        reached = co_await reach_tcp(address_, check_.port, limit);
+    else
+        reached = co_await reach_http(address_, check_.port, check_.path, limit);
+    near_ = reached.reach != Reach::unreachable;
+    answer.succeeded = reached.reach == Reach::answers;
+    answer.said = reached.said;
+    co_return answer;
+}
+
+void ServiceRunner::hurry()
+{
+    hurried_ = true;
+    changed_->notify_all();
+}
+
+void ServiceRunner::become_ready()
+{
+    if (std::exchange(ready_, true))
+        return;
+    auto ready = event(RunEvent::Kind::service_ready);
+    ready.duration = parts_.clock.now() - begun_;
+    ready.message = check_.kind == ReadyCheck::Kind::none ? "" : describe(check_);
+    parts_.tell(ready);
+    changed_->notify_all();
+}
+
+void ServiceRunner::on_health(const std::string& health)
+{
+    const auto former = std::exchange(health_, health);
+    changed_->notify_all();
+    // Whoever waits for the gate learns it there; afterwards only a change is news.
+    const bool flaps = ready_ && !stopping_ && (health == "unhealthy" || former == "unhealthy") && health != former;
+    if (!flaps)
+        return;
+    auto told = event(RunEvent::Kind::service_health);
+    told.message = health;
+    parts_.tell(told);
+}
+
+// ---- failures
+
+void ServiceRunner::fail(const std::exception_ptr& failure, Cause otherwise) const
+{
+    if (is_cancellation(failure))
+        std::rethrow_exception(failure);
+    auto outcome = outcome_of_error(to_error(failure), otherwise);
+    outcome.message = "service " + terminal_safe(name()) + ": " + outcome.message;
+    throw ServiceFailure{std::move(outcome)};
+}
+
+void ServiceRunner::give_up(Outcome outcome)
+{
+    given_up_ = outcome;
+    throw ServiceFailure{std::move(outcome)};
+}
+
+void ServiceRunner::fail_not_ready(const std::string& said)
+{
+    Outcome outcome;
+    outcome.cause = Cause::service_unhealthy;
+    outcome.message = fmt::format("service {} was not ready after {}: {} says {}", terminal_safe(name()),
+                                  print_duration(check_.patience()), describe(check_), said.empty() ? "no" : said);
+    outcome.hint = "its log tells more, and healthcheck: {retries, interval, start_period} how long to wait";
+    give_up(std::move(outcome));
+}
+
+void ServiceRunner::fail_ended()
+{
+    auto outcome = outcome_of_end();
+    if (outcome.cause == Cause::ok) {
+        outcome.cause = Cause::service_unhealthy;
+        outcome.message = fmt::format("service {} ended with exit code 0 before it was ready", terminal_safe(name()));
+    }
+    give_up(std::move(outcome));
+}
+
+Outcome ServiceRunner::outcome_of_end() const
+{
+    Outcome outcome;
+    if (lost_) {
+        outcome = outcome_of_error(to_error(lost_), Cause::engine_lost);
+        outcome.message = "service " + terminal_safe(name()) + ": " + outcome.message;
+        return outcome;
+    }
+    if (!exit_)
+        return outcome;
+    outcome.exit_code = exit_->exit_code;
+    if (exit_->exit_code == 0 && exit_->error.empty())
+        return outcome;
+    outcome.cause = Cause::service_unhealthy;
+    const auto limit = request_.context.service->container.memory_bytes;
+    auto how = fmt::format("exit code {}", exit_->exit_code);
+    if (!exit_->error.empty()) {
+        how = terminal_safe(exit_->error);
+    } else if (exit_->oom_killed) {
+        how = "out of memory" + (limit ? ": its limit is " + format_size(*limit) : std::string());
+    } else if (exit_->exit_code > 128 && exit_->exit_code <= 128 + 31) {
+        outcome.signal = exit_->exit_code - 128;
+        how = fmt::format("signal {}", *outcome.signal);
+    }
+    outcome.message = fmt::format("service {} ended {}: {}", terminal_safe(name()),
+                                  ready_ ? "while it was needed" : "before it was ready", how);
+    if (!ready_ && !last_probe_.empty())
+        outcome.message += "; last probe: " + last_probe_;
+    return outcome;
+}
+
+// ---- going
+
+awaitable<void> ServiceRunner::stop()
+{
+    stopping_ = true;
+    changed_->notify_all();
+    const std::function<bool()> is_over = [this] { return told_end_; };
+    const auto kill = [this](const std::string& signal, std::chrono::nanoseconds limit) -> awaitable<void> {
+        try {
+            co_await parts_.engine.kill_container(container_, signal);
+            auto end = changed_->wait_until([this, &signal] { return told_end_ || (hurried_ && signal != "SIGKILL"); });
+            auto sleep = parts_.clock.sleep_for(limit);
+            co_await first_of(std::move(end), std::move(sleep));
+        } catch (const Error&) {
+            // The removal below kills, too.
+        }
+    };
+    const auto& container = request_.context.service->container;
+    if (started_ && !is_over() && !hurried_) {
+        const std::string signal = container.stop_signal.value_or("SIGTERM");
+        co_await kill(signal, container.stop_grace_period.value_or(request_.grace));
+    }
+    if (started_ && !is_over()) {
+        const std::string signal = "SIGKILL";
+        co_await kill(signal, k_kill_limit);
+    }
+    cancel_reading_.emit(asio::cancellation_type::terminal);
+    if (started_)
+        note_end();
+    if (!created_)
+        co_return;
+    try {
+        co_await parts_.objects.remove(engine::ObjectKind::container, container_);
+    } catch (const Error&) {
+        // Still on the books: removed at the end of the run.
+    }
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,119 @@
+#pragma once
+
+#include "runner/images.hpp"
+#include "runner/lower.hpp"
+#include "runner/masker.hpp"
+#include "runner/objects.hpp"
+#include "runner/readiness.hpp"
+#include "runner/report.hpp"
+#include "runner/run.hpp"
+#include "runner/step_output.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace gantry::runner {
+
+// What a stage cannot go on without did not come up, or went away.
+struct ServiceFailure {
+    Outcome outcome;
+};
+
+// Runs one service of one stage: image, container, output, readiness, end. Made once and used once.
+//
+//     create() → start() → gate() → … → stop()
+//
+// Made by make_shared: what reads its output may still be unwinding when its owner lets go of it. All calls are cancellable
+// but stop().
+class ServiceRunner : public std::enable_shared_from_this<ServiceRunner> {
+public:
+    struct Parts {
+        engine::Engine& engine;
+        Clock& clock;
+        RunWriter& writer;
+        Images& images;
+        Objects& objects;
+        const MaskSet& masks;
+        TaskGroup& background;              // for what need not be waited for
+        bool near;                          // the engine's networks can be reached from here
+        std::function<void(RunEvent)> tell; // to the journal: stage and step are filled in
+    };
+    struct Request {
+        ServiceContext context; // without image: filled in here
+        engine::PullPolicy pull = engine::PullPolicy::missing;
+        std::chrono::nanoseconds grace = std::chrono::seconds(10);
+        // It ended after it had been ready and before stop(). An end with 0 is no loss.
+        std::function<void(const ServiceFailure&)> on_lost;
+    };
+
+    ServiceRunner(Parts parts, Request request);
+    ~ServiceRunner();
+
+    // Image, container, streams. Throws ServiceFailure.
+    awaitable<void> create();
+    // Its process runs from here on. Throws ServiceFailure.
+    awaitable<void> start();
+    // Until it is ready. Throws ServiceFailure: it ended first (unless with 0 and nothing asks more of it than to run), or its
+    // patience was over. May be awaited by several at once; one of them probes.
+    awaitable<void> gate();
+    // Until it has ended with 0. Throws ServiceFailure.
+    awaitable<void> completion();
+    // Signal, grace, kill; then removes the container. Its last words are in the log. Throws nothing.
+    awaitable<void> stop();
+
+    // No grace for it, in a stop() that runs or comes.
+    void hurry();
+
+    // What the engine's own healthcheck says: "healthy", "unhealthy".
+    void on_health(const std::string& health);
+    // Something changed; whoever waits looks again.
+    Signal& changed() { return *changed_; }
+    bool has_started() const { return started_; }
+    bool is_ready() const { return ready_; }
+    bool has_check() const { return check_.kind != ReadyCheck::Kind::none; }
+    const std::string& name() const { return request_.context.service->name; }
+    const std::string& container() const { return container_; }
+
+private:
+    class Sink;
+    struct Answer {
+        bool succeeded = false;
+        std::string said;
+    };
+
+    void watch_end();
+    awaitable<void> wait_for_end();
+    awaitable<void> probe_until_ready();
+    awaitable<Answer> probe();
+    awaitable<Answer> run_command(std::vector<std::string> command);
+    awaitable<Answer> look_at_port();
+    void become_ready();
+    void note_end();
+    RunEvent event(RunEvent::Kind kind) const;
+    Outcome outcome_of_end() const;
+    [[noreturn]] void fail_not_ready(const std::string& said);
+    [[noreturn]] void fail_ended();
+    [[noreturn]] void give_up(Outcome outcome);
+    [[noreturn]] void fail(const std::exception_ptr& failure, Cause otherwise) const;
+
+    Parts parts_;
+    Request request_;
+    std::string container_;
+    ReadyCheck check_;
+    std::unique_ptr<engine::Attachment> attachment_;
+    std::unique_ptr<StepOutput> output_;
+    std::unique_ptr<Sink> sink_;
+    std::unique_ptr<Signal> changed_;
+    asio::cancellation_signal cancel_reading_;
+    std::string address_;
+    Clock::time_point begun_{};
+    std::optional<engine::ContainerExit> exit_;
+    std::exception_ptr lost_; // the engine, while it ran
+    std::optional<Outcome> given_up_; // why the gate did not open
+    std::string health_, last_probe_;
+    bool created_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,
+         near_ = false, told_end_ = false, matched_ = false, hurried_ = false;
+};
+
+} // namespace gantry::runner

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "runner/service_runner.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gantry::runner {
+
+// The services of one stage: they come up side by side, as far as `depends_on` lets them, and go in reverse.
+class Services {
+public:
+    struct Request {
+        const pipeline::Plan* plan = nullptr;
+        const pipeline::PlanStage* stage = nullptr;
+        Owner owner; // of the stage
+        pipeline::RuntimeFacts facts;
+        Consent consent;
+        std::string network;                 // of the stage
+        std::map<std::string, int> attempts; // the last of each service (by service_key()) in an earlier process
+        std::function<engine::PullPolicy(const pipeline::Container&)> pull;
+        std::chrono::nanoseconds grace = std::chrono::seconds(10);
+        // One that had been ready went away, after start() has returned.
+        std::function<void(const ServiceFailure&)> on_lost;
+    };
+    Services(const ServiceRunner::Parts& parts, Request request);
+
+    // Returns when all are ready. Throws the first ServiceFailure; the others are given up then. Once; cancellable.
+    awaitable<void> start();
+    // Ends and removes those that were made. Once; throws nothing.
+    awaitable<void> stop();
+    // No grace, if stop() runs or comes.
+    void hurry();
+
+private:
+    struct Entry {
+        const pipeline::Service* service;
+        std::shared_ptr<ServiceRunner> runner;
+        bool has_to_end = false; // somebody waits for its success
+        int level = 0;           // above all that it depends on
+    };
+
+    awaitable<void> bring_up(Entry& entry);
+    awaitable<void> wait_for(const pipeline::Service& who, const pipeline::Dependency& dependency);
+    awaitable<void> watch_health();
+    awaitable<void> ask_health();
+    Entry* find(const std::string& name);
+    void order();
+
+    ServiceRunner::Parts parts_;
+    Request request_;
+    std::vector<Entry> entries_;
+    TaskGroup watching_;
+    std::optional<ServiceFailure> failure_;
+    bool up_ = false;
+};
+
+} // namespace gantry::runner

@@ -1,0 +1,191 @@
+"""Services and their gates on a real engine."""
+
+import textwrap
+
+import e2e
+
+# Answers every connection with a page, as long as it lives.
+HTTPD = "mkdir -p /www && echo hello > /www/index.html && exec httpd -f -p 8080 -h /www"
+
+
+class Services(e2e.Case):
+    def stage(self, services, run, more=""):
+        return (f"defaults: {{ image: {e2e.IMAGE} }}\nstages:\n- name: test\n{textwrap.indent(more, '  ')}"
+                f"  services:\n{textwrap.indent(textwrap.dedent(services), '    ')}"
+                f"  steps: [{{ name: one, run: {run!r} }}]\n")
+
+    def run_it(self, services, run="true", expect=0, **options):
+        folder = self.folder(self.stage(services, run))
+        return self.gantry("run", folder, expect=expect, **options)
+
+    def test_a_step_reaches_its_service_by_name_and_alias(self):
+        self.run_it(f"""
+            web:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "{HTTPD}"]
+              networks: {{ default: {{ aliases: [backend] }} }}
+              healthcheck: {{ test: [CMD, wget, -q, -O, /dev/null, "http://localhost:8080/"], interval: 1s }}
+            """, "wget -q -O - http://web:8080/ && wget -q -O - http://backend:8080/")
+
+    def test_steps_with_a_shared_network_reach_it_too(self):
+        folder = self.folder(textwrap.dedent(f"""
+            defaults: {{ image: {e2e.IMAGE} }}
+            stages:
+              - name: test
+                services:
+                  web: {{ image: {e2e.IMAGE}, command: [sh, -c, "{HTTPD}"], ready: {{ tcp: 8080 }} }}
+                steps:
+                  - {{ run: wget -q -O - http://web:8080/ }}
+                  - {{ run: wget -q -O - http://web:8080/ }}
+                  - {{ run: wget -q -O - http://web:8080/ }}
+                  - {{ run: wget -q -O - http://web:8080/ }}
+            """))
+        self.gantry("run", folder)
+
+    def test_ready_by_port_page_and_line(self):
+        self.run_it(f"""
+            port: {{ image: {e2e.IMAGE}, command: [sh, -c, "sleep 0.5; {HTTPD}"], ready: {{ tcp: 8080 }} }}
+            page: {{ image: {e2e.IMAGE}, command: [sh, -c, "sleep 0.5; {HTTPD}"], ready: {{ http: ":8080/index.html" }} }}
+            line: {{ image: {e2e.IMAGE}, command: [sh, -c, "sleep 0.5; echo up and running; sleep 1000"], ready: {{ log: "^up and" }} }}
+            """, "wget -q -O - http://port:8080/ && wget -q -O - http://page:8080/")
+
+    def test_the_gate_does_not_wait_for_the_interval(self):
+        folder = self.folder(self.stage(f"""
+            db:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "sleep 1; touch /up; sleep 1000"]
+              healthcheck: {{ test: [CMD, test, -e, /up], interval: 30s }}
+            """, "true"))
+        run = self.start(folder)
+        ready = run.until("service_ready", step="services/db")
+        self.assertEqual(run.end(), 0)
+        self.assertLess(ready["duration_ns"], 20e9)
+
+    def test_probe_declared_takes_the_word_of_the_engine(self):
+        self.run_it(f"""
+            db:
+              image: {e2e.IMAGE}
+              command: [sleep, "1000"]
+              probe: declared
+              healthcheck: {{ test: [CMD, "true"], interval: 1s }}
+            """)
+
+    def test_a_service_that_never_gets_healthy_says_why(self):
+        done = self.run_it(f"""
+            db:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "echo cannot find my data; sleep 1000"]
+              healthcheck: {{ test: "echo no response; exit 3", interval: 500ms, retries: 2 }}
+            """, expect=3)
+        text = done.stderr.decode()
+        self.assertIn("service db was not ready after 1s: its healthcheck says exit code 3: no response", text)
+        self.assertIn("cannot find my data", text)
+        self.assertIn("gantry logs 1 services/db", text)
+        self.assertEqual(self.gantry("logs", "1", "db").stdout, b"cannot find my data\n")
+
+    def test_a_healthcheck_that_hangs(self):
+        done = self.run_it(f"""
+            db:
+              image: {e2e.IMAGE}
+              command: [sleep, "1000"]
+              healthcheck: {{ test: [CMD, sleep, "1000"], interval: 500ms, timeout: 300ms, retries: 2 }}
+            """, expect=3)
+        self.assertIn("no answer within 300ms", done.stderr.decode())
+
+    def test_a_service_that_dies_under_a_step(self):
+        done = self.run_it(f"""
+            db: {{ image: {e2e.IMAGE}, command: [sh, -c, "echo last words; sleep 1; exit 4"] }}
+            """, "sleep 1000", expect=3)
+        text = done.stderr.decode()
+        self.assertIn("service db ended while it was needed: exit code 4", text)
+        self.assertIn("last words", text)
+
+    def test_out_of_memory_names_the_limit(self):
+        done = self.run_it(f"""
+            db:
+              image: {e2e.IMAGE}
+              mem_limit: 16m
+              command: [sh, -c, "sleep 0.5; dd if=/dev/zero of=/dev/null bs=64M count=1000"]
+            """, "sleep 1000", expect=3)
+        self.assertIn("service db ended while it was needed: out of memory: its limit is 17 MB", done.stderr.decode())
+
+    def test_order_and_one_shots(self):
+        done = self.run_it(f"""
+            web:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "cut -d. -f1 /proc/uptime; sleep 1000"]
+              depends_on: {{ seed: {{ condition: service_completed_successfully }}, db: {{ condition: service_healthy }} }}
+            seed: {{ image: {e2e.IMAGE}, command: [sh, -c, "sleep 1; cut -d. -f1 /proc/uptime"], depends_on: [db] }}
+            db: {{ image: {e2e.IMAGE}, command: [sh, -c, "cut -d. -f1 /proc/uptime; sleep 1000"], ready: {{ log: "[0-9]" }} }}
+            """)
+        self.assertIn(b"services/web is ready", done.stderr)
+        times = [int(self.gantry("logs", "1", name).stdout) for name in ("db", "seed", "web")]
+        self.assertEqual(times, sorted(times))
+
+    def test_environment_comes_from_the_file_and_its_env_file_alone(self):
+        folder = self.folder(self.stage(f"""
+            db:
+              image: {e2e.IMAGE}
+              env_file: db.env
+              environment: {{ TWO: mine }}
+              command: [sh, -c, "env | sort; sleep 1000"]
+              ready: {{ log: "^TWO=" }}
+            """, "true"), {"db.env": "ONE=1\nTWO=2\n"})
+        self.gantry("run", folder)
+        printed = self.gantry("logs", "1", "db").stdout.decode()
+        self.assertIn("ONE=1\n", printed)
+        self.assertIn("TWO=mine\n", printed)
+        self.assertNotIn("CI", printed)
+
+    def test_an_unhealthy_moment_after_the_gate_is_told(self):
+        folder = self.folder(self.stage(f"""
+            db:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "touch /up; sleep 1000"]
+              healthcheck: {{ test: [CMD, test, -e, /up], interval: 300ms, retries: 1 }}
+            """, "sleep 1000"))
+        run = self.start(folder)
+        run.until("step_started")
+        database = self.engine.container_of("services/db", instance=self.instance())
+        self.engine.run_in(database, ["rm", "/up"])
+        run.until("service_health", message="unhealthy")
+        self.engine.run_in(database, ["touch", "/up"])
+        run.until("service_health", message="healthy")
+        run.signal(2)
+        self.assertEqual(run.end(), 130)
+
+    def test_cancel_while_it_comes_up(self):
+        folder = self.folder(self.stage(f"""
+            db: {{ image: {e2e.IMAGE}, command: [sleep, "1000"], ready: {{ tcp: 5432 }} }}
+            """, "true"))
+        run = self.start(folder)
+        run.until("service_started")
+        run.signal(2)
+        self.assertEqual(run.end(), 130)
+
+    def test_kill_9_leaves_nothing_that_the_next_command_does_not_remove(self):
+        folder = self.folder(self.stage(f"""
+            db: {{ image: {e2e.IMAGE}, command: [sleep, "1000"] }}
+            """, "sleep 1000"))
+        run = self.start(folder)
+        run.until("step_started")
+        run.signal(9)
+        run.end()
+        self.gantry("ps")
+        self.assert_nothing_left()
+
+    def test_a_port_that_is_taken(self):
+        import socket
+        with socket.socket() as taken:
+            taken.bind(("0.0.0.0", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = self.run_it(f"""
+                db: {{ image: {e2e.IMAGE}, command: [sleep, "1000"], ports: ["{port}:80"] }}
+                """, expect=None)
+        self.assertIn(done.returncode, (2, 3))
+        self.assertIn(str(port), done.stderr.decode())
+
+
+if __name__ == "__main__":
+    e2e.main()

@@ -1,0 +1,334 @@
+// Services of a stage, from their start to their end, on the fake engine.
+#include "base/scratch.hpp"
+#include "runner/kept_stages.hpp"
+#include "runner/run_simulator_process.hpp"
+#include "support/catch.hpp"
+#include "support/manual_clock.hpp"
+#include "support/plan_builder.hpp"
+#include "support/run_to_end.hpp"
+
+#include <algorithm>
+
+using namespace gantry;
+using namespace gantry::test;
+using namespace std::chrono_literals;
+using pipeline::Condition;
+using runner::Cause;
+using runner::State;
+using Kind = runner::RunEvent::Kind;
+using Names = std::vector<std::string>;
+
+namespace {
+
+pipeline::Service service(const std::string& name)
+{
+    pipeline::Service result;
+    result.name = name;
+    result.container.image = pipeline::Text("postgres");
+    return result;
+}
+
+pipeline::Service checked(pipeline::Service service)
+{
+    service.container.healthcheck.emplace();
+    service.container.healthcheck->test = {"CMD", "check"};
+    service.container.healthcheck->interval = 1s;
+    service.container.healthcheck->retries = 5;
+    return service;
+}
+
+pipeline::Service after(const std::string& other, Condition condition, pipeline::Service service)
+{
+    pipeline::Dependency dependency;
+    dependency.service = other;
+    dependency.condition = condition;
+    service.container.depends_on.push_back(dependency);
+    return service;
+}
+
+pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pipeline::PlanStep> steps = {step("one")})
+{
+    auto result = stage("a", {}, std::move(steps));
+    result.services = std::move(services);
+    return plan_of({std::move(result)});
+}
+
+// A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
+struct Fixture {
+    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
+    {
+        engine.on_start([this](const engine::ContainerSpec& spec) {
+            const auto& step = spec.labels.at("gantry.step");
+            auto does = behaviours[step];
+            const bool has_own = does.runs_for.count() > 0 || does.exit_code != 0 || does.oom_killed;
+            does.never_ends = does.never_ends || (step.starts_with("services/") && !has_own && !ends.contains(step));
+            started.push_back(step);
+            return does;
+        });
+    }
+
+    Process& begin()
+    {
+        auto writer = store->create_run(plan, {});
+        id = writer->id();
+        runner::RunOptions options;
+        options.instance = store->instance();
+        process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
+        process->spawn(process->run().execute());
+        return *process;
+    }
+    runner::RunSummary finish()
+    {
+        drive(loop, clock, [this] { return process->has_ended(); });
+        process->die();
+        CHECK(engine.objects().empty());
+        CHECK(engine.violations().empty());
+        return store->summary(id);
+    }
+    runner::RunSummary run()
+    {
+        begin();
+        return finish();
+    }
+    // Kinds of the service's events, in their order.
+    std::vector<Kind> told(const std::string& name) const
+    {
+        std::vector<Kind> kinds;
+        for (const auto& event : process->events)
+            if (event.step == "services/" + name)
+                kinds.push_back(event.kind);
+        return kinds;
+    }
+
+    const pipeline::Plan plan;
+    const Scratch folder;
+    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
+    asio::io_context loop;
+    ManualClock clock;
+    engine::FakeEngine engine{loop.get_executor(), clock};
+    std::map<std::string, engine::FakeBehaviour> behaviours;
+    std::set<std::string> ends; // services that exit 0 at once
+    std::vector<std::string> started;
+    std::unique_ptr<Process> process;
+    std::string id;
+};
+
+} // namespace
+
+TEST_CASE("a step starts when the service of its stage is ready", "[services]")
+{
+    Fixture fixture(plan_with({checked(service("db"))}));
+    fixture.behaviours["services/db"].healthy_after = 3s;
+    fixture.behaviours["services/db"].output = "listening\n";
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    CHECK(fixture.started == Names{"services/db", "one"});
+    CHECK(fixture.told("db") == std::vector{Kind::service_started, Kind::service_ready, Kind::service_finished});
+    const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
+                                    [](const auto& event) { return event.kind == Kind::service_ready; });
+    CHECK(ready->duration >= 3s);
+    CHECK(ready->duration < 3600ms);
+    REQUIRE(summary.stages.at(0).services.size() == 1);
+    CHECK(summary.stages.at(0).services[0].state == State::success);
+    CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "listening\n");
+}
+
+TEST_CASE("a service is found by its name and its aliases on the network of its stage", "[services]")
+{
+    auto db = service("db");
+    db.container.networks.push_back({"default", {"database"}, {}, {}, {}});
+    Fixture fixture(plan_with({db}));
+    fixture.run();
+
+    const auto calls = fixture.engine.calls();
+    const auto created = std::find_if(calls.begin(), calls.end(), [](const auto& call) {
+        return call.operation == "create_container" && call.object.find("services-db") != std::string::npos;
+    });
+    REQUIRE(created != calls.end());
+    const auto* spec = fixture.engine.spec_of(created->object);
+    REQUIRE(spec->endpoints.size() == 1);
+    CHECK(spec->endpoints[0].aliases == Names{"db", "database"});
+    CHECK(spec->endpoints[0].network.find("-a.net") != std::string::npos);
+    CHECK(spec->labels.at("gantry.step") == "services/db");
+}
+
+TEST_CASE("a service that does not get healthy fails its stage with what its probe said", "[services]")
+{
+    Fixture fixture(plan_with({checked(service("db"))}));
+    fixture.behaviours["services/db"].unhealthy = true;
+    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec& spec) {
+        CHECK(spec.command == Names{"check"});
+        engine::FakeBehaviour does;
+        does.output = "trying\nno response\n";
+        does.exit_code = 2;
+        return does;
+    });
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::error);
+    CHECK(summary.cause == Cause::service_unhealthy);
+    const auto& stage = summary.stages.at(0);
+    CHECK(stage.message == "service db was not ready after 5s: its healthcheck says exit code 2: no response");
+    CHECK(stage.steps.at(0).state == State::skipped);
+    CHECK(stage.services.at(0).state == State::error);
+    CHECK(fixture.started == Names{"services/db"});
+}
+
+TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried again", "[services]")
+{
+    auto db = checked(service("db"));
+    db.container.healthcheck->timeout = 2s;
+    Fixture fixture(plan_with({db}));
+    fixture.behaviours["services/db"].healthy_after = 60s; // as the engine's own probes would tell
+    int probes = 0;
+    fixture.engine.on_exec([&probes](const std::string&, const engine::ExecSpec&) {
+        ++probes;
+        engine::FakeBehaviour does;
+        does.never_ends = true;
+        return does;
+    });
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.stages.at(0).message == "service db was not ready after 5s: its healthcheck says no answer within 2s");
+    CHECK(probes == 3);
+}
+
+TEST_CASE("a service that ends before it is ready fails its stage at once", "[services]")
+{
+    Fixture fixture(plan_with({checked(service("db")), service("other")}));
+    auto& db = fixture.behaviours["services/db"];
+    db.healthy_after = 60s;
+    db.runs_for = 1s;
+    db.exit_code = 3;
+    db.error_output = "no such folder\n";
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::service_unhealthy);
+    CHECK(summary.stages.at(0).message.starts_with("service db ended before it was ready: exit code 3"));
+    CHECK(summary.stages.at(0).services.at(0).exit_code == 3);
+    CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "no such folder\n");
+}
+
+TEST_CASE("a service that dies under a step stops the step", "[services]")
+{
+    Fixture fixture(plan_with({service("db")}));
+    auto& db = fixture.behaviours["services/db"];
+    db.runs_for = 5s;
+    db.oom_killed = true;
+    db.exit_code = 137;
+    fixture.behaviours["one"].never_ends = true;
+
+    const auto summary = fixture.run();
+
+    const auto& stage = summary.stages.at(0);
+    CHECK(stage.cause == Cause::service_unhealthy);
+    CHECK(stage.message == "service db ended while it was needed: out of memory");
+    CHECK(stage.steps.at(0).state == State::error);
+    CHECK(stage.steps.at(0).cause == Cause::service_unhealthy);
+}
+
+TEST_CASE("a service that ends with 0 and had nothing to prove is no failure", "[services]")
+{
+    Fixture fixture(plan_with({service("seed")}));
+    fixture.ends = {"services/seed"};
+    CHECK(fixture.run().state == State::success);
+}
+
+TEST_CASE("services wait for each other as depends_on says", "[services]")
+{
+    Fixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")),
+                               after("db", Condition::service_healthy, service("seed")), checked(service("db"))}));
+    fixture.behaviours["services/db"].healthy_after = 2s;
+    fixture.behaviours["services/seed"].runs_for = 3s;
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    CHECK(fixture.started == Names{"services/db", "services/seed", "services/web", "one"});
+    // They go in reverse.
+    std::vector<std::string> kills;
+    for (const auto& call : fixture.engine.calls())
+        if (call.operation == "kill_container")
+            kills.push_back(call.object.find("web") != std::string::npos ? "web" : "db");
+    CHECK(kills == Names{"web", "db"});
+}
+
+TEST_CASE("a service that had to end well and did not fails the stage", "[services]")
+{
+    Fixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")), service("seed")}));
+    fixture.behaviours["services/seed"].runs_for = 1s;
+    fixture.behaviours["services/seed"].exit_code = 1;
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::service_unhealthy);
+    CHECK(fixture.started == Names{"services/seed"});
+}
+
+TEST_CASE("nobody can wait for the health of a service that has no check", "[services]")
+{
+    Fixture fixture(plan_with({after("db", Condition::service_healthy, service("web")), service("db")}));
+    const auto summary = fixture.run();
+    CHECK(summary.cause == Cause::config_error);
+    CHECK(summary.stages.at(0).message ==
+          "service web waits until db is healthy, and neither its image nor the file says how to find out");
+}
+
+TEST_CASE("a line of its output can make a service ready", "[services]")
+{
+    auto db = service("db");
+    db.ready.emplace();
+    db.ready->log = "ready to accept";
+    Fixture fixture(plan_with({db}));
+    auto& does = fixture.behaviours["services/db"];
+    does.output = "ready";
+    does.says = {{1s, engine::Stream::out, " to acc"}, {2s, engine::Stream::out, "ept\nmore"}};
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
+                                    [](const auto& event) { return event.kind == Kind::service_ready; });
+    CHECK(ready->duration == 2s);
+}
+
+TEST_CASE("probe: declared leaves it to the engine", "[services]")
+{
+    auto db = checked(service("db"));
+    db.probe = "declared";
+    Fixture fixture(plan_with({db}));
+    fixture.behaviours["services/db"].healthy_after = 4s;
+    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) -> engine::FakeBehaviour {
+        FAIL("probed");
+        return {};
+    });
+    CHECK(fixture.run().state == State::success);
+}
+
+TEST_CASE("a stage that is cancelled while its services come up lets go of them", "[services]")
+{
+    Fixture fixture(plan_with({checked(service("db"))}));
+    fixture.behaviours["services/db"].healthy_after = 60s;
+    fixture.behaviours["services/db"].ignores_signals = true;
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&] { return !fixture.started.empty(); });
+    process.cancel(false, fixture.clock.now());
+
+    const auto summary = fixture.finish();
+    CHECK(summary.state == State::cancelled);
+    CHECK(fixture.started == Names{"services/db"});
+}
+
+TEST_CASE("an image that cannot be had fails the stage of its service", "[services]")
+{
+    Fixture fixture(plan_with({service("db")}));
+    fixture.engine.only_images({"busybox"});
+    const auto summary = fixture.run();
+    CHECK(summary.cause == Cause::image_error);
+    CHECK(summary.stages.at(0).message.starts_with("service db: "));
+}
