@@ -84,6 +84,7 @@ struct Run::Impl {
     awaitable<void> close_stage(int stage);
     awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
     void prepare_step(StepIndex index);
+    void prepare_first(int stage);
     std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
     void keep_for_shell(StepRunner& runner);
@@ -420,6 +421,18 @@ awaitable<void> Run::Impl::open_stage(int stage)
     }
 }
 
+// The containers of its first steps can be made while its services come up.
+void Run::Impl::prepare_first(int stage)
+{
+    constexpr int k_ahead = 2;
+    const auto& steps = plan.stages[stage].steps;
+    for (int i = 0; i < k_ahead && i < static_cast<int>(steps.size()); ++i) {
+        const bool first_group = steps[i].group == steps[0].group && !steps[i].in_finally;
+        if (first_group && !steps[i].condition && !steps[i].skip_reason)
+            prepare_step({stage, i});
+    }
+}
+
 // Until they are ready, or nobody needs them any more.
 awaitable<void> Run::Impl::start_services(int stage)
 {
@@ -441,6 +454,7 @@ awaitable<void> Run::Impl::start_services(int stage)
     const ServiceRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, *tasks,
                                      deps.workspaces.sees_our_disk(), [this](RunEvent event) { journal(std::move(event)); }};
     runtime.services = std::make_unique<Services>(parts, std::move(request));
+    prepare_first(stage);
     const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
     co_await first_of(runtime.services->start(), moved->wait_until(halted));
 }

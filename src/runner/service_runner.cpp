@@ -481,6 +481,10 @@ awaitable<void> ServiceRunner::stop()
     cancel_reading_.emit(asio::cancellation_type::terminal);
     if (started_)
         note_end();
+}
+
+awaitable<void> ServiceRunner::discard()
+{
     if (!created_)
         co_return;
     try {

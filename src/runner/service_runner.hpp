@@ -22,10 +22,10 @@ struct ServiceFailure {
 
 // Runs one service of one stage: image, container, output, readiness, end. Made once and used once.
 //
-//     create() → start() → gate() → … → stop()
+//     create() → start() → gate() → … → stop() → discard()
 //
 // Made by make_shared: what reads its output may still be unwinding when its owner lets go of it. All calls are cancellable
-// but stop().
+// but the last two.
 class ServiceRunner : public std::enable_shared_from_this<ServiceRunner> {
 public:
     struct Parts {
@@ -59,8 +59,10 @@ public:
     awaitable<void> gate();
     // Until it has ended with 0. Throws ServiceFailure.
     awaitable<void> completion();
-    // Signal, grace, kill; then removes the container. Its last words are in the log. Throws nothing.
+    // Signal, grace, kill. Its last words are in the log. Throws nothing.
     awaitable<void> stop();
+    // Removes the container, if it was made. Throws nothing.
+    awaitable<void> discard();
 
     // No grace for it, in a stop() that runs or comes.
     void hurry();

@@ -123,6 +123,10 @@ awaitable<void> Services::stop()
                 stops.spawn([runner = entry.runner]() { return runner->stop(); });
         co_await stops.join();
     }
+    TaskGroup removals(co_await asio::this_coro::executor);
+    for (auto& entry : entries_)
+        removals.spawn([runner = entry.runner]() { return runner->discard(); });
+    co_await removals.join();
     co_await watching_.close();
 }
 
