@@ -43,7 +43,7 @@ const std::array k_commands{
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"healthcheck"};
+const std::vector<std::string> k_docker_features{"healthcheck", "build", "push"};
 
 const std::array k_engines{
     EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},

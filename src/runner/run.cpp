@@ -1,5 +1,7 @@
 #include "runner/run.hpp"
 
+#include "runner/build_runner.hpp"
+#include "runner/lower_build.hpp"
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
 #include "runner/step_runner.hpp"
@@ -45,10 +47,10 @@ bool is_complete(const pipeline::PlanStep& step)
 struct Run::Impl {
     struct StageRuntime {
         std::unique_ptr<StageHost> host;
-        std::map<int, std::shared_ptr<StepRunner>> ahead;   // prepared, by position of the step
-        std::map<int, std::shared_ptr<StepRunner>> running;
-        std::vector<std::shared_ptr<StepRunner>> stale;     // prepared in vain
-        std::vector<std::shared_ptr<StepRunner>> ended;     // whose containers may still be there
+        std::map<int, std::shared_ptr<Attempt>> ahead;   // prepared, by position of the step
+        std::map<int, std::shared_ptr<Attempt>> running;
+        std::vector<std::shared_ptr<Attempt>> stale;     // prepared in vain
+        std::vector<std::shared_ptr<Attempt>> ended;     // whose containers may still be there
         std::map<std::string, std::string> exported;        // CI_ENV
         ConcurrencyGroups::Place place;                     // in its group
     };
@@ -78,11 +80,11 @@ struct Run::Impl {
                                 ConcurrencyGroups::Place& place, const std::function<bool()>& given_up);
     awaitable<void> open_stage(int stage);
     awaitable<void> close_stage(int stage);
-    awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
+    awaitable<void> run_step(StepIndex index, std::shared_ptr<Attempt> runner);
     void prepare_step(StepIndex index);
-    std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
-    std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
-    void keep_for_shell(StepRunner& runner);
+    std::shared_ptr<Attempt> make_runner(StepIndex index, int attempt, bool ahead);
+    std::shared_ptr<Attempt> take_runner(StepIndex index, int attempt);
+    void keep_for_shell(Attempt& runner);
 
     Owner owner_of(int stage) const;
     awaitable<void> restore_kept();
@@ -289,12 +291,13 @@ Intend Run::Impl::on_the_books()
 
 void Run::Impl::begin_images()
 {
+    const auto made = made_images(plan);
     for (const auto& stage : plan.stages) {
         if (stage.skip_reason || options.kept.contains(stage.id))
             continue;
         for (const auto& step : stage.steps) {
             const auto& image = step.container.image;
-            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push)
+            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push && !made.contains(image->literal()))
                 images->begin(image->literal(), step.container.platform.value_or(""),
                               policy_of(step.container, options.pull));
         }
@@ -421,13 +424,13 @@ awaitable<void> Run::Impl::close_stage(int stage)
     post(input::StageClosed{stage});
 }
 
-std::shared_ptr<StepRunner> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
+std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
 {
     const auto& stage = plan.stages[index.stage];
     const auto& step = stage.steps[index.step];
     auto& runtime = stages[index.stage];
 
-    StepRunner::Request request;
+    Attempt::Request request;
     auto& context = request.context;
     context.plan = &plan;
     context.stage = &stage;
@@ -453,7 +456,9 @@ std::shared_ptr<StepRunner> Run::Impl::make_runner(StepIndex index, int attempt,
     if (step.idle_timeout)
         request.on_output = [this, index] { post(input::StepOutput{index}); };
 
-    StepRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    Attempt::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    if (step.build || step.push)
+        return std::make_shared<BuildRunner>(parts, std::move(request));
     return std::make_shared<StepRunner>(parts, std::move(request));
 }
 
@@ -468,7 +473,7 @@ void Run::Impl::prepare_step(StepIndex index)
 }
 
 // The one that was prepared, unless it was prepared for something else than what is asked for now.
-std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
+std::shared_ptr<Attempt> Run::Impl::take_runner(StepIndex index, int attempt)
 {
     auto& runtime = stages[index.stage];
     const auto found = runtime.ahead.find(index.step);
@@ -483,7 +488,7 @@ std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
     return make_runner(index, attempt, false);
 }
 
-awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner> runner)
+awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> runner)
 {
     auto& runtime = stages[index.stage];
     // One that was prepared in vain has the same name: it must be gone first.
@@ -511,7 +516,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner>
         tell(RunEvent::Kind::summary, std::move(ended.summary));
 
     const bool failed = state_of(ended.outcome.cause) == State::failure;
-    if (options.keep_failed && failed) {
+    if (options.keep_failed && failed && !runner->container().empty()) {
         keep_for_shell(*runner);
     } else {
         // Not waited for: the next step need not wait until this one's container is gone, the stage does.
@@ -521,7 +526,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner>
     post(input::StepEnded{index, std::move(ended.outcome)});
 }
 
-void Run::Impl::keep_for_shell(StepRunner& runner)
+void Run::Impl::keep_for_shell(Attempt& runner)
 {
     objects->release(engine::ObjectKind::container, runner.container());
     for (const auto& [kind, name] : std::set(objects->left()))

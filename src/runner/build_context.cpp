@@ -1,0 +1,126 @@
+#include "runner/build_context.hpp"
+
+#include "base/format.hpp"
+#include "runner/context_filter.hpp"
+#include "runner/dockerfile.hpp"
+#include "runner/piece_pipe.hpp"
+#include "runner/tar.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::size_t k_small_file_bytes = 1 << 20;
+// Between the engine's archive and the engine's builder.
+constexpr std::size_t k_pipe_bytes = 1 << 20;
+// A Dockerfile that comes from elsewhere gets this name in the context, and a line in .dockerignore: then the builder takes it
+// away before any COPY sees it.
+const std::string k_added_name = ".dockerfile.gantry";
+const std::string k_ignore_name = ".dockerignore";
+
+std::string in_repository(const std::string& path)
+{
+    const auto top = std::string(k_workspace) + "/";
+    return path.starts_with(top) ? path.substr(top.size()) : path;
+}
+
+} // namespace
+
+BuildContext::BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build)
+    : engine_(engine), carrier_(std::move(carrier)), build_(std::move(build))
+{
+}
+
+// Empty when it is not there, or no plain file, or too large.
+awaitable<std::string> BuildContext::read_small(std::string path)
+{
+    auto files = co_await download_small_files(engine_, carrier_, path, k_small_file_bytes);
+    co_return files.size() == 1 ? std::move(files.begin()->second) : std::string();
+}
+
+awaitable<void> BuildContext::open()
+{
+    const auto inside = build_.context + "/" + build_.spec.dockerfile;
+    ignore_ = co_await read_small(inside + k_ignore_name);
+    if (ignore_.empty())
+        ignore_ = co_await read_small(build_.context + "/" + k_ignore_name);
+    std::string text;
+    if (build_.inline_dockerfile) {
+        name_ = "Dockerfile (inline)";
+        text = added_dockerfile_ = *build_.inline_dockerfile;
+    } else if (!build_.outside_dockerfile.empty()) {
+        name_ = in_repository(build_.outside_dockerfile);
+        text = added_dockerfile_ = co_await read_small(build_.outside_dockerfile);
+        if (text.empty())
+            throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
+    } else {
+        name_ = in_repository(inside);
+        text = co_await read_small(inside);
+    }
+    lines_ = instruction_lines(text);
+}
+
+awaitable<void> BuildContext::send(PiecePipe& pipe, std::function<void(Sent)> sent)
+{
+    ContextFilter::Options options;
+    options.rules = IgnoreRules(ignore_);
+    options.keep = {build_.spec.dockerfile, k_ignore_name};
+    std::string start;
+    if (!added_dockerfile_.empty()) {
+        options.keep.erase(build_.spec.dockerfile);
+        options.replaced = {k_added_name, k_ignore_name};
+        ContextFilter::add_file(k_added_name, added_dockerfile_, start);
+        ContextFilter::add_file(k_ignore_name, (ignore_.empty() ? k_ignore_name : ignore_) + "\n" + k_added_name + "\n", start);
+        build_.spec.dockerfile = k_added_name;
+    }
+    ContextFilter filter(std::move(options));
+    co_await pipe.write(std::move(start));
+    engine::WritePiece take = [&](std::string_view piece) -> awaitable<void> {
+        std::string out;
+        if (piece.empty())
+            filter.finish(out);
+        else
+            filter.feed(piece, out);
+        co_await pipe.write(std::move(out));
+    };
+    try {
+        co_await engine_.download(carrier_, build_.context, take);
+    } catch (const Error& error) {
+        if (error.code() == Errc::not_found)
+            throw Error(Errc::bad_input, fmt::format("build.context: there is no folder {}", in_repository(build_.context)),
+                        "it is relative to the root of the repository");
+        throw;
+    }
+    Sent sum;
+    sum.files = filter.files();
+    sum.bytes = filter.bytes();
+    sent(sum);
+}
+
+awaitable<engine::BuildResult> BuildContext::build(engine::TellBuild tell, std::function<void(Sent)> sent)
+{
+    PiecePipe pipe(co_await asio::this_coro::executor, k_pipe_bytes);
+    // Its failure reaches the builder through the pipe, and comes out of there: one failure, not two.
+    auto sending = [&]() -> awaitable<void> {
+        try {
+            co_await send(pipe, sent);
+            pipe.close();
+        } catch (...) {
+            pipe.fail(std::current_exception());
+        }
+    };
+    engine::BuildResult result;
+    auto building = [&]() -> awaitable<void> {
+        engine::ReadPiece read = [&pipe]() -> awaitable<std::string> { return pipe.read(); };
+        result = co_await engine_.build_image(build_.spec, read, tell);
+        pipe.abandon();
+    };
+    co_await both(sending(), building());
+    co_return result;
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,169 @@
+#include "runner/lower_build.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "runner/lower_container.hpp"
+#include "runner/lower_environment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+namespace gantry::runner {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> computed(const std::vector<pipeline::Text>& texts, const char* what, const Resolve& resolve)
+{
+    std::vector<std::string> result;
+    for (const auto& text : texts) {
+        auto value = std::string(trim(resolve(text, what)));
+        if (value.empty())
+            throw Error(Errc::bad_input, fmt::format("{}: '{}' gives no name", what, terminal_safe(text.source())));
+        result.push_back(std::move(value));
+    }
+    return result;
+}
+
+std::string computed(const std::optional<pipeline::Text>& text, const char* what, const Resolve& resolve)
+{
+    return text ? resolve(*text, what) : std::string();
+}
+
+bool is_remote(const std::string& context)
+{
+    constexpr std::array k_begins = {"https://", "http://", "git://", "git@", "ssh://", "github.com/"};
+    return std::any_of(k_begins.begin(), k_begins.end(), [&](const char* begin) { return context.starts_with(begin); });
+}
+
+// Below /workspace, whatever dots it has.
+std::string in_workspace(const std::string& written, const fs::path& from, const char* what)
+{
+    const auto path = (from / written).lexically_normal().string();
+    if (path != k_workspace && !path.starts_with(std::string(k_workspace) + "/"))
+        throw Error(Errc::bad_input, fmt::format("{}: '{}' is not in the workspace", what, terminal_safe(written)),
+                    "it is relative to the root of the repository");
+    return path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+}
+
+void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, LoweredBuild& lowered)
+{
+    if (build.dockerfile_inline) {
+        lowered.inline_dockerfile = resolve(*build.dockerfile_inline, "build.dockerfile_inline");
+        return;
+    }
+    auto written = build.dockerfile.empty() ? std::string() : std::string(trim(resolve(build.dockerfile, "build.dockerfile")));
+    if (written.empty())
+        written = "Dockerfile";
+    const auto path = in_workspace(written, lowered.context, "build.dockerfile");
+    const auto inside = fs::path(path).lexically_relative(lowered.context).string();
+    if (inside.starts_with("..") || inside == ".")
+        lowered.outside_dockerfile = path;
+    else
+        lowered.spec.dockerfile = inside;
+}
+
+void lower_network(const StepContext& context, const pipeline::Build& build, engine::BuildSpec& spec)
+{
+    const auto network = build.network.value_or("default");
+    if (network == "default")
+        return;
+    if (network != "none" && network != "host")
+        throw Error(Errc::bad_input, fmt::format("build.network: '{}' is not supported", terminal_safe(network)),
+                    "one of default, none and host");
+    if (network == "host" && !consents(context.consent, "host-namespaces"))
+        throw Error(Errc::bad_input, "build.network: host shares the host's network", consent_hint("host-namespaces"));
+    spec.network_mode = network;
+}
+
+// Not even a registry of one's own takes an image without a registry or a user in its name.
+void check_pushable(const std::string& name)
+{
+    if (name.find('/') == std::string::npos)
+        throw Error(Errc::bad_input, fmt::format("push: '{}' names no registry", terminal_safe(name)),
+                    "write registry.example/name:tag");
+}
+
+void add_literals(const std::vector<pipeline::Text>& texts, std::set<std::string>& names)
+{
+    for (const auto& text : texts)
+        if (text.is_literal())
+            names.insert(std::string(trim(text.literal())));
+}
+
+} // namespace
+
+LoweredBuild lower_build(const StepContext& context)
+{
+    const auto& build = *context.step->build;
+    const auto resolve = resolver_of(context);
+    LoweredBuild lowered;
+    auto& spec = lowered.spec;
+    const auto folder = std::string(trim(resolve(build.context, "build.context")));
+    if (is_remote(folder))
+        throw Error(Errc::unsupported, "build.context: contexts from elsewhere are not supported yet",
+                    "get it in an earlier step, and name its folder");
+    lowered.context = in_workspace(folder, k_workspace, "build.context");
+    place_dockerfile(build, resolve, lowered);
+
+    spec.tags = computed(build.tags, "build.tags", resolve);
+    spec.cache_from = computed(build.cache_from, "build.cache_from", resolve);
+    spec.target = computed(build.target, "build.target", resolve);
+    for (const auto& [name, value] : build.args)
+        spec.args.emplace_back(name, resolve(value, "build.args." + name));
+    for (const auto& [name, value] : build.labels)
+        spec.labels[name] = resolve(value, "build.labels." + name);
+    for (const auto& [name, value] : spec.labels)
+        if (name.starts_with("gantry."))
+            throw Error(Errc::bad_input, fmt::format("build.labels: '{}' is for gantry's own", terminal_safe(name)),
+                        "choose another prefix");
+    for (const auto& [name, value] : labels_of(context.owner))
+        spec.labels[name] = value;
+    lower_network(context, build, spec);
+    spec.extra_hosts = build.extra_hosts;
+    if (!build.platforms.empty())
+        spec.platform = build.platforms.front();
+    spec.pull = build.pull.value_or(false);
+    spec.no_cache = build.no_cache.value_or(false);
+    spec.shm_size_bytes = build.shm_size_bytes;
+    return lowered;
+}
+
+LoweredPush lower_push(const StepContext& context, const std::vector<std::string>& built)
+{
+    const auto& push = *context.step->push;
+    const auto resolve = resolver_of(context);
+    LoweredPush lowered;
+    lowered.names = push.all_tags ? built : computed(push.tags, "push.tags", resolve);
+    if (push.image) {
+        lowered.image = std::string(trim(resolve(*push.image, "push.image")));
+        if (lowered.image.empty())
+            throw Error(Errc::bad_input, fmt::format("push.image: '{}' gives no name", terminal_safe(push.image->source())),
+                        "the step that makes it has to come before");
+    }
+    if (lowered.names.empty())
+        throw Error(Errc::bad_input, "push: there is no name to push under", "give the build tags: […], or the push");
+    for (const auto& name : lowered.names)
+        check_pushable(name);
+    return lowered;
+}
+
+std::set<std::string> made_images(const pipeline::Plan& plan)
+{
+    std::set<std::string> names;
+    for (const auto& stage : plan.stages)
+        for (const auto& step : stage.steps) {
+            if (step.build)
+                add_literals(step.build->tags, names);
+            if (step.push)
+                add_literals(step.push->tags, names);
+        }
+    return names;
+}
+
+} // namespace gantry::runner
