@@ -62,7 +62,7 @@ constexpr std::array k_situations = {
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
     Situation{"does not exist locally", Errc::not_found, ""},
     Situation{"cannot locate specified dockerfile", Errc::bad_input, "name it: build: { dockerfile: PATH }, from the context"},
-    Situation{"unknown authority", Errc::bad_input,
+    Situation{"unknown authority", Errc::denied,
               "put the registry's CA where the engine looks: /etc/docker/certs.d/HOST:PORT/ca.crt on its host"},
     Situation{"error parsing http 401", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"error parsing http 403", Errc::denied, "sign in: docker login REGISTRY"},
