@@ -37,6 +37,7 @@ const std::array k_commands{
     CommandRow{"resume", add_resume},
     CommandRow{"shell", add_shell},
     CommandRow{"rm", add_rm},
+    CommandRow{"image", add_image},
     CommandRow{"secret", add_secret},
     CommandRow{"doctor", add_doctor},
     CommandRow{"completion", add_completion},

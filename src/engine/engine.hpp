@@ -113,7 +113,7 @@ public:
     // Sends an image to the registry that its name says, with the user's credentials for it; layers that are there are not
     // sent. `progress` is called at most 20 times a second. Gives up after 120 s without any progress (timed_out).
     // Throws not_found (no such image here, or no such repository there), denied (registry), bad_input (the name),
-    // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times).
+    // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times in all).
     virtual awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) = 0;
     // The images with all of these labels (an empty value matches any), by their first tag. 30 s.
     virtual awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) = 0;

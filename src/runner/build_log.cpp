@@ -15,8 +15,6 @@ constexpr std::size_t k_longest_instruction = 200;
 std::string shortened(const std::string& instruction)
 {
     auto text = terminal_safe(instruction);
-    if (text.starts_with("LABEL ") && text.find("gantry.instance=") != std::string::npos)
-        return "LABEL gantry.…"; // ours, which the builder adds as an instruction of its own
     if (text.size() > k_longest_instruction) {
         text.resize(k_longest_instruction);
         while (!is_utf8(text))

@@ -154,9 +154,8 @@ awaitable<void> BuildRunner::build()
     const auto& image = *result.image;
     for (const auto& name : built_)
         parts_.images.put(name, "", image);
+    built_id_ = image.id;
     outcome_.image = built_.empty() ? image.id : built_.front();
-    if (built_.empty())
-        built_.push_back(image.id);
     say(fmt::format("image {}, {}{}\n", image.id.substr(0, 19), format_size(image.size_bytes),
                              context.spec().tags.empty() ? "" : ": " + join(context.spec().tags, ", ")));
 }
@@ -165,7 +164,7 @@ awaitable<void> BuildRunner::push(const LoweredPush& push)
 {
     auto image = push.image;
     if (image.empty()) {
-        image = built_.front();
+        image = built_id_;
     } else {
         (void)co_await parts_.images.get(image, "", request_.pull);
         outcome_.image = push.names.front();

@@ -45,6 +45,7 @@ private:
     asio::cancellation_signal cancel_;
     Outcome outcome_;
     std::vector<std::string> built_; // names
+    std::string built_id_;
     bool stop_requested_ = false, discarded_ = false;
 };
 

@@ -122,8 +122,10 @@ LoweredBuild lower_build(const StepContext& context)
         if (name.starts_with("gantry."))
             throw Error(Errc::bad_input, fmt::format("build.labels: '{}' is for gantry's own", terminal_safe(name)),
                         "choose another prefix");
-    for (const auto& [name, value] : labels_of(context.owner))
-        spec.labels[name] = value;
+    // The engine's builder makes an image for each label on its way, and what is not the same in the next run cannot come from its
+    // cache: so only those by which an image is found.
+    spec.labels["gantry.instance"] = context.owner.instance;
+    spec.labels["gantry.run"] = context.owner.run;
     lower_network(context, build, spec);
     spec.extra_hosts = build.extra_hosts;
     if (!build.platforms.empty())

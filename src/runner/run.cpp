@@ -59,7 +59,7 @@ struct Run::Impl {
         : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
           schedule(plan, ScheduleOptions{options.slots, options.kept, options.attempts, options.resumed}),
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
-          stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
+          made(made_images(plan)), stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
     {
     }
 
@@ -97,6 +97,7 @@ struct Run::Impl {
     RunOptions options;
     Schedule schedule;
     MaskSet masks;
+    const std::set<std::string> made; // images that are not there before a step has made them
     std::vector<StageRuntime> stages;
     StageLayers layers;
 
@@ -291,7 +292,6 @@ Intend Run::Impl::on_the_books()
 
 void Run::Impl::begin_images()
 {
-    const auto made = made_images(plan);
     for (const auto& stage : plan.stages) {
         if (stage.skip_reason || options.kept.contains(stage.id))
             continue;
@@ -465,7 +465,10 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
 void Run::Impl::prepare_step(StepIndex index)
 {
     auto& runtime = stages[index.stage];
-    if (!is_complete(plan.stages[index.stage].steps[index.step]) || runtime.ahead.contains(index.step))
+    const auto& step = plan.stages[index.stage].steps[index.step];
+    if (!is_complete(step) || runtime.ahead.contains(index.step))
+        return;
+    if (step.container.image && made.contains(step.container.image->literal()))
         return;
     const auto runner = make_runner(index, schedule.attempt(index) + 1, true);
     runtime.ahead[index.step] = runner;

@@ -127,11 +127,12 @@ class Unruly(Case):
             self.assertEqual(step["cause"], "image_error")
             self.assertNotIn("tries", step["message"])
 
-    def test_a_registry_that_is_broken_is_asked_five_times(self):
+    def test_a_registry_that_is_broken_is_asked_several_times(self):
         server = registry.Unruly(500)
-        step = self.push_to(server)
+        step = self.push_to(server)  # the engine itself pauses for 50 s in all
         self.assertEqual(step["cause"], "image_error")
-        self.assertIn("after 5 tries", step["message"])
+        self.assertRegex(step["message"], "after (several|5) tries")
+        self.assertGreaterEqual(len([line for line in server.requests if line.startswith("POST")]), 5)
 
     def test_a_registry_that_hangs_ends_with_the_steps_timeout(self):
         server = registry.Unruly(0)

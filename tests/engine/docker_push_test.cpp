@@ -105,6 +105,16 @@ TEST_CASE("a push gives up after five tries, and later with a registry that limi
     CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds(70)); // 1 ms is its own first pause
 }
 
+TEST_CASE("a push that the daemon itself has tried again is not tried again", "[engine]")
+{
+    Registry registry({messages(R"({"status":"Retrying in 5 seconds","progressDetail":{},"id":"one"})" "\r\n"
+                                R"({"errorDetail":{"message":"received unexpected HTTP status: 500"}})" "\r\n")});
+    const auto error = registry.failure();
+    CHECK(error.code() == Errc::unavailable);
+    CHECK_THAT(error.what(), ContainsSubstring("after several tries"));
+    CHECK(registry.daemon.count("/push") == 1);
+}
+
 TEST_CASE("a push that is refused is not tried again", "[engine]")
 {
     const std::vector<std::pair<std::string, Errc>> rows = {

@@ -37,7 +37,7 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
     text += log.on(cached, begin + 6ms);
     text += log.on(step(3, 4, "RUN make"), begin + 6ms);
     CHECK(log.on(output("no line end"), begin + 1s).empty());
-    text += "no line end" + log.on(step(4, 4, "LABEL \"gantry.instance\"='x' \"gantry.run\"='1'"), begin + 2006ms);
+    text += "no line end" + log.on(step(4, 4, "LABEL gantry.run=1"), begin + 2006ms);
     text += log.end(begin + 2007ms);
 
     CHECK(text == "[1/4] api/Dockerfile:2 FROM busybox\n"
@@ -47,7 +47,7 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
                   "[3/4] api/Dockerfile:7 RUN make\n"
                   "no line end\n"
                   "[3/4] 2.0s\n"
-                  "[4/4] api/Dockerfile LABEL gantry.…\n"
+                  "[4/4] api/Dockerfile LABEL gantry.run=1\n"
                   "[4/4] 1ms\n");
     CHECK(log.place(3) == "api/Dockerfile:7: RUN make");
     CHECK(log.place(0) == "api/Dockerfile");

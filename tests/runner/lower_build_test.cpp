@@ -43,7 +43,7 @@ TEST_CASE("a build without words builds the Dockerfile of the workspace", "[lowe
     CHECK(lowered.outside_dockerfile.empty());
     CHECK_FALSE(lowered.inline_dockerfile);
     CHECK(lowered.spec.tags.empty());
-    CHECK(lowered.spec.labels == runner::labels_of(fixture.context.owner));
+    CHECK(lowered.spec.labels == engine::Labels{{"gantry.instance", "1f2e"}, {"gantry.run", "17"}});
 }
 
 TEST_CASE("every key of a build reaches the engine", "[lower_build]")

@@ -38,6 +38,7 @@ public:
         if (auto digest = text_field(field(message, "aux"), "Digest"); !digest.empty())
             digest_ = std::move(digest);
         const auto id = text_field(message, "id");
+        retried_ = retried_ || text_field(message, "status").starts_with("Retrying in ");
         const auto status = text_field(message, "status");
         if (!id.empty())
             add_layer(layers_[id], status, field(message, "progressDetail"));
@@ -59,6 +60,8 @@ public:
 
     const std::string& error() const { return error_; }
     const std::string& digest() const { return digest_; }
+    // The daemon has sent a layer again by itself.
+    bool retried() const { return retried_; }
 
 private:
     struct Layer {
@@ -84,6 +87,7 @@ private:
 
     std::string image_, error_, digest_;
     std::map<std::string, Layer> layers_;
+    bool retried_ = false;
 };
 
 awaitable<void> read_messages(Exchange& exchange, PushMeter& meter, std::chrono::nanoseconds silence_limit,
@@ -107,8 +111,9 @@ awaitable<void> read_messages(Exchange& exchange, PushMeter& meter, std::chrono:
         progress(meter.progress());
 }
 
+// `tries_left` becomes 0 when the daemon itself has tried often enough.
 awaitable<Pushed> push_once(Api& api, const Reference& reference, const std::string& image,
-                            const std::function<void(const PushProgress&)>& progress)
+                            const std::function<void(const PushProgress&)>& progress, int& tries_left)
 {
     Request request("POST", fmt::format("/images/{}/push?tag={}", encode_path(reference.name()), encode_query(reference.tag)));
     const Secret auth = co_await registry_auth(api.pool(), api.options().config_dir, reference.registry);
@@ -121,6 +126,8 @@ awaitable<Pushed> push_once(Api& api, const Reference& reference, const std::str
     }
     PushMeter meter(image);
     co_await read_messages(*exchange, meter, silence_limit, progress);
+    if (meter.retried())
+        tries_left = 0;
     if (!meter.error().empty())
         throw engine_error(meter.error(), Errc::internal);
     // An answer that ends without one was cut off.
@@ -152,15 +159,17 @@ awaitable<Pushed> DockerEngine::push_image(const std::string& image, std::functi
     if (!reference.digest.empty())
         throw Error(Errc::bad_input, "'" + image + "' has a digest: push it by a tag");
     asio::steady_timer timer(co_await asio::this_coro::executor);
+    int tries_left = k_registry_tries;
     for (int attempt = 1;; ++attempt) {
         std::chrono::nanoseconds pause{0};
+        --tries_left;
         try {
-            co_return co_await push_once(*api_, reference, image, progress);
+            co_return co_await push_once(*api_, reference, image, progress, tries_left);
         } catch (Error& error) {
             if (error.code() != Errc::unavailable)
                 throw;
-            if (attempt == k_registry_tries) {
-                error.add_context(fmt::format("after {} tries", k_registry_tries));
+            if (tries_left == 0) {
+                error.add_context(attempt == k_registry_tries ? fmt::format("after {} tries", attempt) : "after several tries");
                 throw;
             }
             pause = retry_pause(attempt, api_->options().retry_delay * (limits_rate(error) ? k_rate_factor : 1));
