@@ -102,7 +102,8 @@ public:
     virtual awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
                                                   const Labels& labels) = 0;
 
-    // Builds an image from a context, which is sent as it is read: memory does not grow with it. Base images are pulled with
+    // Builds an image from a context, which is sent as it is read (and not read at all where the spec has a remote one): memory
+    // does not grow with it. A compressed archive (gzip, bzip2, xz) is one, too. Base images are pulled with
     // the user's credentials for their registries. A slow `tell` slows the builder. There is no deadline for an instruction;
     // 600 s from the end of the context to the first word. Cancelling ends the build. An instruction that fails is a
     // result. Throws bad_input (the Dockerfile is missing or cannot be read: its line is in the words; a spec that cannot

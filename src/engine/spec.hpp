@@ -73,8 +73,9 @@ struct ImageEntry { // as list_images() finds it
     std::chrono::system_clock::time_point created{};
 };
 
-// Compose specification, "build". What the file calls `context` comes beside it, as a tar archive.
+// Compose specification, "build". The context comes beside it, as a tar archive, unless it is remote.
 struct BuildSpec {
+    std::string remote;                    // a git repository that the engine clones: "https://…/x.git#ref:folder"
     std::vector<std::string> tags;         // names of the image; may be empty
     std::string dockerfile = "Dockerfile"; // its path in the archive
     std::string target;                    // stage of the Dockerfile; empty: the last

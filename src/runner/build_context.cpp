@@ -44,6 +44,9 @@ awaitable<std::string> BuildContext::read_small(std::string path)
 
 awaitable<void> BuildContext::open()
 {
+    name_ = build_.spec.dockerfile;
+    if (build_.context.empty() || build_.is_archive)
+        co_return;
     const auto inside = build_.context + "/" + build_.spec.dockerfile;
     ignore_ = co_await read_small(inside + k_ignore_name);
     if (ignore_.empty())
@@ -64,11 +67,12 @@ awaitable<void> BuildContext::open()
     lines_ = instruction_lines(text);
 }
 
-awaitable<void> BuildContext::send(PiecePipe& pipe, std::function<void(Sent)> sent)
+awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
 {
     ContextFilter::Options options;
     options.rules = IgnoreRules(ignore_);
     options.keep = {build_.spec.dockerfile, k_ignore_name};
+    options.is_file = build_.is_archive;
     std::string start;
     if (!added_dockerfile_.empty()) {
         options.keep.erase(build_.spec.dockerfile);
@@ -91,23 +95,28 @@ awaitable<void> BuildContext::send(PiecePipe& pipe, std::function<void(Sent)> se
         co_await engine_.download(carrier_, build_.context, take);
     } catch (const Error& error) {
         if (error.code() == Errc::not_found)
-            throw Error(Errc::bad_input, fmt::format("build.context: there is no folder {}", in_repository(build_.context)),
+            throw Error(Errc::bad_input, fmt::format("build.context: there is no {}", in_repository(build_.context)),
                         "it is relative to the root of the repository");
         throw;
     }
     Sent sum;
     sum.files = filter.files();
     sum.bytes = filter.bytes();
-    sent(sum);
+    co_return sum;
 }
 
 awaitable<engine::BuildResult> BuildContext::build(engine::TellBuild tell, std::function<void(Sent)> sent)
 {
+    if (build_.context.empty()) {
+        engine::ReadPiece nothing = []() -> awaitable<std::string> { co_return std::string(); };
+        co_return co_await engine_.build_image(build_.spec, nothing, tell);
+    }
     PiecePipe pipe(co_await asio::this_coro::executor, k_pipe_bytes);
     // Its failure reaches the builder through the pipe, and comes out of there: one failure, not two.
     auto sending = [&]() -> awaitable<void> {
         try {
-            co_await send(pipe, sent);
+            const auto sum = co_await send(pipe);
+            sent(sum);
             pipe.close();
         } catch (...) {
             pipe.fail(std::current_exception());

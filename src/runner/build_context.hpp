@@ -11,12 +11,14 @@ namespace gantry::runner {
 
 // The context of a build, read from a stage's workspace through a carrier that mounts it, and sent on to the builder as it
 // comes.
+class PiecePipe;
+
 class BuildContext {
 public:
     // `carrier` is a container with the workspace in it. Both outlive this.
     BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build);
 
-    // Reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws bad_input that says what is wrong.
+    // With a context in the workspace: reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws bad_input that says what is wrong.
     awaitable<void> open();
     const engine::BuildSpec& spec() const { return build_.spec; }
     // As a person knows it: "api/Dockerfile", "Dockerfile (inline)".
@@ -33,7 +35,7 @@ public:
 
 private:
     awaitable<std::string> read_small(std::string path);
-    awaitable<void> send(class PiecePipe& pipe, std::function<void(Sent)> sent);
+    awaitable<Sent> send(PiecePipe& pipe);
 
     engine::Engine& engine_;
     std::string carrier_;

@@ -128,10 +128,12 @@ awaitable<void> BuildRunner::build()
     auto& request = request_.context;
     auto lowered = lower_build(request);
     built_ = lowered.spec.tags;
-    parts_.objects.intend(engine::ObjectKind::container, carrier_);
-    auto labels = labels_of(request.owner);
-    auto mounts = request.mounts;
-    co_await create_carrier(parts_.engine, carrier_, std::move(labels), std::move(mounts));
+    if (!lowered.context.empty()) {
+        parts_.objects.intend(engine::ObjectKind::container, carrier_);
+        auto labels = labels_of(request.owner);
+        auto mounts = request.mounts;
+        co_await create_carrier(parts_.engine, carrier_, std::move(labels), std::move(mounts));
+    }
     BuildContext context(parts_.engine, carrier_, std::move(lowered));
     co_await context.open();
     outcome_.timings.start = parts_.clock.now() - began;

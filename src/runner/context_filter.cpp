@@ -144,7 +144,7 @@ void ContextFilter::feed(std::string_view bytes, std::string& out)
         if (phase_ == Phase::contents || phase_ == Phase::padding) {
             auto& left = phase_ == Phase::contents ? left_ : padding_;
             const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size()));
-            if (passes_)
+            if (passes_ && (phase_ == Phase::contents || !options_.is_file))
                 out.append(bytes.substr(0, count));
             bytes.remove_prefix(count);
             left -= count;
@@ -221,7 +221,9 @@ void ContextFilter::begin_entry(std::string& out)
     padding_ = padding_of(left_);
 
     path = below_top(path);
-    passes_ = !path.empty() && !leaves_out(path);
+    if (options_.is_file && (!path.empty() || !has_contents(type)))
+        throw Error(Errc::bad_input, "build.context: what is named like an archive is no plain file");
+    passes_ = options_.is_file || (!path.empty() && !leaves_out(path));
     if (passes_ && type == k_hard_link) {
         link = below_top(link);
         if (leaves_out(link))
@@ -232,7 +234,8 @@ void ContextFilter::begin_entry(std::string& out)
     if (passes_) {
         files_ += has_contents(type) ? 1 : 0;
         bytes_ += left_;
-        write_entry(path, link, out);
+        if (!options_.is_file)
+            write_entry(path, link, out);
     }
     records_.clear();
     long_name_.clear();
@@ -286,7 +289,8 @@ void ContextFilter::finish(std::string& out)
 {
     if (phase_ != Phase::over)
         throw Error(Errc::unavailable, "the engine's archive of the build context was cut off");
-    out.append(2 * k_block, '\0');
+    if (!options_.is_file)
+        out.append(2 * k_block, '\0');
 }
 
 } // namespace gantry::runner

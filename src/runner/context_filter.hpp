@@ -19,6 +19,8 @@ public:
         IgnoreRules rules;
         std::set<std::string> keep; // sent whatever the rules say: the Dockerfile and .dockerignore
         std::set<std::string> replaced; // not sent: added by add_file()
+        // What is archived is a file that holds the context: its contents are what passes, as they are.
+        bool is_file = false;
     };
     explicit ContextFilter(Options options);
 

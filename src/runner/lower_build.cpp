@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <initializer_list>
 #include <utility>
 
 namespace gantry::runner {
@@ -35,10 +36,28 @@ std::string computed(const std::optional<pipeline::Text>& text, const char* what
     return text ? resolve(*text, what) : std::string();
 }
 
+bool begins_with_any(const std::string& text, std::initializer_list<const char*> begins)
+{
+    return std::any_of(begins.begin(), begins.end(), [&](const char* begin) { return text.starts_with(begin); });
+}
+
 bool is_remote(const std::string& context)
 {
-    constexpr std::array k_begins = {"https://", "http://", "git://", "git@", "ssh://", "github.com/"};
-    return std::any_of(k_begins.begin(), k_begins.end(), [&](const char* begin) { return context.starts_with(begin); });
+    return begins_with_any(context, {"https://", "http://", "git://", "git@", "ssh://", "github.com/"});
+}
+
+// As Docker tells them from other URLs.
+bool is_git(const std::string& context)
+{
+    const auto path = context.substr(0, context.find('#'));
+    return begins_with_any(context, {"git://", "github.com/"}) || path.ends_with(".git");
+}
+
+bool is_archive(const std::string& context)
+{
+    const auto name = to_lower(context);
+    constexpr std::array k_ends = {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"};
+    return std::any_of(k_ends.begin(), k_ends.end(), [&](const char* end) { return name.ends_with(end); });
 }
 
 // Below /workspace, whatever dots it has.
@@ -53,6 +72,8 @@ std::string in_workspace(const std::string& written, const fs::path& from, const
 
 void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, LoweredBuild& lowered)
 {
+    if (build.dockerfile_inline && (lowered.context.empty() || lowered.is_archive))
+        throw Error(Errc::bad_input, "build.dockerfile_inline: only with a context that is a folder");
     if (build.dockerfile_inline) {
         lowered.inline_dockerfile = resolve(*build.dockerfile_inline, "build.dockerfile_inline");
         return;
@@ -60,6 +81,10 @@ void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, Lowe
     auto written = build.dockerfile.empty() ? std::string() : std::string(trim(resolve(build.dockerfile, "build.dockerfile")));
     if (written.empty())
         written = "Dockerfile";
+    if (lowered.context.empty() || lowered.is_archive) {
+        lowered.spec.dockerfile = written;
+        return;
+    }
     const auto path = in_workspace(written, lowered.context, "build.dockerfile");
     const auto inside = fs::path(path).lexically_relative(lowered.context).string();
     if (inside.starts_with("..") || inside == ".")
@@ -105,10 +130,19 @@ LoweredBuild lower_build(const StepContext& context)
     LoweredBuild lowered;
     auto& spec = lowered.spec;
     const auto folder = std::string(trim(resolve(build.context, "build.context")));
-    if (is_remote(folder))
-        throw Error(Errc::unsupported, "build.context: contexts from elsewhere are not supported yet",
-                    "get it in an earlier step, and name its folder");
-    lowered.context = in_workspace(folder, k_workspace, "build.context");
+    // It would be the engine's key that signs in, which is not the pipeline's to use.
+    if (begins_with_any(folder, {"git@", "ssh://"}))
+        throw Error(Errc::bad_input, "build.context: repositories behind SSH are not for the engine to clone",
+                    "use its https:// address, or get it in an earlier step and name its folder");
+    if (is_remote(folder) && !is_git(folder))
+        throw Error(Errc::bad_input, "build.context: '" + terminal_safe(folder) + "' is no git repository",
+                    "end it in .git, or get the context in an earlier step and name its folder");
+    if (is_remote(folder)) {
+        spec.remote = folder;
+    } else {
+        lowered.context = in_workspace(folder, k_workspace, "build.context");
+        lowered.is_archive = is_archive(lowered.context);
+    }
     place_dockerfile(build, resolve, lowered);
 
     spec.tags = computed(build.tags, "build.tags", resolve);

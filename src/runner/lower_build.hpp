@@ -13,7 +13,8 @@ namespace gantry::runner {
 
 struct LoweredBuild {
     engine::BuildSpec spec; // `dockerfile` as in the file: from the context
-    std::string context;    // the folder, in a container with the workspace: "/workspace/api"
+    std::string context;    // in a container with the workspace: "/workspace/api"; empty: spec.remote
+    bool is_archive = false; // it is a file, a tar archive with the context in it
     // The Dockerfile is not in the context: its path in such a container, or its text.
     std::string outside_dockerfile;
     std::optional<std::string> inline_dockerfile;

@@ -1,9 +1,13 @@
 """Steps with `build:`: the image is built by the engine from the stage's workspace, and the next steps use it."""
 
+import functools
+import http.server
 import os
 import re
 import shutil
 import signal
+import subprocess
+import threading
 
 import e2e
 
@@ -122,6 +126,37 @@ class Build(e2e.Case):
         self.assertEqual(self.image(self.tag)["Config"]["Healthcheck"]["Interval"], 7_000_000_000)
         self.assertEqual(self.logs("use").decode(), "triggered\n")
 
+    def test_an_archive_is_a_context(self):
+        self.run_pipeline(f"""
+            image: debian:bookworm
+            steps:
+              - run: mkdir ctx; echo packed > ctx/file; printf 'FROM {BASE}\\nCOPY . /all/\\n' > ctx/Dockerfile; tar -czf ctx.tar.gz -C ctx .
+              - {{ name: app, build: {{ context: ctx.tar.gz, tags: "{self.tag}" }} }}
+              - {{ name: use, image: "{self.tag}", run: "cat /all/file" }}
+        """)
+        self.assertEqual(self.logs("use").decode(), "packed\n")
+
+    def test_a_git_repository_is_a_context_with_a_ref_and_a_folder(self):
+        served = os.path.join(self.home, "served")
+        work = os.path.join(self.home, "work")
+        e2e.write(os.path.join(work, "api/Dockerfile"), f"FROM {BASE}\nCOPY file /\n")
+        e2e.write(os.path.join(work, "api/file"), "cloned\n")
+        for arguments in (["init", "-q", "-b", "main"], ["add", "."],
+                          ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"], ["branch", "side"]):
+            subprocess.run(["git", "-C", work, *arguments], check=True)
+        subprocess.run(["git", "clone", "-q", "--bare", work, served + "/x.git"], check=True)
+        subprocess.run(["git", "-C", served + "/x.git", "update-server-info"], check=True)
+        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=served)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.run_pipeline(f"""
+                steps:
+                  - {{ name: app, build: {{ context: "http://127.0.0.1:{server.server_address[1]}/x.git#side:api", tags: "{self.tag}" }} }}
+                  - {{ name: use, image: "{self.tag}", run: cat /file }}
+            """)
+            server.shutdown()
+        self.assertEqual(self.logs("use").decode(), "cloned\n")
+
     def test_network_hosts_and_shared_memory_of_its_commands(self):
         self.run_pipeline(f"""
             steps:
@@ -173,7 +208,7 @@ class Build(e2e.Case):
         self.assertIn("nowhere", step["message"])
 
     def test_contexts_that_are_not_there_or_not_ours(self):
-        self.assertIn("there is no folder api", self.fails({"x": ""}, "config_error", "./api")["message"])
+        self.assertIn("there is no api", self.fails({"x": ""}, "config_error", "./api")["message"])
         self.assertIn("is not in the workspace", self.fails({"x": ""}, "config_error", "../..")["message"])
         self.assertIn("line 1: a '[' is not closed",
                       self.fails({"Dockerfile": f"FROM {BASE}", ".dockerignore": "[a"}, "config_error")["message"])

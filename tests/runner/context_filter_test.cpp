@@ -210,6 +210,17 @@ TEST_CASE("files can be added, and what passed is counted", "[context_filter]")
     CHECK(filter.bytes() == 13 + 1000 + 1024 + 10 + 4 + 4);
 }
 
+TEST_CASE("a file that holds the context passes as it is", "[context_filter]")
+{
+    ContextFilter::Options options;
+    options.is_file = true;
+    const std::string context = pack(project("x")) + "odd";
+    for (const std::size_t piece : {1U, 513U, 1U << 20U})
+        CHECK(filtered(options, pack({{"context.tar", '0', context, "", 0644, 1, "note"}}), piece) == context);
+    for (const auto& entries : {project("context.tar"), {{"context.tar", '2', "", "elsewhere"}}})
+        CHECK_THROWS_WITH(filtered(options, pack(entries), 512), "build.context: what is named like an archive is no plain file");
+}
+
 TEST_CASE("an archive that is cut off or damaged makes no context", "[context_filter]")
 {
     const auto bytes = pack(project("workspace"));

@@ -106,10 +106,32 @@ TEST_CASE("what is not in the workspace is refused", "[lower_build]")
     fixture.build().context = ".";
     fixture.build().dockerfile = "../../Dockerfile";
     CHECK_THAT(fixture.problem(), ContainsSubstring("build.dockerfile: '../../Dockerfile' is not in the workspace"));
-    for (const auto* written : {"https://git.example/a.git#main:sub", "git@git.example:a.git"}) {
+    fixture.build().dockerfile = "Dockerfile";
+    fixture.build().context = "https://example.org/context.tar";
+    CHECK_THAT(fixture.problem(), ContainsSubstring("is no git repository"));
+    for (const auto* written : {"git@git.example:a.git", "ssh://git@git.example/a.git"}) {
         fixture.build().context = written;
-        CHECK_THAT(fixture.problem(), ContainsSubstring("not supported yet"));
+        CHECK_THAT(fixture.problem(), ContainsSubstring("behind SSH"));
     }
+}
+
+TEST_CASE("a context may be a git repository or an archive", "[lower_build]")
+{
+    BuildFixture fixture;
+    fixture.build().dockerfile = "x/Dockerfile";
+    for (const auto* written : {"https://git.example/a.git#main:sub", "github.com/a/b", "git://h/x"}) {
+        fixture.build().context = written;
+        CHECK(fixture.lowered().spec.remote == written);
+        CHECK(fixture.lowered().context.empty());
+        CHECK(fixture.lowered().spec.dockerfile == "x/Dockerfile");
+    }
+    fixture.build().context = "out/Context.TAR.gz";
+    CHECK(fixture.lowered().context == "/workspace/out/Context.TAR.gz");
+    CHECK(fixture.lowered().is_archive);
+    CHECK(fixture.lowered().spec.dockerfile == "x/Dockerfile");
+    fixture.build().dockerfile = "";
+    fixture.build().dockerfile_inline = pipeline::Text("FROM a");
+    CHECK_THAT(fixture.problem(), ContainsSubstring("only with a context that is a folder"));
 }
 
 TEST_CASE("a build cannot take what is not its own", "[lower_build]")

@@ -11,7 +11,7 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
+constexpr auto k_header_limit = 600s; // the engine clones a remote context first
 
 std::string query_of(const BuildSpec& spec)
 {
@@ -23,6 +23,7 @@ std::string query_of(const BuildSpec& spec)
     };
     for (const auto& tag : spec.tags)
         add("t", tag);
+    add("remote", spec.remote);
     add("target", spec.target);
     add("platform", spec.platform);
     add("networkmode", spec.network_mode);
@@ -68,11 +69,12 @@ awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiec
 {
     Request request("POST", query_of(spec));
     request.content_type = "application/x-tar";
-    request.stream = std::move(context);
+    if (spec.remote.empty())
+        request.stream = std::move(context);
     const Secret auth = co_await registry_config(api_->pool(), api_->options().config_dir);
     if (!auth.empty())
         request.headers.emplace_back("X-Registry-Config", auth.reveal());
-    const auto exchange = co_await api_->open(std::move(request), k_limit);
+    const auto exchange = co_await api_->open(std::move(request), k_header_limit);
 
     JsonLines lines;
     BuildMessages messages;

@@ -67,14 +67,14 @@ awaitable<BuildResult> FakeEngine::build_image(const BuildSpec& spec, ReadPiece 
     call.what = {"build_image", spec.tags.empty() ? std::string() : spec.tags.front(), spec.dockerfile};
     co_await daemon->arrive(call);
     std::string archive;
-    for (;;) {
+    while (spec.remote.empty()) {
         const std::string piece = co_await context();
         daemon->check_connection(call);
         if (piece.empty())
             break;
         archive += piece;
     }
-    const auto dockerfile = dockerfile_in(*daemon, spec, archive);
+    const auto dockerfile = spec.remote.empty() ? dockerfile_in(*daemon, spec, archive) : "FROM " + spec.remote;
     if (daemon->settings.keeps_uploads)
         daemon->builds.push_back({spec, archive});
     FakeBuildBehaviour behaviour;
