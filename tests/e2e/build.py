@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -176,6 +177,18 @@ class Build(e2e.Case):
         shown = self.run_pipeline(pipeline, expect=None)
         self.assertEqual(self.step(shown)["cause"], "config_error")
         self.assertEqual(self.run_pipeline(pipeline, "--allow", "host-namespaces")["state"], "success")
+
+    def test_gantry_image_lists_says_and_removes(self):
+        self.run_pipeline(f"steps: [{{ name: app, build: {{ dockerfile_inline: 'FROM {BASE}', tags: ['{self.tag}', 'x-{self.tag}'] }} }}]\n")
+        listed = json.loads(self.gantry("image", "ls", "--json").stdout)
+        self.assertEqual([(sorted(image["tags"]), image["run"]) for image in listed], [(sorted([self.tag, f"x-{self.tag}"]), "1")])
+        self.assertIn(self.tag, self.gantry("image", "ls").stdout.decode())
+        self.assertIn(BASE, self.gantry("image", "ls", "--all").stdout.decode())
+        self.assertEqual(json.loads(self.gantry("image", "inspect", self.tag).stdout)[0]["id"], listed[0]["id"])
+        self.gantry("image", "rm", self.tag, f"x-{self.tag}")
+        self.assertEqual(json.loads(self.gantry("image", "ls", "--json").stdout), [])
+        self.gantry("image", "inspect", self.tag, expect=None)
+        self.assertIn(b"has no image", self.gantry("image", "rm", self.tag, expect=None).stderr)
 
     # ---- what goes wrong
 

@@ -1,8 +1,6 @@
 """`push:` to the distribution's registry, open and behind htpasswd and TLS, and to servers that misbehave."""
 
 import os
-import signal
-import sys
 import unittest
 
 import build
@@ -14,6 +12,7 @@ BASE = build.BASE
 
 class Case(e2e.Case):
     secure = None  # None: no registry
+    tokens = False
 
     @classmethod
     def setUpClass(cls):
@@ -23,7 +22,7 @@ class Case(e2e.Case):
         if reason := registry.missing() or (cls.secure and (os.geteuid() != 0 and "only root may tell the engine of a CA" or
                                                             (not registry.outer_address() and "this machine has no address"))):
             raise unittest.SkipTest(reason)
-        cls.registry = registry.Registry(secure=cls.secure)
+        cls.registry = registry.Registry(secure=cls.secure, tokens=cls.tokens)
         cls.addClassCleanup(cls.registry.close)
 
     def setUp(self):
@@ -111,6 +110,22 @@ class Secure(Case):
               - {{ name: use, image: "{self.name}:c", pull_policy: always, run: cat /x }}
         """)
         self.assertIn(self.home, self.logs("app").decode())
+
+
+class Tokens(Case):
+    secure = False
+    tokens = True
+
+    def test_a_registry_behind_tokens_takes_who_knows_the_password(self):
+        pipeline = f"steps: [{{ name: app, build: {{ {self.inline('t')}, tags: '{self.name}:1' }}, push: true }}]\n"
+        step = self.step(self.run_pipeline(pipeline, expect=None))
+        self.assertEqual(step["cause"], "image_error")
+        self.assertNotIn("tries", step["message"])
+        registry.sign_in(self.home, self.registry.host)
+        shown = self.run_pipeline(pipeline)
+        digest, _ = self.registry.manifest(self.repository, "1")
+        self.assertEqual(self.step(shown)["outputs"]["digest"], digest)
+        self.assertTrue(any(good for good, _ in self.registry.tokens.asked))
 
 
 class Unruly(Case):

@@ -1,6 +1,6 @@
 """Registries for the end-to-end tests: the distribution's docker-registry, and a server of our own that misbehaves."""
 
-import contextlib
+import base64
 import http.server
 import json
 import os
@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import e2e
@@ -45,9 +46,10 @@ def missing():
 
 
 class Registry:
-    """docker-registry in a folder of its own: open, or with `secure` behind htpasswd and TLS by a CA of its own."""
+    """docker-registry in a folder of its own: open, with `secure` behind htpasswd and TLS by a CA of its own, with `tokens`
+    behind a server that hands out tokens for a password."""
 
-    def __init__(self, secure=False):
+    def __init__(self, secure=False, tokens=False):
         self.secure = secure
         self.folder = tempfile.mkdtemp(prefix="gantry-registry-")
         self.address = outer_address() if secure else "127.0.0.1"
@@ -59,6 +61,11 @@ class Registry:
             "storage": {"filesystem": {"rootdirectory": os.path.join(self.folder, "data")}, "delete": {"enabled": True}},
             "http": {"addr": self.host},
         }
+        self.tokens = None
+        if tokens:
+            self.tokens = Tokens(self.folder)
+            config["auth"] = {"token": {"realm": self.tokens.realm, "service": "test", "issuer": "test issuer",
+                                        "rootcertbundle": self._path("token.crt")}}
         if secure:
             self._make_certificates()
             config["http"]["tls"] = {"certificate": self._path("server.crt"), "key": self._path("server.key")}
@@ -85,9 +92,12 @@ class Registry:
 
     def _answers(self):
         if self.process.poll() is not None:
-            raise AssertionError(f"the registry has ended: {open(self._path('log')).read()[-2000:]}")
+            with open(self._path("log"), encoding="utf-8") as log:
+                raise AssertionError(f"the registry has ended: {log.read()[-2000:]}")
         try:
             self.get("/v2/")
+            return True
+        except urllib.error.HTTPError:
             return True
         except (OSError, urllib.error.URLError):
             return False
@@ -102,9 +112,11 @@ class Registry:
         request = urllib.request.Request(("https://" if self.secure else "http://") + self.host + path, method=method)
         request.add_header("Accept", accept)
         context = None
+        if self.tokens:
+            request.add_header("Authorization", "Bearer " + self.tokens.token(f"repository:{path.split('/')[2]}/{path.split('/')[3]}:pull"
+                                                                             if path.count("/") > 3 else ""))
         if self.secure:
-            import base64
-            request.add_header("Authorization", "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode())
+            request.add_header("Authorization", "Basic " + basic())
             context = ssl.create_default_context(cafile=self._path("ca.crt"))
         with urllib.request.urlopen(request, context=context, timeout=10) as answer:
             return answer.headers, answer.read()
@@ -117,9 +129,63 @@ class Registry:
     def close(self):
         self.process.terminate()
         self.process.wait(10)
+        if self.tokens:
+            self.tokens.close()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.trusted, ignore_errors=True)
+
+
+class Tokens:
+    """Hands out tokens as the distribution project's "Token Authentication Specification" has them, to who knows the password."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.asked = []
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "token.key", "-out", "token.crt",
+                        "-days", "2", "-subj", "/CN=test issuer"], check=True, cwd=folder, capture_output=True)
+        with open(os.path.join(folder, "token.crt"), encoding="ascii") as file:
+            self.certificate = "".join(line.strip() for line in file if not line.startswith("-"))
+        tokens = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                scopes = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("scope", [])
+                good = self.headers.get("Authorization") == "Basic " + basic()
+                tokens.asked.append((good, scopes))
+                body = json.dumps({"token": tokens.token(*scopes)} if good else {}).encode()
+                self.send_response(200 if good else 401)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.realm = f"http://127.0.0.1:{self.server.server_address[1]}/token"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def token(self, *scopes):
+        def part(value):
+            return base64.urlsafe_b64encode(value if isinstance(value, bytes) else json.dumps(value).encode()).decode().rstrip("=")
+        access = []
+        for scope in filter(None, scopes):
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",")})
+        now = int(time.time())
+        text = part({"typ": "JWT", "alg": "RS256", "x5c": [self.certificate]}) + "." + part(
+            {"iss": "test issuer", "sub": USER, "aud": "test", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": str(time.time_ns()),
+             "access": access})
+        signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", os.path.join(self.folder, "token.key")], check=True,
+                                input=text.encode(), capture_output=True).stdout
+        return text + "." + part(signed)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Unruly:
@@ -166,8 +232,10 @@ class Unruly:
         self.server.server_close()
 
 
+def basic():
+    return base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+
 def sign_in(home, host):
     """What `docker login` leaves behind."""
-    import base64
-    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    e2e.write(os.path.join(home, ".docker/config.json"), json.dumps({"auths": {host: {"auth": auth}}}), 0o600)
+    e2e.write(os.path.join(home, ".docker/config.json"), json.dumps({"auths": {host: {"auth": basic()}}}), 0o600)
