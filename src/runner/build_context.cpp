@@ -4,7 +4,6 @@
 #include "runner/context_filter.hpp"
 #include "runner/dockerfile.hpp"
 #include "runner/piece_pipe.hpp"
-#include "runner/tar.hpp"
 
 #include <fmt/format.h>
 
@@ -35,11 +34,31 @@ BuildContext::BuildContext(engine::Engine& engine, std::string carrier, LoweredB
 {
 }
 
-// Empty when it is not there, or no plain file, or too large.
-awaitable<std::string> BuildContext::read_small(std::string path)
+// Nothing when it is not there. What is there and cannot be read is not passed over: a .dockerignore may hide secrets.
+awaitable<std::optional<std::string>> BuildContext::read_small(std::string path)
 {
-    auto files = co_await download_small_files(engine_, carrier_, path, k_small_file_bytes);
-    co_return files.size() == 1 ? std::move(files.begin()->second) : std::string();
+    ContextFilter::Options options;
+    options.is_file = true;
+    ContextFilter filter(std::move(options));
+    std::string text;
+    engine::WritePiece take = [&](std::string_view piece) -> awaitable<void> {
+        if (piece.empty())
+            filter.finish(text);
+        else
+            filter.feed(piece, text);
+        if (text.size() > k_small_file_bytes)
+            throw Error(Errc::bad_input, "it is larger than 1 MB");
+        co_return;
+    };
+    try {
+        co_await engine_.download(carrier_, path, take);
+    } catch (Error& error) {
+        if (error.code() == Errc::not_found)
+            co_return std::nullopt;
+        error.add_context(in_repository(path));
+        throw;
+    }
+    co_return text;
 }
 
 awaitable<void> BuildContext::open()
@@ -48,23 +67,38 @@ awaitable<void> BuildContext::open()
     if (build_.context.empty() || build_.is_archive)
         co_return;
     const auto inside = build_.context + "/" + build_.spec.dockerfile;
-    ignore_ = co_await read_small(inside + k_ignore_name);
-    if (ignore_.empty())
-        ignore_ = co_await read_small(build_.context + "/" + k_ignore_name);
-    std::string text;
+    auto ignore = co_await read_small(inside + k_ignore_name);
+    if (!ignore)
+        ignore = co_await read_small(build_.context + "/" + k_ignore_name);
+    ignore_ = ignore.value_or("");
     if (build_.inline_dockerfile) {
         name_ = "Dockerfile (inline)";
-        text = added_dockerfile_ = *build_.inline_dockerfile;
+        added_dockerfile_ = build_.inline_dockerfile;
     } else if (!build_.outside_dockerfile.empty()) {
         name_ = in_repository(build_.outside_dockerfile);
-        text = added_dockerfile_ = co_await read_small(build_.outside_dockerfile);
-        if (text.empty())
+        added_dockerfile_ = co_await read_small(build_.outside_dockerfile);
+        if (!added_dockerfile_)
             throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
     } else {
         name_ = in_repository(inside);
-        text = co_await read_small(inside);
+        co_await read_lines(inside);
     }
-    lines_ = instruction_lines(text);
+    if (added_dockerfile_) {
+        lines_ = instruction_lines(*added_dockerfile_);
+        build_.spec.dockerfile = k_added_name;
+    }
+}
+
+// The builder may take one that we do not: a link within the context.
+awaitable<void> BuildContext::read_lines(std::string path)
+{
+    try {
+        const auto text = co_await read_small(path);
+        lines_ = instruction_lines(text.value_or(""));
+    } catch (const Error& error) {
+        if (error.code() != Errc::bad_input)
+            throw;
+    }
 }
 
 awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
@@ -74,12 +108,10 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
     options.keep = {build_.spec.dockerfile, k_ignore_name};
     options.is_file = build_.is_archive;
     std::string start;
-    if (!added_dockerfile_.empty()) {
-        options.keep.erase(build_.spec.dockerfile);
+    if (added_dockerfile_) {
         options.replaced = {k_added_name, k_ignore_name};
-        ContextFilter::add_file(k_added_name, added_dockerfile_, start);
+        ContextFilter::add_file(k_added_name, *added_dockerfile_, start);
         ContextFilter::add_file(k_ignore_name, (ignore_.empty() ? k_ignore_name : ignore_) + "\n" + k_added_name + "\n", start);
-        build_.spec.dockerfile = k_added_name;
     }
     ContextFilter filter(std::move(options));
     co_await pipe.write(std::move(start));

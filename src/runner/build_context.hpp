@@ -4,6 +4,7 @@
 #include "runner/lower_build.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,13 +35,15 @@ public:
     awaitable<engine::BuildResult> build(engine::TellBuild tell, std::function<void(Sent)> sent);
 
 private:
-    awaitable<std::string> read_small(std::string path);
+    awaitable<std::optional<std::string>> read_small(std::string path);
+    awaitable<void> read_lines(std::string path);
     awaitable<Sent> send(PiecePipe& pipe);
 
     engine::Engine& engine_;
     std::string carrier_;
     LoweredBuild build_;
-    std::string name_, ignore_, added_dockerfile_; // the text of what is not in the context
+    std::string name_, ignore_;
+    std::optional<std::string> added_dockerfile_; // its text, when it is not in the context
     std::vector<int> lines_;
 };
 

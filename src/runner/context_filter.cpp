@@ -22,7 +22,7 @@ struct Field {
 constexpr Field k_name{0, 100}, k_mode{100, 8}, k_size{124, 12}, k_time{136, 12}, k_sum{148, 8}, k_link{157, 100}, k_prefix{345, 155};
 constexpr std::size_t k_type = 156;
 
-constexpr char k_hard_link = '1';
+constexpr char k_hard_link = '1', k_folder = '5';
 
 [[noreturn]] void damaged(std::string_view why)
 {
@@ -90,7 +90,7 @@ std::uint64_t padding_of(std::uint64_t size)
 // Links, devices and folders have nothing behind their header, whatever size it says.
 bool has_contents(char type)
 {
-    return type == '0' || type == '\0' || type == '7';
+    return type < '1' || type > '6';
 }
 
 // "25 path=some/long/name\n": its length counts itself.
@@ -221,8 +221,8 @@ void ContextFilter::begin_entry(std::string& out)
     padding_ = padding_of(left_);
 
     path = below_top(path);
-    if (options_.is_file && (!path.empty() || !has_contents(type)))
-        throw Error(Errc::bad_input, "build.context: what is named like an archive is no plain file");
+    if (options_.is_file && !(path.empty() && (has_contents(type) || type == k_folder)))
+        throw Error(Errc::bad_input, "it is no plain file");
     passes_ = options_.is_file || (!path.empty() && !leaves_out(path));
     if (passes_ && type == k_hard_link) {
         link = below_top(link);
@@ -248,7 +248,7 @@ void ContextFilter::write_entry(const std::string& path, const std::string& link
     const auto is_plain = [](const std::string& text, Field field) {
         return text.size() < field.size && std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
     };
-    const auto name = header_[k_type] == '5' ? path + "/" : path;
+    const auto name = header_[k_type] == k_folder ? path + "/" : path;
     std::string records;
     for (const auto& [key, value] : records_)
         if (key != "path" && key != "linkpath")

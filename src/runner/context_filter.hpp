@@ -19,7 +19,8 @@ public:
         IgnoreRules rules;
         std::set<std::string> keep; // sent whatever the rules say: the Dockerfile and .dockerignore
         std::set<std::string> replaced; // not sent: added by add_file()
-        // What is archived is a file that holds the context: its contents are what passes, as they are.
+        // What is archived is one file, and its contents are what passes, as they are: of a context that is an archive itself, or
+        // of any file that is wanted. An empty folder counts as an empty file; anything else is bad_input.
         bool is_file = false;
     };
     explicit ContextFilter(Options options);

@@ -13,8 +13,6 @@ namespace gantry::runner {
 // the next byte as it is.
 class IgnoreRules {
 public:
-    static constexpr std::size_t k_limit_bytes = 256 * 1024;
-
     IgnoreRules() = default;
     // Throws bad_input that names the line: a '!' alone, a bracket that is not closed, more than 10,000 patterns.
     explicit IgnoreRules(std::string_view text);

@@ -226,6 +226,14 @@ class Build(e2e.Case):
         self.assertIn("line 1: a '[' is not closed",
                       self.fails({"Dockerfile": f"FROM {BASE}", ".dockerignore": "[a"}, "config_error")["message"])
 
+    def test_a_dockerignore_that_cannot_be_read_hides_nothing_and_so_ends_the_build(self):
+        shutil.rmtree(os.path.join(self.home, "project"), ignore_errors=True)
+        folder = self.folder("steps: [{ name: app, build: . }]\n", {"Dockerfile": f"FROM {BASE}\nCOPY . /all\n", "rules": "secret"})
+        os.symlink("rules", os.path.join(folder, ".dockerignore"))
+        self.gantry("run", "--quiet", folder, expect=None)
+        step = self.step(self.show())
+        self.assertEqual((step["cause"], step["message"]), ("config_error", ".dockerignore: it is no plain file"))
+
     def test_a_base_image_that_cannot_be_had(self):
         self.fails({"Dockerfile": "FROM 127.0.0.1:1/nothing:1\n"}, "image_error")
 

@@ -218,7 +218,7 @@ TEST_CASE("a file that holds the context passes as it is", "[context_filter]")
     for (const std::size_t piece : {1U, 513U, 1U << 20U})
         CHECK(filtered(options, pack({{"context.tar", '0', context, "", 0644, 1, "note"}}), piece) == context);
     for (const auto& entries : {project("context.tar"), {{"context.tar", '2', "", "elsewhere"}}})
-        CHECK_THROWS_WITH(filtered(options, pack(entries), 512), "build.context: what is named like an archive is no plain file");
+        CHECK_THROWS_WITH(filtered(options, pack(entries), 512), "it is no plain file");
 }
 
 TEST_CASE("an archive that is cut off or damaged makes no context", "[context_filter]")
