@@ -18,6 +18,7 @@ packages_of() { # CODENAME GROUP...
             test) echo catch2 git python3 python3-jsonschema python3-yaml ;;
             lint) [ "$codename" != bookworm ] || echo clang-format-14 ;;
             engine) echo docker.io iptables iproute2 ca-certificates ;;
+            registry) echo docker-registry apache2-utils openssl ;;
             curl) echo curl ;;
             busybox) echo busybox-static ;;
             debian) echo mmdebstrap ;;

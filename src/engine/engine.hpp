@@ -41,6 +41,19 @@ public:
     virtual awaitable<void> resize(int columns, int rows) = 0;
 };
 
+// What a builder says, in order.
+struct BuildEvent {
+    enum class Kind {
+        step,   // instruction `step` of `steps` begins; text: the instruction
+        cached, // its result was there already
+        output, // text: bytes of its command
+    } kind = Kind::output;
+    int step = 0, steps = 0; // from 1
+    Stream stream = Stream::out;
+    std::string text;
+};
+using TellBuild = std::function<awaitable<void>(const BuildEvent&)>;
+
 struct ExecSpec {
     std::vector<std::string> command;
     std::vector<std::pair<std::string, std::string>> environment;
@@ -88,6 +101,23 @@ public:
     // Makes an image from a stopped container, under `tag`.
     virtual awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
                                                   const Labels& labels) = 0;
+
+    // Builds an image from a context, which is sent as it is read (and not read at all where the spec has a remote one): memory
+    // does not grow with it. A compressed archive (gzip, bzip2, xz) is one, too. Base images are pulled with
+    // the user's credentials for their registries. A slow `tell` slows the builder. There is no deadline for an instruction;
+    // 600 s from the end of the context to the first word. Cancelling ends the build. An instruction that fails is a
+    // result. Throws bad_input (the Dockerfile is missing or cannot be read: its line is in the words; a spec that cannot
+    // be), not_found and denied (a base image), unavailable (its registry), and what `context` throws.
+    virtual awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) = 0;
+    // Gives an image a further name; one that has that name loses it. 30 s. Throws not_found, bad_input (no such name can be).
+    virtual awaitable<void> tag_image(const std::string& image, const std::string& tag) = 0;
+    // Sends an image to the registry that its name says, with the user's credentials for it; layers that are there are not
+    // sent. `progress` is called at most 20 times a second. Gives up after 120 s without any progress (timed_out).
+    // Throws not_found (no such image here, or no such repository there), denied (registry), bad_input (the name),
+    // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times in all).
+    virtual awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) = 0;
+    // The images with all of these labels (an empty value matches any), by their first tag. 30 s.
+    virtual awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) = 0;
 
     // ---- networks and volumes. 30 s each. Throws conflict when the name exists, bad_input for a spec that cannot be
     // (an overlapping subnet, an unknown driver).

@@ -73,6 +73,49 @@ struct ImageInfo {
     std::uint64_t size_bytes = 0;
 };
 
+struct ImageEntry { // as list_images() finds it
+    std::string id;
+    std::vector<std::string> tags; // none: nothing names it any more
+    Labels labels;
+    std::uint64_t size_bytes = 0;
+    std::chrono::system_clock::time_point created{};
+};
+
+// Compose specification, "build". The context comes beside it, as a tar archive, unless it is remote.
+struct BuildSpec {
+    std::string remote;                    // a git repository that the engine clones: "https://…/x.git#ref:folder"
+    std::vector<std::string> tags;         // names of the image; may be empty
+    std::string dockerfile = "Dockerfile"; // its path in the archive
+    std::string target;                    // stage of the Dockerfile; empty: the last
+    std::string platform;                  // empty: the engine's
+    std::vector<std::pair<std::string, std::string>> args;
+    Labels labels;
+    std::vector<std::string> cache_from; // images
+    std::string network_mode;            // of RUN: "", "none", "host"
+    std::vector<std::string> extra_hosts;
+    std::optional<std::uint64_t> shm_size_bytes;
+    bool pull = false, no_cache = false;
+};
+
+struct BuildResult {
+    std::optional<ImageInfo> image; // absent: an instruction failed, and
+    int step = 0;                   // which one, from 1; 0 when that is not known
+    int exit_code = 0;              // of its command; 1 where there is none
+    std::string error;              // the builder's words
+};
+
+struct PushProgress {
+    std::string image;
+    int layers_total = 0, layers_done = 0;
+    int layers_there = 0; // of those done: the registry had them
+    std::uint64_t bytes_total = 0, bytes_done = 0; // of the layers that are sent
+};
+
+struct Pushed {
+    std::string digest; // of the manifest: "sha256:…"
+    int layers = 0, layers_there = 0;
+};
+
 // ---- networks and volumes
 
 struct NetworkSpec {

@@ -71,6 +71,19 @@ private:
     Diagnostics& out_;
 };
 
+// What not every builder can do.
+void check_build(Checker& checker, const Build& build, const std::string& path)
+{
+    const auto check = [&](const char* feature, const char* what, const std::string& key, bool used) {
+        const auto mark = build.marks.find(key);
+        checker.feature(feature, what, used, mark == build.marks.end() ? build.mark : mark->second, path + "." + key);
+    };
+    check("build-cache-to", "'cache_to' of a build is", "cache_to", !build.cache_to.empty());
+    check("build-secrets", "'secrets' of a build are", "secrets", !build.secrets.empty());
+    check("build-ssh", "'ssh' of a build is", "ssh", !build.ssh.empty());
+    check("build-platforms", "a build for several platforms is", "platforms", build.platforms.size() > 1);
+}
+
 void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedStep>& steps, std::size_t index)
 {
     const auto path = fmt::format("stages[{}]", index);
@@ -86,7 +99,7 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     checker.container(stage.container, path, stage.mark);
     for (const auto& service : stage.services) {
         const auto service_path = path + ".services." + service.name;
-        checker.feature("build", "builds are", service.build.has_value(), service.mark, service_path + ".build");
+        checker.feature("service-build", "builds of services are", service.build.has_value(), service.mark, service_path + ".build");
         checker.container(service.container, service_path, service.mark);
     }
     for (const auto& placed : steps) {
@@ -94,6 +107,8 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
         const auto step_path = path_of(index, placed);
         checker.feature("build", "builds are", step.build.has_value(), step.build ? step.build->mark : Mark{},
                         step_path + ".build");
+        if (step.build)
+            check_build(checker, *step.build, step_path + ".build");
         checker.feature("push", "pushes are", step.push.has_value(), step.push ? step.push->mark : Mark{},
                         step_path + ".push");
         checker.container(step.container, step_path, step.mark);

@@ -136,10 +136,10 @@ std::optional<NameProblem> NameChecker::problem_with_step(const Reference& refer
                        fmt::format("no step has run when this part of {} is computed", context.what()));
     if (reference.path.size() < 2)
         return std::nullopt;
-    constexpr std::array<std::string_view, 3> k_members = {"image", "outputs", "state"};
+    constexpr std::array<std::string_view, 4> k_members = {"digest", "image", "outputs", "state"};
     if (reference.path.size() > 2 && std::find(k_members.begin(), k_members.end(), reference.path[2]) == k_members.end())
         return problem(reference, 2, "unknown-name", fmt::format("a step has no '{}'", terminal_safe(reference.path[2])),
-                       hint_from(reference.path[2], {"image", "outputs", "state"}));
+                       hint_from(reference.path[2], {"digest", "image", "outputs", "state"}));
     const auto own = own_.find(reference.path[1]);
     return own == own_.end() ? problem_with_other(reference, context, so_far)
                              : problem_with_own(reference, *own->second, context);

@@ -201,6 +201,7 @@ void fields(W& walk, T& o)
     walk("no_cache", o.no_cache);
     walk("shm_size", o.shm_size_bytes);
     walk("mark", o.mark);
+    walk("marks", o.marks);
 }
 
 template <typename W, Like<Push> T>

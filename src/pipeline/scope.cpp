@@ -57,10 +57,14 @@ const RuntimeFacts::Step* find_step(const RuntimeFacts& facts, const PlanStage& 
 
 Value value_of(const RuntimeFacts::Step& step)
 {
+    const auto digest = step.outputs.find("digest");
     Object outputs;
     for (const auto& [key, text] : step.outputs)
         outputs.emplace(key, Value(text));
-    return Object{{"image", Value(step.image)}, {"outputs", Value(std::move(outputs))}, {"state", Value(step.state)}};
+    return Object{{"digest", digest == step.outputs.end() ? Value() : Value(digest->second)},
+                  {"image", Value(step.image)},
+                  {"outputs", Value(std::move(outputs))},
+                  {"state", Value(step.state)}};
 }
 
 Value value_of(const std::optional<Event::PullRequest>& pull_request)

@@ -15,7 +15,7 @@ namespace gantry::pipeline {
 struct RuntimeFacts {
     struct Step {
         std::string image;                          // that it ran, or that it built
-        std::map<std::string, std::string> outputs; // lines of CI_OUTPUT
+        std::map<std::string, std::string> outputs; // lines of CI_OUTPUT; after a push its "digest", which is a name of its own
         std::string state;                          // "success", "failure", …; empty: not over
     };
     std::map<std::string, Step> steps;                          // of this stage, by id

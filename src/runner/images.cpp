@@ -38,6 +38,16 @@ void Images::begin(const std::string& image, const std::string& platform, engine
     tasks_.spawn([this, kept = entry]() -> awaitable<void> { return fetch(kept); });
 }
 
+void Images::put(const std::string& image, const std::string& platform, engine::ImageInfo info)
+{
+    const auto entry = std::make_shared<Entry>(tasks_.executor());
+    entry->image = image;
+    entry->platform = platform;
+    entry->ready.emplace();
+    entry->ready->info = std::move(info);
+    entries_[image + '\n' + platform] = entry;
+}
+
 awaitable<Images::Ready> Images::get(const std::string& image, const std::string& platform, engine::PullPolicy policy)
 {
     begin(image, platform, policy);

@@ -24,6 +24,8 @@ public:
 
     // Starts to fetch it, unless that has begun. Any number at a time; the engine's side is bounded by slots of 4.
     void begin(const std::string& image, const std::string& platform, engine::PullPolicy policy);
+    // It has just been made: whoever asks from now on gets this one.
+    void put(const std::string& image, const std::string& platform, engine::ImageInfo info);
     // The image, or the error that getting it ended with. Cancelling stops the waiting only.
     awaitable<Ready> get(const std::string& image, const std::string& platform, engine::PullPolicy policy);
 

@@ -133,14 +133,17 @@ std::string group_of(const pipeline::Plan& plan, const pipeline::PlanStage& stag
     return compute(stage.concurrency->group, "concurrency.group", make_scope(plan.event, stage, &facts));
 }
 
+Resolve resolver_of(const StepContext& context)
+{
+    const auto scope = make_scope(context.plan->event, *context.stage, *context.step, &context.facts);
+    return [scope](const pipeline::Text& text, const std::string& what) { return compute(text, what, scope); };
+}
+
 engine::ContainerSpec lower_step(const StepContext& context)
 {
     refuse_obstacles(context.step->container, context.consent);
     const auto& step = *context.step;
-    const auto scope = make_scope(context.plan->event, *context.stage, step, &context.facts);
-    const Resolve resolve = [&scope](const pipeline::Text& text, const std::string& what) {
-        return compute(text, what, scope);
-    };
+    const auto resolve = resolver_of(context);
 
     engine::ContainerSpec spec;
     spec.mounts = context.mounts;

@@ -12,6 +12,9 @@ namespace gantry::runner {
 // settings as PLUGIN_*, secrets; last those that the user cannot change, because the step and its tools rely on them.
 std::vector<std::pair<std::string, std::string>> environment_of(const StepContext& context, const Resolve& resolve);
 
+// Computes texts of the step; `context` outlives it.
+Resolve resolver_of(const StepContext& context);
+
 // CI, GANTRY, CI_ENV, CI_OUTPUT, CI_STEP_SUMMARY, CI_WORKSPACE, CI_STEP_ATTEMPT.
 bool is_fixed_variable(const std::string& name);
 

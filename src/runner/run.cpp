@@ -1,6 +1,8 @@
 #include "runner/run.hpp"
 
+#include "runner/build_runner.hpp"
 #include "runner/declared.hpp"
+#include "runner/lower_build.hpp"
 #include "runner/services.hpp"
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
@@ -47,10 +49,10 @@ bool is_complete(const pipeline::PlanStep& step)
 struct Run::Impl {
     struct StageRuntime {
         std::unique_ptr<StageHost> host;
-        std::map<int, std::shared_ptr<StepRunner>> ahead;   // prepared, by position of the step
-        std::map<int, std::shared_ptr<StepRunner>> running;
-        std::vector<std::shared_ptr<StepRunner>> stale;     // prepared in vain
-        std::vector<std::shared_ptr<StepRunner>> ended;     // whose containers may still be there
+        std::map<int, std::shared_ptr<Attempt>> ahead;   // prepared, by position of the step
+        std::map<int, std::shared_ptr<Attempt>> running;
+        std::vector<std::shared_ptr<Attempt>> stale;     // prepared in vain
+        std::vector<std::shared_ptr<Attempt>> ended;     // whose containers may still be there
         std::map<std::string, std::string> exported;        // CI_ENV
         ConcurrencyGroups::Place place;                     // in its group
         std::unique_ptr<Services> services;                 // none: it has none
@@ -60,7 +62,7 @@ struct Run::Impl {
         : plan(plan_in), deps(std::move(deps_in)), options(std::move(options_in)),
           schedule(plan, ScheduleOptions{options.slots, options.kept, options.attempts, options.resumed}),
           masks(std::vector<std::pair<std::string, Secret>>(options.secrets.begin(), options.secrets.end())),
-          stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
+          made(made_images(plan)), stages(plan.stages.size()), layers(plan, [this](int stage) { return owner_of(stage); })
     {
     }
 
@@ -82,12 +84,12 @@ struct Run::Impl {
     awaitable<void> open_stage(int stage);
     awaitable<void> start_services(int stage);
     awaitable<void> close_stage(int stage);
-    awaitable<void> run_step(StepIndex index, std::shared_ptr<StepRunner> runner);
+    awaitable<void> run_step(StepIndex index, std::shared_ptr<Attempt> runner);
     void prepare_step(StepIndex index);
     void prepare_first(int stage);
-    std::shared_ptr<StepRunner> make_runner(StepIndex index, int attempt, bool ahead);
-    std::shared_ptr<StepRunner> take_runner(StepIndex index, int attempt);
-    void keep_for_shell(StepRunner& runner);
+    std::shared_ptr<Attempt> make_runner(StepIndex index, int attempt, bool ahead);
+    std::shared_ptr<Attempt> take_runner(StepIndex index, int attempt);
+    void keep_for_shell(Attempt& runner);
 
     Owner owner_of(int stage) const;
     awaitable<void> restore_kept();
@@ -100,6 +102,7 @@ struct Run::Impl {
     RunOptions options;
     Schedule schedule;
     MaskSet masks;
+    const std::set<std::string> made; // images that are not there before a step has made them
     std::vector<StageRuntime> stages;
     StageLayers layers;
 
@@ -311,12 +314,13 @@ void Run::Impl::begin_images()
             continue;
         for (const auto& step : stage.steps) {
             const auto& image = step.container.image;
-            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push)
+            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push && !made.contains(image->literal()))
                 images->begin(image->literal(), step.container.platform.value_or(""),
                               policy_of(step.container, options.pull));
         }
         for (const auto& service : stage.services)
-            if (const auto& image = service.container.image; image && image->is_literal() && !service.build)
+            if (const auto& image = service.container.image;
+                image && image->is_literal() && !service.build && !made.contains(image->literal()))
                 images->begin(image->literal(), service.container.platform.value_or(""),
                               policy_of(service.container, options.pull));
     }
@@ -487,13 +491,13 @@ awaitable<void> Run::Impl::close_stage(int stage)
     post(input::StageClosed{stage});
 }
 
-std::shared_ptr<StepRunner> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
+std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
 {
     const auto& stage = plan.stages[index.stage];
     const auto& step = stage.steps[index.step];
     auto& runtime = stages[index.stage];
 
-    StepRunner::Request request;
+    Attempt::Request request;
     auto& context = request.context;
     context.plan = &plan;
     context.stage = &stage;
@@ -519,14 +523,19 @@ std::shared_ptr<StepRunner> Run::Impl::make_runner(StepIndex index, int attempt,
     if (step.idle_timeout)
         request.on_output = [this, index] { post(input::StepOutput{index}); };
 
-    StepRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    Attempt::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    if (step.build || step.push)
+        return std::make_shared<BuildRunner>(parts, std::move(request));
     return std::make_shared<StepRunner>(parts, std::move(request));
 }
 
 void Run::Impl::prepare_step(StepIndex index)
 {
     auto& runtime = stages[index.stage];
-    if (!is_complete(plan.stages[index.stage].steps[index.step]) || runtime.ahead.contains(index.step))
+    const auto& step = plan.stages[index.stage].steps[index.step];
+    if (!is_complete(step) || runtime.ahead.contains(index.step))
+        return;
+    if (step.container.image && made.contains(step.container.image->literal()))
         return;
     const auto runner = make_runner(index, schedule.attempt(index) + 1, true);
     runtime.ahead[index.step] = runner;
@@ -534,7 +543,7 @@ void Run::Impl::prepare_step(StepIndex index)
 }
 
 // The one that was prepared, unless it was prepared for something else than what is asked for now.
-std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
+std::shared_ptr<Attempt> Run::Impl::take_runner(StepIndex index, int attempt)
 {
     auto& runtime = stages[index.stage];
     const auto found = runtime.ahead.find(index.step);
@@ -549,7 +558,7 @@ std::shared_ptr<StepRunner> Run::Impl::take_runner(StepIndex index, int attempt)
     return make_runner(index, attempt, false);
 }
 
-awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner> runner)
+awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> runner)
 {
     auto& runtime = stages[index.stage];
     // One that was prepared in vain has the same name: it must be gone first.
@@ -577,7 +586,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner>
         tell(RunEvent::Kind::summary, std::move(ended.summary));
 
     const bool failed = state_of(ended.outcome.cause) == State::failure;
-    if (options.keep_failed && failed) {
+    if (options.keep_failed && failed && !runner->container().empty()) {
         keep_for_shell(*runner);
     } else {
         // Not waited for: the next step need not wait until this one's container is gone, the stage does.
@@ -587,7 +596,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<StepRunner>
     post(input::StepEnded{index, std::move(ended.outcome)});
 }
 
-void Run::Impl::keep_for_shell(StepRunner& runner)
+void Run::Impl::keep_for_shell(Attempt& runner)
 {
     objects->release(engine::ObjectKind::container, runner.container());
     for (const auto& [kind, name] : std::set(objects->left()))

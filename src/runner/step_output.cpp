@@ -11,11 +11,17 @@ StepOutput::StepOutput(StepKey key, std::unique_ptr<RunWriter::Log> log, const M
 
 awaitable<void> StepOutput::write(engine::Stream stream, std::string_view bytes)
 {
+    write_now(stream, bytes);
+    co_return;
+}
+
+void StepOutput::write_now(engine::Stream stream, std::string_view bytes)
+{
     if (on_activity_)
         on_activity_();
     if (!masking_) {
         emit(stream, bytes);
-        co_return;
+        return;
     }
     masked_.clear();
     (stream == engine::Stream::out ? out_masker_ : err_masker_).feed(bytes, masked_);

@@ -20,6 +20,8 @@ public:
 
     // Throws no_space when the disk is full.
     awaitable<void> write(engine::Stream stream, std::string_view bytes) override;
+    // The same without a coroutine.
+    void write_now(engine::Stream stream, std::string_view bytes);
     // Both streams have ended: writes what the maskers held back.
     void finish();
     std::uint64_t size_bytes() const { return log_->size_bytes(); }

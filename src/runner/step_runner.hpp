@@ -1,11 +1,7 @@
 #pragma once
 
+#include "runner/attempt.hpp"
 #include "runner/exchange_files.hpp"
-#include "runner/images.hpp"
-#include "runner/lower.hpp"
-#include "runner/masker.hpp"
-#include "runner/objects.hpp"
-#include "runner/run.hpp"
 #include "runner/step_output.hpp"
 
 #include <functional>
@@ -14,61 +10,22 @@
 
 namespace gantry::runner {
 
-// Runs one attempt of one step: image, container, output, end. Made for each attempt and used once.
+// Runs one attempt of one step that has a container: image, container, output, end.
 //
-//     prepare() → run() → (the owner removes the container)
-//
-// prepare() may run ahead, while an earlier step still runs: a container that can be held is then started already and waits for
-// one line on its standard input, so that run() costs no start. stop() may be called at any time, also twice.
-// Made by make_shared: what stops its process may still be unwinding when its owner lets go of it.
-class StepRunner : public std::enable_shared_from_this<StepRunner> {
+// A container that can be held and is prepared ahead is started already and waits for one line on its standard input, so that
+// run() costs no start. Made by make_shared: what stops its process may still be unwinding when its owner lets go of it.
+class StepRunner final : public Attempt, public std::enable_shared_from_this<StepRunner> {
 public:
-    struct Parts {
-        engine::Engine& engine;
-        Clock& clock;
-        RunWriter& writer;
-        Images& images;
-        Objects& objects;
-        const MaskSet& masks;
-        const std::vector<RunObserver*>& observers;
-        TaskGroup& background; // for what need not be waited for
-    };
-    struct Request {
-        StepContext context;      // without image and exchange mount: filled in here
-        engine::PullPolicy pull = engine::PullPolicy::missing;
-        std::optional<std::string> exchange_folder;
-        bool hold = false;        // prepared ahead of its turn
-        bool keep_failed = false;
-        std::chrono::nanoseconds grace = std::chrono::seconds(10);
-        std::function<void()> on_started;  // its command runs
-        std::function<void()> on_output;   // may be empty
-    };
-
     StepRunner(Parts parts, Request request);
-    ~StepRunner();
+    ~StepRunner() override;
 
-    // Gets the image and the container ready. Throws nothing: a failure is kept and comes out of run().
-    awaitable<void> prepare();
-    struct Result {
-        Outcome outcome;
-        std::map<std::string, std::string> exported; // lines of CI_ENV
-        std::string summary;
-        std::vector<std::string> problems;           // of those files
-    };
-    // To the end of the step. Never throws; what goes wrong is the outcome's cause.
-    awaitable<Result> run();
-
-    // Asks the step to end: signal, grace, kill; hard: kill at once. Whatever it is doing.
-    void stop(bool hard);
-    // Removes the container. May be called on one that was never created.
-    awaitable<void> discard();
-
-    const std::string& container() const { return name_; }
-    // CI_ENV of earlier steps, as it was when this was made.
-    const std::map<std::string, std::string>& exported() const { return request_.context.exported; }
-    bool held() const { return held_; }
-    // prepare() has ended with an error.
-    bool failed() const { return failure_ != nullptr; }
+    awaitable<void> prepare() override;
+    awaitable<Result> run() override;
+    void stop(bool hard) override;
+    awaitable<void> discard() override;
+    std::string container() const override { return name_; }
+    const std::map<std::string, std::string>& exported() const override { return request_.context.exported; }
+    bool failed() const override { return failure_ != nullptr; }
 
 private:
     awaitable<void> create();
@@ -99,8 +56,5 @@ private:
     bool stop_requested_ = false, hard_ = false, stopping_ = false, killed_by_us_ = false, discarded_ = false;
     std::unique_ptr<Signal> stop_changed_, prepared_changed_;
 };
-
-// Cause and words for an error of ours during a step.
-Outcome outcome_of_error(const Error& error, Cause otherwise);
 
 } // namespace gantry::runner

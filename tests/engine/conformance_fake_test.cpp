@@ -20,6 +20,7 @@ public:
         engine_.only_images({image()});
         engine_.on_start(scripted_behaviour);
         engine_.on_exec(scripted_exec);
+        engine_.on_build(scripted_build);
         if (seed)
             engine_.on_latency([this](const engine::FakeCall&) { return std::chrono::microseconds(random_() % 5000); });
     }

@@ -2,6 +2,7 @@
 // chooses how the input is cut into pieces.
 
 #include "engine/docker/answers.hpp"
+#include "engine/docker/build_messages.hpp"
 #include "engine/docker/demux.hpp"
 #include "engine/docker/pull.hpp"
 
@@ -43,6 +44,7 @@ void read_lines(std::string_view bytes, std::size_t piece_bytes)
 {
     JsonLines lines;
     PullMeter meter("x");
+    BuildMessages build;
     try {
         while (!bytes.empty()) {
             const auto piece = bytes.substr(0, piece_bytes);
@@ -50,6 +52,8 @@ void read_lines(std::string_view bytes, std::size_t piece_bytes)
             lines.feed(piece);
             while (const auto message = lines.next()) {
                 meter.add(*message);
+                (void)build.add(*message);
+                (void)images_of(*message);
                 (void)engine_event(*message);
                 (void)container_status(*message);
                 (void)image_info(*message, "a/b:c");

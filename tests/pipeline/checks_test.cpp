@@ -265,6 +265,40 @@ TEST_CASE("what the engine lacks is said with its position", "[checks]")
     CHECK(problems_of(pipeline_of({one}), &all) == Lines{"'healthcheck' is not supported by the docker engine yet"});
 }
 
+TEST_CASE("what a builder cannot do is refused where it stands", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    auto& built = one.steps[0].steps[0];
+    built.run.reset();
+    built.build = Build{};
+    built.build->mark = {0, 3, 5};
+    built.build->cache_to = {Text("x")};
+    built.build->secrets = {"token"};
+    built.build->ssh = {"default"};
+    built.build->platforms = {"linux/amd64", "linux/arm64"};
+    built.build->marks = {{"cache_to", {0, 4, 7}}, {"secrets", {0, 5, 7}}, {"platforms", {0, 6, 7}}};
+    const Capabilities docker{"docker", {"build"}, {"*"}};
+
+    const auto problems = check(pipeline_of({one}), &docker);
+
+    REQUIRE(problems.size() == 4);
+    CHECK(problems[0].message == "'ssh' of a build is not supported by the docker engine yet");
+    CHECK(problems[0].mark.line == 3); // nobody knows better
+    CHECK(problems[1].message == "'cache_to' of a build is not supported by the docker engine yet");
+    CHECK(problems[1].mark.line == 4);
+    CHECK(problems[1].path == "stages[0].steps[0].build.cache_to");
+    CHECK(problems[2].message == "'secrets' of a build are not supported by the docker engine yet");
+    CHECK(problems[3].message == "a build for several platforms is not supported by the docker engine yet");
+    built.build->platforms = {"linux/arm64"};
+    const Capabilities all{"docker", {"build", "build-cache-to", "build-secrets", "build-ssh"}, {"*"}};
+    CHECK(problems_of(pipeline_of({one}), &all).empty());
+}
+
+TEST_CASE("the digest of a step's image is a name", "[checks]")
+{
+    CHECK(problems_of(pipeline_of({stage("a", {step("one"), step("two", "echo ${{ steps.one.digest }}")})})).empty());
+}
+
 TEST_CASE("ten thousand problems are found as fast as none", "[checks]")
 {
     std::vector<Stage> stages;

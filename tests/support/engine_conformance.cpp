@@ -65,7 +65,7 @@ awaitable<void> EngineBench::clear()
 std::vector<ConformanceCase> conformance_cases()
 {
     auto all = container_cases();
-    for (const auto& more : {stream_cases(), object_cases(), file_cases()})
+    for (const auto& more : {stream_cases(), object_cases(), file_cases(), image_cases()})
         all.insert(all.end(), more.begin(), more.end());
     return all;
 }
@@ -208,6 +208,24 @@ FakeBehaviour scripted_behaviour(const ContainerSpec& spec)
 FakeBehaviour scripted_exec(const std::string&, const ExecSpec& spec)
 {
     return behaviour_of(spec.command);
+}
+
+FakeBuildBehaviour scripted_build(const BuildSpec&, const std::string& dockerfile)
+{
+    FakeBuildBehaviour behaviour;
+    if (dockerfile.find("RUN echo said; exit 7") == std::string::npos)
+        return behaviour;
+    BuildEvent step, output;
+    step.kind = BuildEvent::Kind::step;
+    step.step = 1;
+    step.steps = 3;
+    output.text = "said\n";
+    auto second = step;
+    second.step = 2;
+    behaviour.says = {step, second, output};
+    behaviour.exit_code = 7;
+    behaviour.error = "it failed";
+    return behaviour;
 }
 
 // ---- for the cases

@@ -56,6 +56,7 @@ std::vector<ConformanceCase> container_cases();
 std::vector<ConformanceCase> stream_cases();
 std::vector<ConformanceCase> object_cases();
 std::vector<ConformanceCase> file_cases();
+std::vector<ConformanceCase> image_cases();
 
 // Runs one case, then removes what it left.
 void run_case(EngineBench& bench, const ConformanceCase& one);
@@ -83,6 +84,7 @@ std::string exit_with(int code); // "exit 7"
 
 // What the fake engine does in place of a script; fails the test for a script that it does not know.
 engine::FakeBehaviour scripted_behaviour(const engine::ContainerSpec& spec);
+engine::FakeBuildBehaviour scripted_build(const engine::BuildSpec& spec, const std::string& dockerfile);
 engine::FakeBehaviour scripted_exec(const std::string& container, const engine::ExecSpec& spec);
 
 // ---- for the cases

@@ -14,6 +14,7 @@ void add_check(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 void add_graph(CLI::App& app, Context& context);
+void add_image(CLI::App& app, Context& context);
 void add_logs(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);
 void add_ps(CLI::App& app, Context& context);

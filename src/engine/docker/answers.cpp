@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 namespace gantry::engine::docker {
 
@@ -207,6 +208,25 @@ std::vector<Object> volumes_of(const Json& answer)
     }
     sort_by_name(objects);
     return objects;
+}
+
+std::vector<ImageEntry> images_of(const Json& answer)
+{
+    std::vector<ImageEntry> images;
+    for (const auto& item : items_of(answer)) {
+        ImageEntry image;
+        image.id = text_field(item, "Id");
+        for (const auto& tag : list_field(item, "RepoTags"))
+            if (tag.find("<none>") == std::string::npos)
+                image.tags.push_back(tag);
+        image.labels = map_field(item, "Labels");
+        image.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(item, "Size")));
+        image.created = std::chrono::system_clock::time_point(std::chrono::seconds(number_field(item, "Created")));
+        images.push_back(std::move(image));
+    }
+    std::sort(images.begin(), images.end(),
+              [](const ImageEntry& a, const ImageEntry& b) { return std::tie(a.tags, a.id) < std::tie(b.tags, b.id); });
+    return images;
 }
 
 std::optional<EngineEvent> engine_event(const Json& message)

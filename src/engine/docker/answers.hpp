@@ -20,6 +20,8 @@ ContainerStatus container_status(const Json& answer);
 std::vector<Object> containers_of(const Json& answer);
 std::vector<Object> networks_of(const Json& answer);
 std::vector<Object> volumes_of(const Json& answer);
+// By their first tag; "<none>:<none>" is no tag.
+std::vector<ImageEntry> images_of(const Json& answer);
 // Nothing for the events that nobody asked for.
 std::optional<EngineEvent> engine_event(const Json& message);
 

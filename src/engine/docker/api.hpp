@@ -28,7 +28,9 @@ Error refused(int status, std::string_view body);
 // The same for a message that comes without a status or with one that means nothing (Docker answers 500 for much that is
 // no fault of its own): what is known by its text, and `otherwise` for the rest. The one place where text is looked at.
 Error engine_error(const std::string& message, Errc otherwise);
-// The error for a refused pull: there too the status means little, and the text decides.
+// An engine_error() of a registry that wants to be asked less often.
+bool limits_rate(const Error& error);
+// The error for a refused pull or push: there too the status means little, and the text decides.
 Error pull_refused(int status, std::string_view body);
 // Throws refused() unless the answer is a success.
 void check(const Answer& answer);

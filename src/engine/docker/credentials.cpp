@@ -7,12 +7,14 @@
 
 #include <fstream>
 #include <iterator>
+#include <set>
 
 namespace gantry::engine::docker {
 
 namespace {
 
 constexpr std::size_t k_config_limit_bytes = 4 * 1024 * 1024;
+constexpr std::size_t k_most_registries = 64;
 
 // "https://registry.example.com/v1/" and "registry.example.com" are the same registry.
 std::string host_of(std::string_view server)
@@ -90,18 +92,24 @@ void ask_helper(StoredCredentials& found)
     }
 }
 
-Secret header_of(const StoredCredentials& found)
+// The AuthConfig of the Engine API; null without credentials.
+Json auth_config(const StoredCredentials& found)
 {
-    Json header = {{"serveraddress", found.server}};
+    Json config = {{"serveraddress", found.server}};
     if (!found.identity_token.empty()) {
-        header["identitytoken"] = found.identity_token.reveal();
+        config["identitytoken"] = found.identity_token.reveal();
     } else if (!found.username.empty()) {
-        header["username"] = found.username.reveal();
-        header["password"] = found.password.reveal();
+        config["username"] = found.username.reveal();
+        config["password"] = found.password.reveal();
     } else {
         return {};
     }
-    return Secret(base64url_encode(header.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    return config;
+}
+
+Secret header_of(const Json& config)
+{
+    return config.empty() ? Secret() : Secret(base64url_encode(config.dump(-1, ' ', false, Json::error_handler_t::replace)));
 }
 
 Secret make_header(const std::string& config_dir, const std::string& registry)
@@ -109,7 +117,38 @@ Secret make_header(const std::string& config_dir, const std::string& registry)
     auto found = find_credentials(read_config(config_dir), registry);
     if (!found.helper.empty())
         ask_helper(found);
-    return header_of(found);
+    return header_of(auth_config(found));
+}
+
+std::set<std::string> registries_of(const Json& config)
+{
+    std::set<std::string> registries;
+    for (const auto* key : {"auths", "credHelpers"}) {
+        const auto& entries = field(config, key);
+        if (entries.is_object())
+            for (const auto& item : entries.items())
+                if (registries.size() < k_most_registries)
+                    registries.insert(host_of(item.key()));
+    }
+    return registries;
+}
+
+Secret make_config_header(const std::string& config_dir)
+{
+    const auto config = read_config(config_dir);
+    Json all = Json::object();
+    for (const auto& registry : registries_of(config)) {
+        try {
+            auto found = find_credentials(config, registry);
+            if (!found.helper.empty())
+                ask_helper(found);
+            if (auto auth = auth_config(found); !auth.empty())
+                all[found.server] = std::move(auth);
+        } catch (const Error&) {
+            // A build may well not need this one; if it does, its registry refuses and says which.
+        }
+    }
+    return header_of(all);
 }
 
 } // namespace
@@ -133,6 +172,12 @@ StoredCredentials find_credentials(const Json& config, const std::string& regist
 awaitable<Secret> registry_auth(asio::thread_pool& pool, std::string config_dir, std::string registry)
 {
     auto work = [config_dir, registry] { return make_header(config_dir, registry); };
+    co_return co_await on_pool(pool, std::move(work));
+}
+
+awaitable<Secret> registry_config(asio::thread_pool& pool, std::string config_dir)
+{
+    auto work = [config_dir] { return make_config_header(config_dir); };
     co_return co_await on_pool(pool, std::move(work));
 }
 

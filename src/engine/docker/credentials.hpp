@@ -21,4 +21,8 @@ StoredCredentials find_credentials(const Json& config, const std::string& regist
 // credential helper on `pool`, for at most 30 s. Throws bad_input (config.json), denied (the helper failed).
 awaitable<Secret> registry_auth(asio::thread_pool& pool, std::string config_dir, std::string registry);
 
+// The value of X-Registry-Config for a build, which may pull from any registry: all that the user has credentials for, at most
+// 64. Empty when there are none. Helpers run as for registry_auth(); registries whose helper fails are left out.
+awaitable<Secret> registry_config(asio::thread_pool& pool, std::string config_dir);
+
 } // namespace gantry::engine::docker

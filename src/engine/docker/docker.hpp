@@ -19,7 +19,8 @@ struct DockerOptions {
     std::string context;     // $DOCKER_CONTEXT
     std::string config_dir;  // $DOCKER_CONFIG or ~/.docker: config.json (contexts, credentials)
     std::string runtime_dir; // $XDG_RUNTIME_DIR, for rootless sockets
-    std::chrono::milliseconds retry_delay{500}; // before the second try of a pull; doubles with each further one
+    std::chrono::milliseconds retry_delay{500}; // before the second try of a pull or push; doubles with each further one
+    std::chrono::milliseconds silence_limit{120'000}; // how long a pull or push may say nothing
 };
 DockerOptions docker_options_from_environment();
 

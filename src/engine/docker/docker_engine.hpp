@@ -12,7 +12,8 @@ namespace gantry::engine::docker {
 
 struct PullInFlight;
 
-// Its functions are defined by subject: docker.cpp, images.cpp, containers.cpp, streams.cpp, objects.cpp, events.cpp.
+// Its functions are defined by subject: docker.cpp, images.cpp, build.cpp, push.cpp, containers.cpp, streams.cpp, objects.cpp,
+// events.cpp.
 class DockerEngine final : public Engine {
 public:
     DockerEngine(asio::thread_pool& pool, DockerOptions options);
@@ -26,6 +27,10 @@ public:
                                       const std::vector<std::string>& command, std::string tar) override;
     awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
                                           const Labels& labels) override;
+    awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) override;
+    awaitable<void> tag_image(const std::string& image, const std::string& tag) override;
+    awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) override;
+    awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) override;
     awaitable<void> create_network(const NetworkSpec& spec) override;
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
     awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;

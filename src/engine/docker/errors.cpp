@@ -46,6 +46,8 @@ struct Situation {
     std::string_view hint;
 };
 
+constexpr std::string_view k_rate_hint = "the registry limits how often one may ask: sign in (docker login), or wait";
+
 constexpr std::array k_situations = {
     Situation{"no space left on device", Errc::no_space, "free some: docker system prune, or gantry prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
@@ -58,7 +60,17 @@ constexpr std::array k_situations = {
     Situation{"no matching manifest for", Errc::not_found, "the image has no variant for this platform"},
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
-    Situation{"toomanyrequests", Errc::unavailable, "the registry limits how often one may pull: docker login"},
+    Situation{"does not exist locally", Errc::not_found, ""},
+    Situation{"cannot locate specified dockerfile", Errc::bad_input, "name it: build: { dockerfile: PATH }, from the context"},
+    Situation{"unknown authority", Errc::denied,
+              "put the registry's CA where the engine looks: /etc/docker/certs.d/HOST:PORT/ca.crt on its host"},
+    Situation{"error parsing http 401", Errc::denied, "sign in: docker login REGISTRY"},
+    Situation{"error parsing http 403", Errc::denied, "sign in: docker login REGISTRY"},
+    Situation{"error parsing http 404", Errc::not_found, ""},
+    Situation{"error parsing http 429", Errc::unavailable, k_rate_hint},
+    Situation{"error parsing http 5", Errc::unavailable, ""},
+    Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
+    Situation{"toomanyrequests", Errc::unavailable, k_rate_hint},
     // Podman has the status 500 for nearly everything.
     Situation{"container state improper", Errc::conflict, ""},
     Situation{"name is already in use", Errc::conflict, ""},
@@ -124,6 +136,11 @@ Error engine_error(const std::string& message, Errc otherwise)
         if (lower.find(situation.text) != std::string::npos)
             return Error(situation.code, message, std::string(situation.hint));
     return Error(otherwise, message);
+}
+
+bool limits_rate(const Error& error)
+{
+    return error.hint() == k_rate_hint;
 }
 
 Error pull_refused(int status, std::string_view body)

@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include <random>
 #include <utility>
 
 namespace gantry::engine::docker {
@@ -17,10 +16,8 @@ namespace gantry::engine::docker {
 namespace {
 
 constexpr auto k_limit = 30s;
-constexpr auto k_silence_limit = 120s;
 constexpr auto k_image_limit = 600s; // writing a layer
 constexpr auto k_progress_interval = 50ms;
-constexpr int k_tries = 5;
 
 std::string create_target(const Reference& reference, const std::string& platform)
 {
@@ -32,11 +29,12 @@ std::string create_target(const Reference& reference, const std::string& platfor
 }
 
 // Reads the messages of a pull or an import to the end, with `on_message` after each batch. Throws what they report.
-awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::function<void()> on_messages)
+awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::chrono::nanoseconds silence_limit,
+                              std::function<void()> on_messages)
 {
     JsonLines lines;
     for (;;) {
-        const std::string piece = co_await with_deadline(k_silence_limit, "pull", exchange.read());
+        const std::string piece = co_await with_deadline(silence_limit, "pull", exchange.read());
         if (piece.empty())
             break;
         lines.feed(piece);
@@ -55,7 +53,8 @@ awaitable<void> pull_once(Api& api, const Reference& reference, const std::strin
     const Secret auth = co_await registry_auth(api.pool(), api.options().config_dir, reference.registry);
     if (!auth.empty())
         request.headers.emplace_back("X-Registry-Auth", auth.reveal());
-    const auto exchange = co_await api.open_any(std::move(request), k_silence_limit);
+    const std::chrono::nanoseconds silence_limit = api.options().silence_limit;
+    const auto exchange = co_await api.open_any(std::move(request), silence_limit);
     if (exchange->status() >= 400) {
         const auto body = co_await with_deadline(k_limit, "pull", exchange->read_all(1024 * 1024));
         throw pull_refused(exchange->status(), body);
@@ -73,17 +72,8 @@ awaitable<void> pull_once(Api& api, const Reference& reference, const std::strin
             report();
         }
     };
-    co_await read_messages(*exchange, meter, std::ref(report_now_and_then));
+    co_await read_messages(*exchange, meter, silence_limit, std::ref(report_now_and_then));
     report();
-}
-
-// Doubles with each try, and varies by half, so that many runners do not come back at the same moment.
-std::chrono::nanoseconds pause_before(int attempt, std::chrono::nanoseconds first)
-{
-    static thread_local std::minstd_rand random(std::random_device{}());
-    const auto whole = first * (1 << (attempt - 1));
-    return whole / 2 + std::chrono::nanoseconds(static_cast<std::int64_t>(
-                           std::uniform_real_distribution<>(0.0, 0.5)(random) * static_cast<double>(whole.count())));
 }
 
 std::string command_change(const std::vector<std::string>& command)
@@ -191,15 +181,22 @@ awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const st
         } catch (Error& error) {
             if (error.code() != Errc::unavailable)
                 throw;
-            if (attempt == k_tries) {
-                error.add_context(fmt::format("after {} tries", k_tries));
+            if (attempt == k_registry_tries) {
+                error.add_context(fmt::format("after {} tries", k_registry_tries));
                 throw;
             }
         }
-        timer.expires_after(pause_before(attempt, api_->options().retry_delay));
+        timer.expires_after(retry_pause(attempt, api_->options().retry_delay));
         co_await timer.async_wait(use_awaitable);
     }
     co_return co_await existing_image(image);
+}
+
+awaitable<std::vector<ImageEntry>> DockerEngine::list_images(const Labels& labels)
+{
+    Request request("GET", "/images/json?filters=" + encode_query(dump(label_filter(labels))));
+    const auto answer = co_await api_->json(std::move(request), k_limit);
+    co_return images_of(answer);
 }
 
 awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const Labels& labels,
@@ -214,7 +211,7 @@ awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const La
     request.stream = pieces_of(std::move(tar));
     const auto exchange = co_await api_->open(std::move(request), k_image_limit);
     PullMeter meter(tag);
-    co_await read_messages(*exchange, meter, [] {});
+    co_await read_messages(*exchange, meter, api_->options().silence_limit, [] {});
     co_return co_await existing_image(tag);
 }
 

@@ -1,6 +1,7 @@
 #include "engine/docker/pull.hpp"
 
 #include <algorithm>
+#include <random>
 
 namespace gantry::engine::docker {
 
@@ -69,6 +70,14 @@ PullProgress PullMeter::progress() const
         sum.bytes_done += std::min(layer.bytes_done, layer.bytes_total);
     }
     return sum;
+}
+
+std::chrono::nanoseconds retry_pause(int attempt, std::chrono::nanoseconds first)
+{
+    static thread_local std::minstd_rand random(std::random_device{}());
+    const auto whole = first * (1 << (attempt - 1));
+    return whole / 2 + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                           std::uniform_real_distribution<>(0.0, 0.5)(random) * static_cast<double>(whole.count())));
 }
 
 } // namespace gantry::engine::docker

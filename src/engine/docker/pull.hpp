@@ -4,6 +4,7 @@
 #include "engine/docker/json.hpp"
 #include "engine/spec.hpp"
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <list>
@@ -45,6 +46,12 @@ private:
     std::map<std::string, Layer> layers_;
     std::string error_;
 };
+
+// How often a registry that does not answer is asked.
+inline constexpr int k_registry_tries = 5;
+// Before the next try, after `attempt` of them: doubles with each, and varies by half, so that many runners do not come back
+// at the same moment.
+std::chrono::nanoseconds retry_pause(int attempt, std::chrono::nanoseconds first);
 
 // One pull, and everybody who waits for it. Led by one of them; if that one is cancelled, by the next.
 struct PullInFlight {

@@ -68,6 +68,11 @@ void FakeEngine::provide(const Object& object)
     }
 }
 
+void FakeEngine::on_build(std::function<FakeBuildBehaviour(const BuildSpec&, const std::string&)> decide)
+{
+    daemon_->settings.on_build = std::move(decide);
+}
+
 void FakeEngine::forget_uploads()
 {
     daemon_->settings.keeps_uploads = false;
@@ -101,6 +106,11 @@ const std::vector<std::string>& FakeEngine::violations() const
 const std::vector<FakeUpload>& FakeEngine::uploads() const
 {
     return daemon_->uploads;
+}
+
+const std::vector<FakeBuild>& FakeEngine::builds() const
+{
+    return daemon_->builds;
 }
 
 std::vector<Object> FakeEngine::objects() const

@@ -89,7 +89,8 @@ bool FakeDaemon::has_image(const std::string& image) const
 ImageInfo FakeDaemon::image_info(const std::string& image) const
 {
     ImageInfo info;
-    info.id = "sha256:" + sha256_hex(image);
+    const auto named = named_images.find(image);
+    info.id = named != named_images.end() ? named->second.id : "sha256:" + sha256_hex(image);
     info.command = {"sh"};
     info.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
     info.size_bytes = 1'000'000;
@@ -242,6 +243,7 @@ void FakeDaemon::remove(ObjectKind kind, const std::string& name)
     case ObjectKind::volume: volumes.erase(name); return;
     case ObjectKind::image:
         made_images.erase(name);
+        named_images.erase(name);
         if (settings.only_images)
             settings.only_images->erase(name);
         return;

@@ -29,6 +29,11 @@ struct FakeVolume {
     std::shared_ptr<FakeFiles> files = std::make_shared<FakeFiles>(); // by path below its root: "a/b"
 };
 
+struct FakeImage {
+    std::string id;
+    Labels labels;
+};
+
 struct FakeNetwork {
     NetworkSpec spec;
     std::string id;
@@ -101,6 +106,8 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     ImageInfo image_info(const std::string& image) const;
     ImageInfo pull(const std::string& image, const std::function<void(const PullProgress&)>& progress);
 
+    void tag(const std::string& image, const std::string& tag);
+
     // ---- objects
     std::string new_id();
     void check_labels(ObjectKind kind, const std::string& name, const Labels& labels);
@@ -157,16 +164,20 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     std::map<std::string, FakeNetwork> networks;
     std::map<std::string, FakeVolume> volumes;
     std::set<std::string> made_images;
+    std::map<std::string, FakeImage> named_images; // by tag or id: those that were built or tagged here
+    std::set<std::string> pushed;                  // ids, with their registry
     std::list<std::shared_ptr<FakeWatcher>> watchers;
 
     std::vector<FakeCall> calls;
     std::vector<std::string> violations;
     std::vector<FakeUpload> uploads;
+    std::vector<FakeBuild> builds;
     std::vector<std::string> started;
 
     struct Settings {
         std::function<FakeBehaviour(const ContainerSpec&)> on_start;
         std::function<FakeBehaviour(const std::string&, const ExecSpec&)> on_exec;
+        std::function<FakeBuildBehaviour(const BuildSpec&, const std::string&)> on_build;
         std::function<void(const FakeCall&)> on_call;
         std::function<std::chrono::nanoseconds(const FakeCall&)> on_latency;
         std::optional<std::set<std::string>> only_images;

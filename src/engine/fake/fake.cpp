@@ -233,7 +233,9 @@ awaitable<void> FakeEngine::download(const std::string& container, const std::st
     const auto daemon = daemon_;
     auto call = call_of("download", container, path);
     co_await daemon->arrive(call);
-    const auto files = load_files(*daemon->container(container), path);
+    auto files = load_files(*daemon->container(container), path);
+    if (!files && !daemon->settings.keeps_uploads)
+        files = FakeFiles{{"folder/", ""}};
     if (!files)
         throw Error(Errc::not_found, "no such file in container " + container + ": " + path);
     const auto archive = write_tar(*files);

@@ -52,6 +52,20 @@ struct FakeCall {
 };
 std::string to_string(const FakeCall& call);
 
+// What a build does. By default it says each line of the Dockerfile as a step, and succeeds.
+struct FakeBuildBehaviour {
+    std::optional<std::vector<BuildEvent>> says;
+    std::chrono::nanoseconds runs_for{0}; // before its end
+    int exit_code = 0;                    // of its last step; not 0: the build fails
+    std::string error;
+};
+
+// What build_image() was given.
+struct FakeBuild {
+    BuildSpec spec;
+    std::string context; // the archive
+};
+
 // The bytes that upload() was given.
 struct FakeUpload {
     std::string container, path, tar;
@@ -87,8 +101,10 @@ public:
     void images_to_pull(std::vector<std::string> images);
     // A network or volume that exists although nobody creates it here.
     void provide(const Object& object);
-    // Keep no copy of what upload() is given.
+    // Keep no copy of what upload() and build_image() are given: every file is there then, and no Dockerfile is looked for.
     void forget_uploads();
+    // Decides what a build does; `dockerfile` is its text.
+    void on_build(std::function<FakeBuildBehaviour(const BuildSpec&, const std::string& dockerfile)> decide);
     // Labels that containers and networks must carry. Default: gantry.instance and gantry.run; of volumes, which may
     // outlive a run, only the first is demanded.
     void require_labels(std::vector<std::string> keys);
@@ -100,6 +116,7 @@ public:
     const std::vector<FakeCall>& calls() const;
     const std::vector<std::string>& violations() const; // of the caller's duties
     const std::vector<FakeUpload>& uploads() const;
+    const std::vector<FakeBuild>& builds() const;
     std::vector<Object> objects() const;                // what exists now
     std::vector<std::string> started() const;           // names of containers, in the order they were started
     const ContainerSpec* spec_of(const std::string& container) const; // also after removal; null if there was never one
@@ -114,6 +131,10 @@ public:
                                       const std::vector<std::string>& command, std::string tar) override;
     awaitable<ImageInfo> commit_container(const std::string& container, const std::string& tag,
                                           const Labels& labels) override;
+    awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) override;
+    awaitable<void> tag_image(const std::string& image, const std::string& tag) override;
+    awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) override;
+    awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) override;
     awaitable<void> create_network(const NetworkSpec& spec) override;
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
     awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;

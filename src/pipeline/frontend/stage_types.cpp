@@ -126,7 +126,8 @@ const ObjectKeys& build_keys()
         key<BooleanType, &Build::no_cache>("no_cache", "Run every instruction anew."),
         key<SizeType, &Build::shm_size_bytes>("shm_size", "Size of /dev/shm during the build."),
     };
-    static const ObjectKeys keys{"build", "build", {{rows}}, {}, {{"dockerfile", "dockerfile_inline"}}};
+    const auto marks = [](void* build) { return &static_cast<Build*>(build)->marks; };
+    static const ObjectKeys keys{"build", "build", {{rows, nullptr, marks}}, {}, {{"dockerfile", "dockerfile_inline"}}};
     return keys;
 }
 

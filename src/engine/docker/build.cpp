@@ -1,0 +1,100 @@
+#include "engine/docker/build_messages.hpp"
+#include "engine/docker/credentials.hpp"
+#include "engine/docker/docker_engine.hpp"
+#include "engine/docker/pull.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr auto k_header_limit = 600s; // the engine clones a remote context first
+
+std::string query_of(const BuildSpec& spec)
+{
+    // What the builder makes on its way is removed even when it fails.
+    std::string query = "/build?rm=1&forcerm=1&dockerfile=" + encode_query(spec.dockerfile);
+    const auto add = [&query](const char* name, const std::string& value) {
+        if (!value.empty())
+            query += fmt::format("&{}={}", name, encode_query(value));
+    };
+    for (const auto& tag : spec.tags)
+        add("t", tag);
+    add("remote", spec.remote);
+    add("target", spec.target);
+    add("platform", spec.platform);
+    add("networkmode", spec.network_mode);
+    Json args = Json::object();
+    for (const auto& [name, value] : spec.args)
+        args[name] = value;
+    if (!args.empty())
+        add("buildargs", dump(args));
+    if (!spec.labels.empty())
+        add("labels", dump(Json(spec.labels)));
+    if (!spec.cache_from.empty())
+        add("cachefrom", dump(Json(spec.cache_from)));
+    for (const auto& host : spec.extra_hosts)
+        add("extrahosts", host);
+    if (spec.shm_size_bytes)
+        add("shmsize", std::to_string(*spec.shm_size_bytes));
+    if (spec.pull)
+        query += "&pull=1";
+    if (spec.no_cache)
+        query += "&nocache=1";
+    return query;
+}
+
+// Throws what is no instruction's own failure.
+BuildResult failed_build(const BuildMessages& messages)
+{
+    auto error = engine_error(messages.error(), Errc::not_found);
+    const bool of_instruction =
+        messages.exit_code() != 0 || messages.error().starts_with("COPY failed") || messages.error().starts_with("ADD failed");
+    const bool says_why = error.code() == Errc::no_space || (messages.fetches() && !of_instruction);
+    if (says_why && messages.exit_code() == 0)
+        throw error;
+    BuildResult result;
+    result.step = messages.step();
+    result.exit_code = messages.exit_code() > 0 && messages.exit_code() < 256 ? messages.exit_code() : 1;
+    result.error = messages.error();
+    return result;
+}
+
+} // namespace
+
+awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
+{
+    Request request("POST", query_of(spec));
+    request.content_type = "application/x-tar";
+    if (spec.remote.empty())
+        request.stream = std::move(context);
+    const Secret auth = co_await registry_config(api_->pool(), api_->options().config_dir);
+    if (!auth.empty())
+        request.headers.emplace_back("X-Registry-Config", auth.reveal());
+    const auto exchange = co_await api_->open(std::move(request), k_header_limit);
+
+    JsonLines lines;
+    BuildMessages messages;
+    for (;;) {
+        const std::string piece = co_await exchange->read();
+        if (piece.empty())
+            break;
+        lines.feed(piece);
+        while (const auto message = lines.next())
+            if (const auto event = messages.add(*message))
+                co_await tell(*event);
+    }
+    if (!messages.error().empty())
+        co_return failed_build(messages);
+    if (messages.image_id().empty())
+        throw Error(Errc::internal, "the engine's builder ended without an image");
+    BuildResult result;
+    result.step = messages.step();
+    result.image = co_await existing_image(messages.image_id());
+    co_return result;
+}
+
+} // namespace gantry::engine::docker

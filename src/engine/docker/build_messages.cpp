@@ -1,0 +1,100 @@
+#include "engine/docker/build_messages.hpp"
+
+#include "base/format.hpp"
+
+#include <charconv>
+#include <string_view>
+
+namespace gantry::engine::docker {
+
+namespace {
+
+constexpr std::string_view k_error_begin = "\x1b[91m"; // how Docker marks what came from standard error
+constexpr std::string_view k_error_end = "\x1b[0m";
+
+// Takes a number off the front; 0 if there is none.
+int take_number(std::string_view& text)
+{
+    int number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
+    return read.ec == std::errc() ? number : 0;
+}
+
+// "Step 2/5 : RUN make" (Docker), "STEP 2/5: RUN make\n" (Podman).
+std::optional<BuildEvent> parse_step(std::string_view text)
+{
+    if (!text.starts_with("Step ") && !text.starts_with("STEP "))
+        return std::nullopt;
+    text.remove_prefix(5);
+    BuildEvent event;
+    event.kind = BuildEvent::Kind::step;
+    event.step = take_number(text);
+    if (!text.starts_with('/'))
+        return std::nullopt;
+    text.remove_prefix(1);
+    event.steps = take_number(text);
+    const auto colon = text.find_first_not_of(' ');
+    if (event.step < 1 || event.steps < event.step || colon == std::string_view::npos || text[colon] != ':')
+        return std::nullopt;
+    event.text = trim(text.substr(colon + 1));
+    return event;
+}
+
+// Ids of images and containers, which nobody reads.
+bool is_noise(std::string_view text)
+{
+    return text.starts_with(" ---> ") || text.starts_with("--> ") || text.starts_with("Removing intermediate container ") ||
+           text.starts_with("Successfully built ") || text.starts_with("Successfully tagged ") || text.starts_with("COMMIT");
+}
+
+bool gets_an_image(std::string_view instruction)
+{
+    const auto lower = to_lower(instruction.substr(0, 200));
+    return lower.starts_with("from ") || lower.find("--from=") != std::string::npos;
+}
+
+} // namespace
+
+std::optional<BuildEvent> BuildMessages::add_text(const std::string& text)
+{
+    if (std::exchange(line_end_due_, false) && text == "\n")
+        return std::nullopt;
+    if (auto begun = parse_step(text); begun && begun->step == step_ + 1) {
+        step_ = begun->step;
+        fetches_ = gets_an_image(begun->text);
+        line_end_due_ = !text.ends_with('\n');
+        return begun;
+    }
+    BuildEvent event;
+    if (text.starts_with(" ---> Using cache") || text.starts_with("--> Using cache")) {
+        event.kind = BuildEvent::Kind::cached;
+        event.step = step_;
+        return event;
+    }
+    if (is_noise(text))
+        return std::nullopt;
+    event.text = text;
+    if (text.starts_with(k_error_begin) && text.ends_with(k_error_end)) {
+        event.stream = Stream::err;
+        event.text = text.substr(k_error_begin.size(), text.size() - k_error_begin.size() - k_error_end.size());
+    }
+    return event;
+}
+
+std::optional<BuildEvent> BuildMessages::add(const Json& message)
+{
+    const auto& detail = field(message, "errorDetail");
+    if (auto error = text_field(detail, "message"); !error.empty()) {
+        error_ = std::move(error);
+        exit_code_ = static_cast<int>(number_field(detail, "code"));
+    } else if (error = text_field(message, "error"); !error.empty() && error_.empty()) {
+        error_ = std::move(error);
+    }
+    if (auto id = text_field(field(message, "aux"), "ID"); !id.empty())
+        image_id_ = std::move(id);
+    const auto text = text_field(message, "stream");
+    return text.empty() ? std::nullopt : add_text(text);
+}
+
+} // namespace gantry::engine::docker

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "runner/images.hpp"
+#include "runner/lower.hpp"
+#include "runner/masker.hpp"
+#include "runner/objects.hpp"
+#include "runner/report.hpp"
+#include "runner/store.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gantry::runner {
+
+// One attempt of one step, of whatever kind. Made for each attempt and used once:
+//
+//     prepare() → run() → (the owner calls discard())
+//
+// prepare() may run ahead, while an earlier step still runs. stop() may be called at any time, also twice.
+class Attempt {
+public:
+    struct Parts {
+        engine::Engine& engine;
+        Clock& clock;
+        RunWriter& writer;
+        Images& images;
+        Objects& objects;
+        const MaskSet& masks;
+        const std::vector<RunObserver*>& observers;
+        TaskGroup& background; // for what need not be waited for
+    };
+    struct Request {
+        StepContext context;      // without image and exchange mount: filled in here
+        engine::PullPolicy pull = engine::PullPolicy::missing;
+        std::optional<std::string> exchange_folder;
+        bool hold = false;        // prepared ahead of its turn
+        bool keep_failed = false;
+        std::chrono::nanoseconds grace = std::chrono::seconds(10);
+        std::function<void()> on_started;  // its command runs
+        std::function<void()> on_output;   // may be empty
+    };
+    struct Result {
+        Outcome outcome;
+        std::map<std::string, std::string> exported; // lines of CI_ENV
+        std::string summary;
+        std::vector<std::string> problems;           // of those files
+    };
+
+    virtual ~Attempt() = default;
+
+    // Gets ready what the step needs. Throws nothing: a failure is kept and comes out of run().
+    virtual awaitable<void> prepare() = 0;
+    // To the end of the step. Never throws; what goes wrong is the outcome's cause.
+    virtual awaitable<Result> run() = 0;
+    // Asks the step to end: signal, grace, kill; hard: kill at once. Whatever it is doing.
+    virtual void stop(bool hard) = 0;
+    // Removes its container. May be called on one that was never created.
+    virtual awaitable<void> discard() = 0;
+
+    // A person can look into it when the step has failed; empty: there is none to look into.
+    virtual std::string container() const = 0;
+    // CI_ENV of earlier steps, as it was when this was made.
+    virtual const std::map<std::string, std::string>& exported() const = 0;
+    // prepare() has ended with an error.
+    virtual bool failed() const = 0;
+};
+
+// Cause and words for an error of ours during a step.
+Outcome outcome_of_error(const Error& error, Cause otherwise);
+
+} // namespace gantry::runner

@@ -1,0 +1,167 @@
+#include "runner/build_context.hpp"
+
+#include "base/format.hpp"
+#include "runner/context_filter.hpp"
+#include "runner/dockerfile.hpp"
+#include "runner/piece_pipe.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::size_t k_small_file_bytes = 1 << 20;
+// Between the engine's archive and the engine's builder.
+constexpr std::size_t k_pipe_bytes = 1 << 20;
+// A Dockerfile that comes from elsewhere gets this name in the context, and a line in .dockerignore: then the builder takes it
+// away before any COPY sees it.
+const std::string k_added_name = ".dockerfile.gantry";
+const std::string k_ignore_name = ".dockerignore";
+
+std::string in_repository(const std::string& path)
+{
+    const auto top = std::string(k_workspace) + "/";
+    return path.starts_with(top) ? path.substr(top.size()) : path;
+}
+
+} // namespace
+
+BuildContext::BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build)
+    : engine_(engine), carrier_(std::move(carrier)), build_(std::move(build))
+{
+}
+
+// Nothing when it is not there. What is there and cannot be read is not passed over: a .dockerignore may hide secrets.
+awaitable<std::optional<std::string>> BuildContext::read_small(std::string path)
+{
+    ContextFilter::Options options;
+    options.is_file = true;
+    ContextFilter filter(std::move(options));
+    std::string text;
+    engine::WritePiece take = [&](std::string_view piece) -> awaitable<void> {
+        if (piece.empty())
+            filter.finish(text);
+        else
+            filter.feed(piece, text);
+        if (text.size() > k_small_file_bytes)
+            throw Error(Errc::bad_input, "it is larger than 1 MB");
+        co_return;
+    };
+    try {
+        co_await engine_.download(carrier_, path, take);
+    } catch (Error& error) {
+        if (error.code() == Errc::not_found)
+            co_return std::nullopt;
+        error.add_context(in_repository(path));
+        throw;
+    }
+    co_return text;
+}
+
+awaitable<void> BuildContext::open()
+{
+    name_ = build_.spec.dockerfile;
+    if (build_.context.empty() || build_.is_archive)
+        co_return;
+    const auto inside = build_.context + "/" + build_.spec.dockerfile;
+    auto ignore = co_await read_small(inside + k_ignore_name);
+    if (!ignore)
+        ignore = co_await read_small(build_.context + "/" + k_ignore_name);
+    ignore_ = ignore.value_or("");
+    if (build_.inline_dockerfile) {
+        name_ = "Dockerfile (inline)";
+        added_dockerfile_ = build_.inline_dockerfile;
+    } else if (!build_.outside_dockerfile.empty()) {
+        name_ = in_repository(build_.outside_dockerfile);
+        added_dockerfile_ = co_await read_small(build_.outside_dockerfile);
+        if (!added_dockerfile_)
+            throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
+    } else {
+        name_ = in_repository(inside);
+        co_await read_lines(inside);
+    }
+    if (added_dockerfile_) {
+        lines_ = instruction_lines(*added_dockerfile_);
+        build_.spec.dockerfile = k_added_name;
+    }
+}
+
+// The builder may take one that we do not: a link within the context.
+awaitable<void> BuildContext::read_lines(std::string path)
+{
+    try {
+        const auto text = co_await read_small(path);
+        lines_ = instruction_lines(text.value_or(""));
+    } catch (const Error& error) {
+        if (error.code() != Errc::bad_input)
+            throw;
+    }
+}
+
+awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
+{
+    ContextFilter::Options options;
+    options.rules = IgnoreRules(ignore_);
+    options.keep = {build_.spec.dockerfile, k_ignore_name};
+    options.is_file = build_.is_archive;
+    std::string start;
+    if (added_dockerfile_) {
+        options.replaced = {k_added_name, k_ignore_name};
+        ContextFilter::add_file(k_added_name, *added_dockerfile_, start);
+        ContextFilter::add_file(k_ignore_name, (ignore_.empty() ? k_ignore_name : ignore_) + "\n" + k_added_name + "\n", start);
+    }
+    ContextFilter filter(std::move(options));
+    co_await pipe.write(std::move(start));
+    engine::WritePiece take = [&](std::string_view piece) -> awaitable<void> {
+        std::string out;
+        if (piece.empty())
+            filter.finish(out);
+        else
+            filter.feed(piece, out);
+        co_await pipe.write(std::move(out));
+    };
+    try {
+        co_await engine_.download(carrier_, build_.context, take);
+    } catch (const Error& error) {
+        if (error.code() == Errc::not_found)
+            throw Error(Errc::bad_input, fmt::format("build.context: there is no {}", in_repository(build_.context)),
+                        "it is relative to the root of the repository");
+        throw;
+    }
+    Sent sum;
+    sum.files = filter.files();
+    sum.bytes = filter.bytes();
+    co_return sum;
+}
+
+awaitable<engine::BuildResult> BuildContext::build(engine::TellBuild tell, std::function<void(Sent)> sent)
+{
+    if (build_.context.empty()) {
+        engine::ReadPiece nothing = []() -> awaitable<std::string> { co_return std::string(); };
+        co_return co_await engine_.build_image(build_.spec, nothing, tell);
+    }
+    PiecePipe pipe(co_await asio::this_coro::executor, k_pipe_bytes);
+    // Its failure reaches the builder through the pipe, and comes out of there: one failure, not two.
+    auto sending = [&]() -> awaitable<void> {
+        try {
+            const auto sum = co_await send(pipe);
+            sent(sum);
+            pipe.close();
+        } catch (...) {
+            pipe.fail(std::current_exception());
+        }
+    };
+    engine::BuildResult result;
+    auto building = [&]() -> awaitable<void> {
+        engine::ReadPiece read = [&pipe]() -> awaitable<std::string> { return pipe.read(); };
+        result = co_await engine_.build_image(build_.spec, read, tell);
+        pipe.abandon();
+    };
+    co_await both(sending(), building());
+    co_return result;
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "runner/lower_build.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gantry::runner {
+
+// The context of a build, read from a stage's workspace through a carrier that mounts it, and sent on to the builder as it
+// comes.
+class PiecePipe;
+
+class BuildContext {
+public:
+    // `carrier` is a container with the workspace in it. Both outlive this.
+    BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build);
+
+    // With a context in the workspace: reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws bad_input that says what is wrong.
+    awaitable<void> open();
+    const engine::BuildSpec& spec() const { return build_.spec; }
+    // As a person knows it: "api/Dockerfile", "Dockerfile (inline)".
+    const std::string& dockerfile_name() const { return name_; }
+    // Of its instructions; empty when the file could not be read here.
+    const std::vector<int>& dockerfile_lines() const { return lines_; }
+
+    struct Sent {
+        std::uint64_t files = 0, bytes = 0;
+    };
+    // Builds. `sent` is called when the whole context is on its way. Throws what build_image() throws, not_found apart for a
+    // context that is not there: that is bad_input.
+    awaitable<engine::BuildResult> build(engine::TellBuild tell, std::function<void(Sent)> sent);
+
+private:
+    awaitable<std::optional<std::string>> read_small(std::string path);
+    awaitable<void> read_lines(std::string path);
+    awaitable<Sent> send(PiecePipe& pipe);
+
+    engine::Engine& engine_;
+    std::string carrier_;
+    LoweredBuild build_;
+    std::string name_, ignore_;
+    std::optional<std::string> added_dockerfile_; // its text, when it is not in the context
+    std::vector<int> lines_;
+};
+
+} // namespace gantry::runner

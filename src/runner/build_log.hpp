@@ -1,0 +1,41 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "engine/engine.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gantry::runner {
+
+// A builder's events as the lines of a step's log; pure:
+//
+//     [2/4] Dockerfile:5 RUN make
+//     cc -o app main.c
+//     [2/4] 1.2s
+class BuildLog {
+public:
+    // `lines` of its instructions, as far as they are known.
+    BuildLog(std::string dockerfile, std::vector<int> lines);
+
+    // What to write to the log, before the event's own output.
+    std::string on(const engine::BuildEvent& event, Clock::time_point now);
+    // The last instruction has ended.
+    std::string end(Clock::time_point now);
+
+    // "Dockerfile:5: RUN make": where the builder is, or was when it failed.
+    std::string place(int step) const;
+
+private:
+    std::string place_of(int step) const;
+    std::string close_step(Clock::time_point now);
+
+    std::string dockerfile_;
+    std::vector<int> lines_;
+    std::vector<std::string> instructions_; // of the steps that have begun
+    std::string counter_;                   // "[2/4]"
+    Clock::time_point began_{};
+    bool open_ = false, in_line_ = false;
+};
+
+} // namespace gantry::runner

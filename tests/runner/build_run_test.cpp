@@ -1,0 +1,228 @@
+// Steps that build and push, in a run on the fake engine.
+#include "base/scratch.hpp"
+#include "engine/fake/tar.hpp"
+#include "runner/run_simulator_process.hpp"
+#include "support/catch.hpp"
+#include "support/manual_clock.hpp"
+#include "support/plan_builder.hpp"
+#include "support/run_to_end.hpp"
+
+#include <algorithm>
+
+using namespace gantry;
+using namespace gantry::test;
+using engine::BuildEvent;
+using runner::Cause;
+using runner::State;
+
+namespace {
+
+pipeline::PlanStep build_step(std::string id, std::vector<std::string> tags)
+{
+    auto result = step(std::move(id));
+    result.run.reset();
+    result.build = pipeline::Build{};
+    result.build->dockerfile_inline = pipeline::Text("FROM busybox\nRUN make\n");
+    for (auto& tag : tags)
+        result.build->tags.emplace_back(std::move(tag));
+    return result;
+}
+
+pipeline::PlanStep pushed(pipeline::PlanStep step)
+{
+    step.push = pipeline::Push{};
+    step.push->all_tags = true;
+    return step;
+}
+
+struct Fixture {
+    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) { engine.forget_uploads(); }
+
+    Process& begin()
+    {
+        auto writer = store->create_run(plan, {});
+        id = writer->id();
+        runner::RunOptions options;
+        options.instance = store->instance();
+        process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
+        process->spawn(process->run().execute());
+        return *process;
+    }
+    const runner::StepSummary& run()
+    {
+        begin();
+        return finish();
+    }
+    const runner::StepSummary& finish()
+    {
+        drive(loop, clock, [this] { return process->has_ended(); });
+        process->die();
+        CHECK(engine.objects().empty());
+        CHECK(engine.violations().empty());
+        summary = store->summary(id);
+        return summary.stages.at(0).steps.at(0);
+    }
+    std::string log() const { return store->read_log(id, {"a", "app", 1}, 0, 10'000); }
+    int calls(const std::string& operation) const
+    {
+        return static_cast<int>(std::count_if(engine.calls().begin(), engine.calls().end(), [&](const engine::FakeCall& call) {
+            return call.operation == operation;
+        }));
+    }
+
+    const pipeline::Plan plan;
+    const Scratch folder;
+    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
+    asio::io_context loop;
+    ManualClock clock;
+    engine::FakeEngine engine{loop.get_executor(), clock};
+    std::unique_ptr<Process> process;
+    std::string id;
+    runner::RunSummary summary;
+};
+
+} // namespace
+
+TEST_CASE("a step that builds tells the builder's steps, and its image is the next step's", "[build_run]")
+{
+    auto use = step("use");
+    use.container.image = pipeline::Text(std::vector{pipeline::Text::Part{true, "steps.app.image", {}}});
+    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1", "x/y:2"}), use})}));
+    fixture.engine.only_images({"busybox", "gantry/holder:1"});
+
+    const auto& app = fixture.run();
+
+    CHECK(app.state == State::success);
+    CHECK(app.image == "x/y:1");
+    CHECK(fixture.summary.stages.at(0).steps.at(1).state == State::success);
+    CHECK_THAT(fixture.log(), ContainsSubstring("[1/2] Dockerfile (inline):1 FROM busybox\n"));
+    CHECK_THAT(fixture.log(), ContainsSubstring("[2/2] Dockerfile (inline):2 RUN make\n"));
+    CHECK(fixture.calls("pull_image") == 0);
+}
+
+TEST_CASE("a step that names what an earlier one builds does not pull it", "[build_run]")
+{
+    auto use = step("use");
+    use.container.image = pipeline::Text("x/y:1");
+    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"}), use})}));
+    fixture.engine.images_to_pull({"x/y:1"});
+    CHECK(fixture.run().state == State::success);
+    CHECK(fixture.calls("pull_image") == 0);
+}
+
+TEST_CASE("a command of a build that fails fails the step with its code and line", "[build_run]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
+    fixture.engine.on_build([](const engine::BuildSpec&, const std::string&) {
+        engine::FakeBuildBehaviour behaviour;
+        BuildEvent first, second, words;
+        first.kind = second.kind = BuildEvent::Kind::step;
+        first.step = 1;
+        second.step = 2;
+        first.steps = second.steps = 2;
+        second.text = "RUN make";
+        words.text = "no rule";
+        words.stream = engine::Stream::err;
+        behaviour.says = std::vector{first, second, words};
+        behaviour.exit_code = 2;
+        behaviour.error = "it returned 2";
+        return behaviour;
+    });
+
+    const auto& app = fixture.run();
+
+    CHECK(app.state == State::failure);
+    CHECK(app.cause == Cause::failed);
+    CHECK(app.exit_code == 2);
+    CHECK(app.message == "Dockerfile (inline):2: RUN make: it returned 2");
+    CHECK_THAT(fixture.log(), ContainsSubstring("no rule\n[2/2] "));
+    CHECK(fixture.calls("push_image") == 0);
+}
+
+TEST_CASE("a push puts the digest into the outputs", "[build_run]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1", "x/z:1"}))})}));
+    const auto& app = fixture.run();
+    CHECK(app.state == State::success);
+    CHECK(app.outputs.at("digest").starts_with("sha256:"));
+    CHECK(fixture.calls("push_image") == 2);
+    CHECK_THAT(fixture.log(), ContainsSubstring("pushed x/y:1@sha256:"));
+}
+
+TEST_CASE("an image that is not here is pulled to be pushed under another name", "[build_run]")
+{
+    auto copy = step("app");
+    copy.run.reset();
+    copy.push = pipeline::Push{};
+    copy.push->image = pipeline::Text("x/y:1");
+    copy.push->tags = {pipeline::Text("x/z:1")};
+    Fixture fixture(plan_of({stage("a", {}, {copy})}));
+    fixture.engine.images_to_pull({"x/y:1"});
+    CHECK(fixture.run().image == "x/z:1");
+    CHECK(fixture.calls("pull_image") == 1);
+    CHECK(fixture.calls("tag_image") == 1);
+    CHECK(fixture.calls("create_container") == 0);
+}
+
+TEST_CASE("whose fault a failure is depends on who failed", "[build_run]")
+{
+    struct Row {
+        std::string operation;
+        Errc code;
+        Cause cause;
+        State state;
+    };
+    const std::vector<Row> rows = {
+        {"build_image", Errc::bad_input, Cause::config_error, State::error},
+        {"build_image", Errc::not_found, Cause::image_error, State::error},
+        {"build_image", Errc::unavailable, Cause::image_error, State::error},
+        {"build_image", Errc::no_space, Cause::disk_full, State::error},
+        {"push_image", Errc::denied, Cause::image_error, State::error},
+        {"push_image", Errc::unavailable, Cause::image_error, State::error},
+        {"push_image", Errc::timed_out, Cause::image_error, State::error},
+        {"push_image", Errc::bad_input, Cause::config_error, State::error},
+        {"push_image", Errc::internal, Cause::internal, State::error},
+    };
+    for (const auto& row : rows) {
+        INFO(row.operation << " " << to_string(row.code));
+        Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
+        fixture.engine.on_call([&row](const engine::FakeCall& call) {
+            if (call.operation == row.operation)
+                throw Error(row.code, "it is so");
+        });
+        const auto& app = fixture.run();
+        CHECK(app.cause == row.cause);
+        CHECK_THAT(app.message, ContainsSubstring("it is so"));
+    }
+}
+
+TEST_CASE("an engine that goes away during a build is an engine that was lost", "[build_run]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
+    bool gone = false;
+    fixture.engine.on_call([&gone](const engine::FakeCall& call) {
+        if (call.operation == "build_image")
+            gone = true;
+        if (call.operation == "build_image" || (gone && call.operation == "probe"))
+            throw Error(Errc::unavailable, "gone");
+    });
+    CHECK(fixture.run().cause == Cause::engine_lost);
+}
+
+TEST_CASE("a build that is cancelled ends, and its carrier goes", "[build_run]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
+    bool begun = false;
+    fixture.engine.on_build([&begun](const engine::BuildSpec&, const std::string&) {
+        begun = true;
+        engine::FakeBuildBehaviour behaviour;
+        behaviour.runs_for = std::chrono::hours(10);
+        return behaviour;
+    });
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&begun] { return begun; });
+    process.cancel(false, fixture.clock.now());
+    const auto& app = fixture.finish();
+    CHECK(app.state == State::cancelled);
+    CHECK(fixture.summary.state == State::cancelled);
+}
