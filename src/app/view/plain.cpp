@@ -160,6 +160,7 @@ private:
             return event.duration.count() > 0 ? "pulled " + terminal_safe(event.message) + " in " + format_duration(event.duration) : "";
         case Kind::cancel_requested: return "cancelling (" + terminal_safe(event.message) + "): running steps may end in order";
         case Kind::warning: return style_.yellow("warning: ") + terminal_safe(event.message) + hint;
+        case Kind::cache: return readable_stage(event.stage) + ": cache " + terminal_safe(event.message);
         case Kind::resumed: return "goes on";
         default: return {};
         }
