@@ -37,13 +37,14 @@ const std::array k_commands{
     CommandRow{"resume", add_resume},
     CommandRow{"shell", add_shell},
     CommandRow{"rm", add_rm},
+    CommandRow{"cache", add_cache},
     CommandRow{"secret", add_secret},
     CommandRow{"doctor", add_doctor},
     CommandRow{"completion", add_completion},
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"healthcheck"};
+const std::vector<std::string> k_docker_features{"caches", "healthcheck"};
 
 const std::array k_engines{
     EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},
