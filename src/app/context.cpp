@@ -1,6 +1,7 @@
 #include "app/context.hpp"
 
 #include "app/registry.hpp"
+#include "base/format.hpp"
 #include "base/paths.hpp"
 
 #include <cerrno>
@@ -47,6 +48,15 @@ runner::Store& Context::store()
     if (!store_)
         store_ = runner::open_store(state_dir());
     return *store_;
+}
+
+cache::Store& Context::caches()
+{
+    if (!caches_) {
+        caches_ = std::make_unique<cache::Store>(cache_dir() + "/caches", cache::limits_from_environment());
+        caches_->tell_damage_to([this](const std::string& what) { err("gantry: " + terminal_safe(what) + "\n"); });
+    }
+    return *caches_;
 }
 
 Log Context::log()

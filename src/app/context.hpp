@@ -2,6 +2,7 @@
 
 #include "base/async.hpp"
 #include "base/log.hpp"
+#include "cache/store.hpp"
 #include "engine/engine.hpp"
 #include "runner/store.hpp"
 
@@ -33,6 +34,8 @@ public:
     asio::io_context& loop() { return loop_; }
     asio::thread_pool& pool();
     runner::Store& store();
+    // Damage of records goes to standard error. Throws bad_input for limits in the environment that are none.
+    cache::Store& caches();
     Log log();
     // By options.engine. Throws bad_input for a name that is not in the table.
     engine::Engine& engine();
@@ -48,6 +51,7 @@ private:
     asio::io_context loop_{1};
     std::unique_ptr<asio::thread_pool> pool_;
     std::unique_ptr<runner::Store> store_;
+    std::unique_ptr<cache::Store> caches_;
     std::unique_ptr<engine::Engine> engine_;
     std::unique_ptr<Log> log_;
 };

@@ -8,6 +8,7 @@
 #include "base/paths.hpp"
 #include "runner/run.hpp"
 #include "runner/secret_store.hpp"
+#include "runner/stage_caches.hpp"
 #include "runner/workspaces.hpp"
 
 #include <boost/asio/signal_set.hpp>
@@ -109,6 +110,7 @@ public:
     awaitable<void> body()
     {
         co_await reap(context_);
+        co_await reap_caches(context_);
         auto& engine = context_.engine();
         const auto info = co_await engine.probe();
         const bool is_new = request_.resume.empty();
@@ -125,7 +127,7 @@ public:
         groups_ = std::make_unique<runner::ConcurrencyGroups>(store.root() + "/groups", system_clock(),
                                                               [this](const std::string& run) { cancel_other(run); });
         runner::RunDeps deps{engine,       system_clock(), &context_.pool(), *writer_,
-                             *workspaces_, context_.log(), {view_.get()},    groups_.get()};
+                             *workspaces_, context_.log(), {view_.get()},    groups_.get(), &context_.caches()};
         run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
 
         TaskGroup helpers(co_await asio::this_coro::executor);
@@ -314,6 +316,14 @@ awaitable<int> remove_all_of(Context& context, const std::string& run)
 
 } // namespace
 
+// After the runs: their containers may have mounted what is to go.
+awaitable<void> reap_caches(Context& context)
+{
+    const auto removed = co_await runner::remove_cache_leftovers(context.engine(), context.caches(), context.store().instance());
+    if (removed > 0)
+        context.err("gantry: removed " + plural(removed, "volume") + " of caches that nobody uses\n");
+}
+
 awaitable<void> reap(Context& context)
 {
     auto& store = context.store();
@@ -347,6 +357,8 @@ void reap_first(Context& context)
     try {
         if (!context.store().interrupted_runs().empty())
             context.run([&context] { return reap(context); });
+        if (context.caches().has_unattended())
+            context.run([&context] { return reap_caches(context); });
     } catch (const Error& error) {
         context.err("gantry: an interrupted run may have left something behind: " + terminal_safe(error.what()) + "\n");
     }

@@ -37,6 +37,7 @@ const std::array k_commands{
     CommandRow{"resume", add_resume},
     CommandRow{"shell", add_shell},
     CommandRow{"rm", add_rm},
+    CommandRow{"cache", add_cache},
     CommandRow{"image", add_image},
     CommandRow{"secret", add_secret},
     CommandRow{"doctor", add_doctor},
@@ -44,7 +45,7 @@ const std::array k_commands{
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"build", "healthcheck", "networks", "push", "services", "volumes"};
+const std::vector<std::string> k_docker_features{"build", "caches", "healthcheck", "networks", "push", "services", "volumes"};
 
 const std::array k_engines{
     EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},

@@ -134,7 +134,7 @@ struct Cache {
     std::string name;
     Text path;
     Text key;                            // or by files:
-    std::vector<std::string> key_files;
+    std::vector<std::string> key_files;  // in a plan, `key` is "<name>-<hash over them>" then
     std::vector<Text> fallback_keys;
     std::string mode = "shared";         // shared | private | locked
     std::string policy = "pull-push";    // pull | push | pull-push

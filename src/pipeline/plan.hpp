@@ -83,7 +83,8 @@ struct PlanOptions {
     std::vector<std::pair<std::string, std::string>> matrix; // --matrix k=v: only these rows
     EnvMap env;                                         // --env k=v: every step, over the file's
     bool ignore_triggers = false;                       // run although `on:` does not match
-    // hashFiles(glob…): the hash over the files that match, as text; absent in tests.
+    // hashFiles(glob…), and keys of caches by files: the hash over the files that match, as text, empty when none does; absent
+    // in tests.
     std::function<std::string(const std::vector<std::string>& globs)> hash_files;
     // env_file: the text of a file of the repository. Absent: env_file stays in the plan's containers.
     ReadFile read_file;

@@ -123,6 +123,21 @@ std::optional<Concurrency> StageBuilder::concurrency()
     return result;
 }
 
+void StageBuilder::put_key_of_files(Cache& cache, const std::string& path)
+{
+    if (cache.key_files.empty() || !options_.hash_files || quiet_)
+        return;
+    const auto hash = options_.hash_files(cache.key_files);
+    cache.key = Text(cache.name + "-" + (hash.empty() ? "none" : hash));
+    if (!hash.empty())
+        return;
+    auto problem = error_at(cache.mark, "no-files",
+                            fmt::format("no file matches the key of cache '{}'", terminal_safe(cache.name)), path + ".key",
+                            "the files are those of the repository, before anything has run");
+    problem.severity = Severity::warning;
+    problems_.push_back(std::move(problem));
+}
+
 void StageBuilder::build_parts(const Stage& stage, const std::string& path, PlanStage& result)
 {
     result.runs_on = stage.runs_on;
@@ -137,8 +152,10 @@ void StageBuilder::build_parts(const Stage& stage, const std::string& path, Plan
         build_service(service, path + ".services." + service.name);
     result.compose = stage.compose;
     result.caches = stage.caches;
-    for (auto& cache : result.caches)
+    for (auto& cache : result.caches) {
         put_values(cache, path + ".caches", cache.mark);
+        put_key_of_files(cache, path + ".caches");
+    }
     const auto put_optional = [&](auto& to, const auto& from, const char* name) {
         to = from;
         if (to)

@@ -25,6 +25,7 @@ public:
 private:
     void build_parts(const Stage& stage, const std::string& path, PlanStage& result);
     void build_service(Service& service, const std::string& path);
+    void put_key_of_files(Cache& cache, const std::string& path);
     void build_step(const Stage& stage, std::size_t index, const PlacedStep& placed, const Container& inherited,
                     PlanStep& result);
     void fill_step(const Stage& stage, const PlacedStep& placed, PlanStep& result);

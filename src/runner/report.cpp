@@ -56,6 +56,7 @@ constexpr std::array k_kinds = {
     Names<Kind>{Kind::image_ready, "image_ready"},
     Names<Kind>{Kind::cancel_requested, "cancel_requested"},
     Names<Kind>{Kind::summary, "summary"},
+    Names<Kind>{Kind::cache, "cache"},
     Names<Kind>{Kind::warning, "warning"},
     Names<Kind>{Kind::resumed, "resumed"},
     Names<Kind>{Kind::service_started, "service_started"},

@@ -65,6 +65,7 @@ struct RunEvent {
         image_ready,    // message: image; duration: what the pull took, 0 when it was there
         cancel_requested, // message: by what ("SIGINT", "gantry cancel")
         summary,        // the text of CI_STEP_SUMMARY, in message
+        cache,          // of a stage; message; when it opens also object (the volume) and outputs: cache, key, path, found (key)
         warning,        // message, hint
         resumed,        // the run goes on in another process
         // Of a service; `step` is its service_key():

@@ -4,6 +4,7 @@
 #include "runner/declared.hpp"
 #include "runner/lower_build.hpp"
 #include "runner/services.hpp"
+#include "runner/stage_caches.hpp"
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
 #include "runner/step_runner.hpp"
@@ -92,6 +93,7 @@ struct Run::Impl {
     void keep_for_shell(Attempt& runner);
 
     Owner owner_of(int stage) const;
+    std::unique_ptr<StageCaches> make_caches(asio::any_io_executor executor);
     awaitable<void> restore_kept();
     awaitable<void> save_passed_layers();
     awaitable<void> write_back();
@@ -114,6 +116,7 @@ struct Run::Impl {
     std::unique_ptr<Images> images;
     std::unique_ptr<Objects> objects;
     std::unique_ptr<Declared> declared;
+    std::unique_ptr<StageCaches> caches;
     std::deque<Input> inputs;
     std::unique_ptr<Timers> timers;
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
@@ -157,6 +160,7 @@ awaitable<RunResult> Run::Impl::execute()
     };
     objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
     declared = std::make_unique<Declared>(deps.engine, *objects, executor);
+    caches = make_caches(executor);
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *tasks,
         [this](const engine::PullProgress& progress) {
@@ -335,6 +339,24 @@ Owner Run::Impl::owner_of(int stage) const
     return owner;
 }
 
+std::unique_ptr<StageCaches> Run::Impl::make_caches(asio::any_io_executor executor)
+{
+    StageCaches::Parts parts{plan, deps.engine, deps.clock, *objects, deps.caches, options.scope, options.keep_failed, {}, {}, {}, {}};
+    parts.owner_of = [this](int stage) { return owner_of(stage); };
+    parts.mounts = [this] { return deps.workspaces.sees_our_disk(); };
+    parts.tell = [this](RunEvent event, int stage) {
+        if (stage >= 0)
+            event.stage = plan.stages[stage].id;
+        journal(std::move(event));
+    };
+    parts.enter = [this](std::string group, int stage, ConcurrencyGroups::Place& entered) -> awaitable<void> {
+        const pipeline::Concurrency one_at_a_time;
+        const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
+        co_await enter_group(one_at_a_time, std::move(group), stage, entered, halted);
+    };
+    return std::make_unique<StageCaches>(std::move(parts), std::move(executor));
+}
+
 awaitable<void> Run::Impl::restore_kept()
 {
     std::set<std::string> kept;
@@ -415,6 +437,8 @@ awaitable<void> Run::Impl::open_stage(int stage)
         request.stack = layers.stack_of(stage);
         co_await runtime.host->open(request);
         layers.opened(stage, runtime.host->layer());
+        auto facts = schedule.facts(stage);
+        co_await caches->open(stage, std::move(facts));
         co_await start_services(stage);
         post(input::StageOpened{stage});
     } catch (const ServiceFailure& failure) {
@@ -481,6 +505,8 @@ awaitable<void> Run::Impl::close_stage(int stage)
     co_await discards.join();
     if (runtime.services)
         co_await runtime.services->stop();
+    const bool passed = schedule.stage_state(stage) == State::success;
+    co_await caches->close(stage, passed);
     try {
         if (runtime.host)
             co_await runtime.host->close();
@@ -511,6 +537,8 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
     context.secrets = &options.secrets;
     context.consent = options.consent;
     context.mounts = {runtime.host->workspace_mount()};
+    for (auto& mount : caches->mounts(index.stage))
+        context.mounts.push_back(std::move(mount));
     const auto network = runtime.host->network_for(step);
     context.network = network.network;
     context.network_container = network.container;

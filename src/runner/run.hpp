@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "cache/store.hpp"
 #include "engine/engine.hpp"
 #include "pipeline/plan.hpp"
 #include "runner/concurrency_groups.hpp"
@@ -31,11 +32,12 @@ struct RunDeps {
     Log log;
     std::vector<RunObserver*> observers;
     ConcurrencyGroups* groups = nullptr; // none: `concurrency:` holds nobody up
+    cache::Store* caches = nullptr;      // none: stages go without their caches
 };
 
 struct RunOptions {
     std::string instance;
-    std::string scope; // of concurrency groups: the repository
+    std::string scope; // of concurrency groups and caches: the repository
     int slots = 8;
     Consent consent;
     std::map<std::string, Secret> secrets; // by name

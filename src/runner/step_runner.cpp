@@ -117,8 +117,8 @@ awaitable<void> StepRunner::create()
     timings_.start = parts_.clock.now() - have_image;
 }
 
-// Secrets go into the container's own layer, which goes with it: never on our disk. The folder of the workspace belongs to
-// root; a step that is somebody else may write to it all the same.
+// Secrets go into the container's own layer, which goes with it: never on our disk. The folders of workspace and caches belong
+// to root; a step that is somebody else may write to them all the same.
 awaitable<void> StepRunner::place_files(const std::string& user)
 {
     const auto secrets = secret_files_of(request_.context);
@@ -127,8 +127,9 @@ awaitable<void> StepRunner::place_files(const std::string& user)
     if (secrets.empty() && is_root)
         co_return;
     TarBuilder tar;
-    if (!is_root)
-        tar.add_folder(std::string(k_workspace).substr(1), 0777);
+    for (const auto& mount : request_.context.mounts)
+        if (!is_root && mount.type == engine::Mount::Type::volume)
+            tar.add_folder(mount.target.substr(1), 0777);
     for (const auto& [path, secret] : secrets)
         tar.add_file(path.substr(path.find_first_not_of('/')), 0444, secret.reveal());
     ReadOnce source(tar.finish());

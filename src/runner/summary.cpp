@@ -120,7 +120,8 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::removed:
     case Kind::image_ready:
     case Kind::cancel_requested:
-    case Kind::summary: break;
+    case Kind::summary:
+    case Kind::cache: break;
     }
 }
 

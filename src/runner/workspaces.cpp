@@ -4,6 +4,7 @@
 #include "base/format.hpp"
 #include "runner/carrier.hpp"
 #include "runner/layer_merge.hpp"
+#include "runner/overlay.hpp"
 #include "runner/tar.hpp"
 
 #include <algorithm>
@@ -14,29 +15,6 @@
 namespace gantry::runner {
 
 namespace {
-
-// mount(2) takes one page of options; some of it is for upperdir and workdir.
-constexpr std::size_t k_mount_options_limit_bytes = 3900;
-
-// Docker splits the options at commas and overlayfs splits lowerdir at colons.
-bool can_be_lower(const std::string& path)
-{
-    return path.find_first_of(",:\\\"") == std::string::npos;
-}
-
-std::string overlay_options(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work)
-{
-    return "lowerdir=" + join(lowers, ":") + ",upperdir=" + upper + ",workdir=" + work;
-}
-
-engine::VolumeSpec overlay_volume(std::string name, engine::Labels labels, std::string options)
-{
-    engine::VolumeSpec spec;
-    spec.name = std::move(name);
-    spec.labels = std::move(labels);
-    spec.options = {{"type", "overlay"}, {"device", "overlay"}, {"o", std::move(options)}};
-    return spec;
-}
 
 // ---- overlay
 
@@ -145,15 +123,16 @@ private:
 
         const auto upper = co_await plain_volume(request.owner, "upper", intend);
         const auto work = co_await plain_volume(request.owner, "work", intend);
-        std::vector<std::string> lowers;
+        OverlayFolders folders;
         for (auto layer = stack.rbegin(); layer != stack.rend(); ++layer)
-            lowers.push_back(layer->path);
-        lowers.insert(lowers.end(), snapshot_.layers.begin(), snapshot_.layers.end());
-        const auto options = overlay_options(lowers, upper.mountpoint, work.mountpoint);
-        if (options.size() > k_mount_options_limit_bytes)
-            throw Error(Errc::unsupported, "the workspace has too many layers (" + std::to_string(lowers.size()) + ")",
+            folders.lowers.push_back(layer->path);
+        folders.lowers.insert(folders.lowers.end(), snapshot_.layers.begin(), snapshot_.layers.end());
+        folders.upper = upper.mountpoint;
+        folders.work = work.mountpoint;
+        if (!fits_overlay(folders))
+            throw Error(Errc::unsupported, "the workspace has too many layers (" + std::to_string(folders.lowers.size()) + ")",
                         "let fewer stages hand on their files: workspace: clean");
-        const auto spec = overlay_volume(object_name(request.owner, "ws"), labels_of(request.owner), options);
+        const auto spec = overlay_volume(object_name(request.owner, "ws"), labels_of(request.owner), folders);
         intend(engine::ObjectKind::volume, spec.name);
         co_await engine_.create_volume(spec);
 
@@ -291,8 +270,11 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
         const auto upper = co_await engine.create_volume(upper_spec);
         const auto work_spec = make_volume("work");
         const auto work = co_await engine.create_volume(work_spec);
-        const auto mount_options = overlay_options({folder}, upper.mountpoint, work.mountpoint);
-        const auto merged = overlay_volume(object_name(owner, "ws"), labels_of(owner), mount_options);
+        OverlayFolders folders;
+        folders.lowers.push_back(folder);
+        folders.upper = upper.mountpoint;
+        folders.work = work.mountpoint;
+        const auto merged = overlay_volume(object_name(owner, "ws"), labels_of(owner), folders);
         made.emplace_back(engine::ObjectKind::volume, merged.name);
         co_await engine.create_volume(merged);
         const auto carrier = object_name(owner, "fill");

@@ -224,6 +224,28 @@ TEST_CASE("secrets are named, not given", "[checks]")
           });
 }
 
+TEST_CASE("caches have names and places of their own", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    const auto add = [&one](const char* name, const char* path) {
+        Cache cache;
+        cache.name = name;
+        cache.path = text(path);
+        one.caches.push_back(cache);
+    };
+    add("npm", "node_modules");
+    add("npm", "/root/.npm");
+    add("m2", "~/.m2");
+    add("same", "/workspace/node_modules/");
+    add("later", "/c/${{ branch }}");
+    add("all", "/");
+
+    CHECK(problems_of(one) == Lines{"the stage has another cache 'npm'",
+                                    "cache 'm2': the path '~/.m2' depends on image and user | write it in full, such as /root/.m2",
+                                    "cache 'same': /workspace/node_modules is another cache's",
+                                    "cache 'all': the path '/' is too much for a cache | name a folder below it"});
+}
+
 TEST_CASE("inputs must agree with their defaults", "[checks]")
 {
     auto definition = pipeline_of({stage("a", {step("s")})});

@@ -265,6 +265,28 @@ TEST_CASE("files are hashed when somebody can", "[plan]")
     CHECK(asked == Lines{"go.sum", "*.x"});
 }
 
+TEST_CASE("the key of a cache by files is its name and their hash", "[plan]")
+{
+    auto definition = pipeline_of({stage("a", {step("s")})});
+    Cache cache;
+    cache.name = "npm";
+    cache.path = Text("/c");
+    cache.key_files = {"package-lock.json"};
+    definition.stages[0].caches = {cache};
+    PlanOptions options;
+    CHECK(plan_of(definition, options).stages[0].caches[0].key.empty());
+
+    std::string hash = "cafe";
+    options.hash_files = [&](const Lines& globs) { return globs == cache.key_files ? hash : "other"; };
+    CHECK(plan_of(definition, options).stages[0].caches[0].key.source() == "npm-cafe");
+
+    hash.clear();
+    const auto planned = make_plan(definition, push_to_main(), options);
+    CHECK(planned.ok());
+    CHECK(planned.plan.stages[0].caches[0].key.source() == "npm-none");
+    CHECK(planned.diagnostics.at(0).message == "no file matches the key of cache 'npm'");
+}
+
 TEST_CASE("when 'on' does not match, nothing is planned, unless somebody insists", "[plan]")
 {
     auto definition = three_stages();

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <map>
 #include <memory>
 
 namespace gantry::app {
@@ -30,6 +31,28 @@ runner::Owner owner_of(const std::string& instance, const std::string& run, cons
     return owner;
 }
 
+engine::Mount mount_of(std::string volume, std::string target)
+{
+    engine::Mount mount;
+    mount.source = std::move(volume);
+    mount.target = std::move(target);
+    mount.no_copy = true;
+    return mount;
+}
+
+// The caches of its stage, as the journal tells of them; the last one where the run was resumed.
+std::vector<engine::Mount> caches_of(const std::vector<runner::RunEvent>& events, const std::string& stage)
+{
+    std::map<std::string, std::string> volumes; // by path
+    for (const auto& event : events)
+        if (event.kind == runner::RunEvent::Kind::cache && event.stage == stage && event.outputs.contains("path"))
+            volumes[event.outputs.at("path")] = event.object;
+    std::vector<engine::Mount> mounts;
+    for (const auto& [path, volume] : volumes)
+        mounts.push_back(mount_of(volume, path));
+    return mounts;
+}
+
 // A container like the failed step's: an image of its file system as it was, its environment, user and workspace.
 engine::ContainerSpec like(const runner::Owner& owner, const engine::ImageInfo& image, const std::vector<std::string>& command)
 {
@@ -43,11 +66,7 @@ engine::ContainerSpec like(const runner::Owner& owner, const engine::ImageInfo& 
     spec.entrypoint = command.empty() ? std::vector<std::string>{"sh"} : command;
     spec.command = std::vector<std::string>{};
     spec.working_dir = image.working_dir;
-    engine::Mount workspace;
-    workspace.source = runner::object_name(stage_owner, "ws");
-    workspace.target = runner::k_workspace;
-    workspace.no_copy = true;
-    spec.mounts.push_back(std::move(workspace));
+    spec.mounts.push_back(mount_of(runner::object_name(stage_owner, "ws"), runner::k_workspace));
     spec.security.cap_add = engine::default_capabilities();
     spec.tty = terminal_is_there();
     spec.open_stdin = true;
@@ -68,7 +87,9 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
     const auto tag = "gantry/shell:" + failed;
     const auto labels = runner::labels_of(owner);
     const auto image = co_await engine.commit_container(failed, tag, labels);
-    const auto spec = like(owner, image, command);
+    auto spec = like(owner, image, command);
+    for (auto& mount : caches_of(context.store().events(run), step.stage))
+        spec.mounts.push_back(std::move(mount));
     int exit_code = k_exit_infrastructure;
     std::exception_ptr failure;
     try {

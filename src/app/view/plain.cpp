@@ -162,6 +162,7 @@ private:
         case Kind::warning: return style_.yellow("warning: ") + terminal_safe(event.message) + hint;
         case Kind::service_ready: return name + "is ready after " + format_duration(event.duration);
         case Kind::service_health: return name + (event.message == "healthy" ? "is healthy again" : style_.yellow("is " + terminal_safe(event.message)));
+        case Kind::cache: return readable_stage(event.stage) + ": cache " + terminal_safe(event.message);
         case Kind::resumed: return "goes on";
         default: return {};
         }

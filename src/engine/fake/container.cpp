@@ -1,6 +1,7 @@
 #include "engine/fake/daemon.hpp"
 
 #include "base/error.hpp"
+#include "base/format.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
@@ -45,9 +46,12 @@ void store_file(FakeContainer& container, const std::string& path, const std::st
     for (const auto& mount : container.mounts)
         if (is_below(path, mount.first) && (!place || mount.first.size() > place->first.size()))
             place = &mount;
-    if (place)
-        (*place->second)[path.substr(place->first.size() + 1)] = contents;
-    else
+    if (place) {
+        const auto name = path.substr(place->first.size() + 1);
+        (*place->second)[name] = contents;
+        if (const auto upper = container.uppers.find(place->second.get()); upper != container.uppers.end() && !name.empty())
+            (*upper->second)[name] = contents;
+    } else
         container.files[path] = contents;
 }
 
@@ -69,8 +73,46 @@ std::optional<FakeFiles> load_files(const FakeContainer& container, const std::s
     return found;
 }
 
+FakeVolume* FakeDaemon::volume_at(const std::string& path)
+{
+    for (auto& [name, volume] : volumes)
+        if (mountpoint(name) == path)
+            return &volume;
+    return nullptr;
+}
+
+void FakeDaemon::mount_overlay(FakeVolume& volume)
+{
+    const auto options = volume.spec.options.find("o");
+    if (options == volume.spec.options.end())
+        return;
+    for (const auto& option : split(options->second, ',')) {
+        const auto equals = option.find('=');
+        const auto key = option.substr(0, equals);
+        if (key != "lowerdir" && key != "upperdir")
+            continue;
+        for (const auto& path : split(option.substr(equals + 1), ':')) {
+            const auto* part = volume_at(path);
+            if (!part && path.starts_with(k_volumes))
+                throw Error(Errc::internal, "failed to mount volume " + volume.spec.name + ": no such directory: " + path);
+            if (part)
+                for (const auto& [name, contents] : *part->files)
+                    volume.files->try_emplace(name, contents); // the topmost comes first
+            if (part && key == "upperdir")
+                volume.upper = part->files;
+        }
+    }
+}
+
 void FakeDaemon::mount(FakeContainer& container)
 {
+    for (const auto& mount : container.spec.mounts)
+        if (mount.type == Mount::Type::volume && !mount.source.empty()) {
+            auto& volume = volumes.at(mount.source);
+            mount_overlay(volume);
+            if (volume.upper)
+                container.uppers[volume.files.get()] = volume.upper;
+        }
     for (const auto& other : container.spec.volumes_from)
         for (const auto& theirs : containers.at(other.substr(0, other.find(':')))->mounts)
             container.mounts.push_back(theirs);

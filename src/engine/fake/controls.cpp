@@ -129,6 +129,12 @@ const ContainerSpec* FakeEngine::spec_of(const std::string& container) const
     return found == daemon_->ever.end() ? nullptr : &found->second->spec;
 }
 
+std::map<std::string, std::string> FakeEngine::files_of(const std::string& volume) const
+{
+    const auto found = daemon_->volumes.find(volume);
+    return found == daemon_->volumes.end() ? FakeFiles() : *found->second.files;
+}
+
 std::string FakeEngine::stdin_of(const std::string& container) const
 {
     const auto found = daemon_->ever.find(container);

@@ -27,6 +27,7 @@ struct FakeVolume {
     VolumeSpec spec;
     std::string id;
     std::shared_ptr<FakeFiles> files = std::make_shared<FakeFiles>(); // by path below its root: "a/b"
+    std::shared_ptr<FakeFiles> upper; // of an overlay: gets what is written, too
 };
 
 struct FakeImage {
@@ -64,6 +65,7 @@ struct FakeContainer {
 
     FakeFiles files; // by absolute path, outside of its mounts
     std::vector<std::pair<std::string, std::shared_ptr<FakeFiles>>> mounts; // by target
+    std::map<const FakeFiles*, std::shared_ptr<FakeFiles>> uppers;          // of the mounts that are overlays
 
     bool running() const { return state == ContainerState::running; }
 };
@@ -116,6 +118,9 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     void create(const ContainerSpec& spec);
     void check(const ContainerSpec& spec);
     void mount(FakeContainer& container);
+    // A volume by what the `local` driver is given for an overlay: lowers that lie in volumes are seen, those of the host are not.
+    void mount_overlay(FakeVolume& volume);
+    FakeVolume* volume_at(const std::string& mountpoint);
     std::vector<Object> list(const Labels& wanted) const;
     // The name of a container that uses it.
     std::optional<std::string> user_of(ObjectKind kind, const std::string& name) const;
@@ -140,7 +145,8 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
 
     ContainerStatus status_of(const std::string& name) const;
     void unpack(FakeContainer& container, const std::string& path, std::string archive);
-    static std::string mountpoint(const std::string& volume) { return "/fake/volumes/" + volume + "/_data"; }
+    static constexpr const char* k_volumes = "/fake/volumes/";
+    static std::string mountpoint(const std::string& volume) { return k_volumes + volume + "/_data"; }
 
     // ---- events
     std::chrono::nanoseconds event_latency(const EngineEvent& event) const;

@@ -73,7 +73,8 @@ struct FakeUpload {
 
 // An Engine without containers. It runs on the test's clock, checks that its caller keeps the order that engine.hpp
 // demands (a violation is recorded and thrown as internal), and injects failures. Files that are uploaded can be
-// downloaded again, also through another container with the same volume.
+// downloaded again, also through another container with the same volume, and what is written to an overlay of volumes goes to its
+// upper one; deletions there are not known.
 //
 // A cancelled call has had its effect or not: half of its latency lies before the effect and half behind it.
 // The executor's context outlives the engine. Calls that are still waiting when the engine goes away are dropped.
@@ -121,6 +122,8 @@ public:
     std::vector<std::string> started() const;           // names of containers, in the order they were started
     const ContainerSpec* spec_of(const std::string& container) const; // also after removal; null if there was never one
     std::string stdin_of(const std::string& container) const;         // what was written to it, also after removal
+    // Contents by path below its root. Of a volume that is an overlay: what its containers have seen or written.
+    std::map<std::string, std::string> files_of(const std::string& volume) const;
     std::string describe() const; // what exists, who waits for it and the last calls: for a test that is stuck
 
     awaitable<EngineInfo> probe() override;

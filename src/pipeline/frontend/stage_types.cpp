@@ -76,7 +76,7 @@ const ObjectKeys& cache_keys()
         key<FilledTextType, &Cache::path>("path", "Folder in the containers."),
         whole<CacheKeyType>("key", "What the contents depend on: text, or the contents of files."),
         key<OneOrListType<TextType>, &Cache::fallback_keys>("fallback_keys", "Beginnings of keys to take instead, in turn."),
-        key<WordType<k_cache_modes>, &Cache::mode>("mode", "shared: all at once; private: a copy each; locked: one after another."),
+        key<WordType<k_cache_modes>, &Cache::mode>("mode", "shared: one for all; private: one for each branch; locked: one stage at a time."),
         key<WordType<k_cache_policies>, &Cache::policy>("policy", "Whether it is read, written, or both."),
     };
     static const ObjectKeys keys{"cache", "a cache", {{rows}}, {"name", "path"}};

@@ -1,0 +1,233 @@
+#include "app/commands/commands.hpp"
+
+#include "app/commands/cache_table.hpp"
+#include "app/context.hpp"
+#include "app/exit_code.hpp"
+#include "base/file.hpp"
+#include "base/format.hpp"
+#include "runner/cache_transfer.hpp"
+#include "runner/stage_caches.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace gantry::app {
+
+namespace {
+
+struct CacheFlags {
+    std::string name, key, of, file, keep;
+    bool all = false, json = false;
+};
+
+// Entries by name, key and repository, where those are given.
+std::vector<cache::Used> chosen(Context& context, const CacheFlags& flags)
+{
+    std::vector<cache::Used> entries;
+    auto session = context.caches().open();
+    for (auto& used : session.entries()) {
+        const auto& entry = used.entry;
+        if ((flags.name.empty() || entry.place.name == flags.name) && (flags.key.empty() || entry.key == flags.key) &&
+            (flags.of.empty() || repository_of(entry) == std::filesystem::absolute(flags.of).lexically_normal().string()))
+            entries.push_back(std::move(used));
+    }
+    return entries;
+}
+
+std::string what_was_asked_for(const CacheFlags& flags)
+{
+    return "cache " + flags.name + (flags.key.empty() ? "" : ", key " + flags.key);
+}
+
+std::vector<cache::Used> chosen_or_throw(Context& context, const CacheFlags& flags)
+{
+    auto entries = chosen(context, flags);
+    if (!entries.empty())
+        return entries;
+    std::vector<std::string> names;
+    for (const auto& used : chosen(context, {}))
+        names.push_back(used.entry.place.name);
+    const auto meant = nearest(flags.name, names);
+    throw Error(Errc::not_found, "there is no " + what_was_asked_for(flags),
+                meant && *meant != flags.name ? "did you mean " + *meant + "?" : "gantry cache ls");
+}
+
+int list(Context& context, const CacheFlags& flags)
+{
+    const auto entries = chosen(context, flags);
+    if (flags.json)
+        context.out(json_of(entries));
+    else if (entries.empty())
+        context.err("gantry: nothing is kept yet: stages with 'caches' that pass keep theirs\n");
+    else
+        context.out(table_of(entries, context.caches().limits()));
+    return k_exit_ok;
+}
+
+int show(Context& context, const CacheFlags& flags)
+{
+    const auto entries = chosen_or_throw(context, flags);
+    context.out(flags.json ? json_of(entries) : details_of(entries));
+    return k_exit_ok;
+}
+
+// ---- rm
+
+std::vector<cache::Entry> to_remove(Context& context, const CacheFlags& flags)
+{
+    std::vector<cache::Entry> entries;
+    if (!flags.keep.empty()) {
+        const auto size = parse_size(flags.keep);
+        if (!size)
+            throw Error(Errc::bad_input, "--keep " + flags.keep + " is not a size", "write it as 500m or 20g");
+        return cache::over_limit(chosen(context, flags), {*size, *size});
+    }
+    if (flags.name.empty() && !flags.all)
+        throw Error(Errc::bad_input, "which cache?", "gantry cache rm NAME, or --all, or --keep SIZE");
+    for (auto& used : flags.all ? chosen(context, flags) : chosen_or_throw(context, flags))
+        entries.push_back(std::move(used.entry));
+    return entries;
+}
+
+// Records go first: whoever looks from then on finds a miss. Volumes that a run still uses go with that run.
+awaitable<void> remove_entries(Context& context, const std::vector<cache::Entry>& entries)
+{
+    const auto info = co_await context.engine().probe();
+    std::set<std::string> volumes;
+    std::optional<cache::Pin> pin;
+    {
+        auto session = context.caches().open();
+        for (const auto& entry : entries) {
+            if (entry.place.engine != info.id) {
+                context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) +
+                            " is at another engine and stays\n");
+                continue;
+            }
+            session.remove(entry);
+            for (const auto& layer : entry.layers)
+                volumes.insert(layer.volume);
+        }
+        pin = session.pin({info.id, volumes});
+    }
+    const runner::RemoveVolume remove = [&context](std::string name) -> awaitable<void> {
+        co_await context.engine().remove(engine::ObjectKind::volume, name);
+    };
+    auto own = std::move(*pin);
+    co_await runner::remove_unused_volumes(context.caches(), std::move(own), info.id, volumes, remove);
+}
+
+int remove(Context& context, const CacheFlags& flags)
+{
+    const auto entries = to_remove(context, flags);
+    if (entries.empty())
+        return k_exit_ok;
+    context.run([&context, &entries] { return remove_entries(context, entries); });
+    return k_exit_ok;
+}
+
+// ---- export and import
+
+runner::CacheTransfer transfer(Context& context)
+{
+    return {context.engine(), context.caches(), context.store().instance()};
+}
+
+awaitable<void> write_archive(Context& context, const cache::Entry& entry, const std::string& file)
+{
+    const auto part = file + ".part";
+    Fd target(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!target)
+        throw errno_error(errno, part);
+    const engine::WritePiece write = [&target, &part](std::string_view piece) -> awaitable<void> {
+        write_all(target, piece, part);
+        co_return;
+    };
+    std::exception_ptr failure;
+    try {
+        const auto with = transfer(context);
+        co_await runner::export_cache(with, entry, write);
+        sync_file(target, part);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        ::unlink(part.c_str());
+        std::rethrow_exception(failure);
+    }
+    std::filesystem::rename(part, file);
+}
+
+int export_one(Context& context, const CacheFlags& flags)
+{
+    const auto entries = chosen_or_throw(context, flags);
+    if (entries.size() > 1)
+        throw Error(Errc::bad_input, "there are " + std::to_string(entries.size()) + " of " + what_was_asked_for(flags),
+                    "name its KEY, and its repository with --of; gantry cache show " + flags.name);
+    context.run([&] { return write_archive(context, entries[0].entry, flags.file); });
+    return k_exit_ok;
+}
+
+awaitable<void> read_archive(Context& context, const CacheFlags& flags)
+{
+    const auto with = transfer(context);
+    const auto repository = std::filesystem::absolute(flags.of.empty() ? "." : flags.of).lexically_normal().string();
+    const auto entry = co_await runner::import_cache(with, flags.file, repository);
+    context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) + ", " +
+                format_size(cache::size_bytes_of(entry)) + ", for " + terminal_safe(repository) + "\n");
+}
+
+int import_one(Context& context, const CacheFlags& flags)
+{
+    context.run([&] { return read_archive(context, flags); });
+    return k_exit_ok;
+}
+
+} // namespace
+
+void add_cache(CLI::App& app, Context& context)
+{
+    auto* command = app.add_subcommand("cache", "What runs keep for later runs");
+    command->require_subcommand(1);
+    const auto flags = std::make_shared<CacheFlags>();
+    const auto add = [&](const char* verb, const char* about, int (*act)(Context&, const CacheFlags&)) {
+        auto* sub = command->add_subcommand(verb, about);
+        sub->add_option("--of", flags->of, "Of this repository only")->type_name("FOLDER");
+        sub->callback([&context, flags, act] { context.action = [flags, act](Context& inner) { return act(inner, *flags); }; });
+        return sub;
+    };
+    const auto add_name = [&](CLI::App* sub, bool required) {
+        sub->add_option("NAME", flags->name, "Of the cache")->type_name("")->required(required);
+        sub->add_option("KEY", flags->key, "One entry of it")->type_name("");
+    };
+    command->footer("Sizes are limited by GANTRY_CACHE_MAX (30g, in all) and GANTRY_CACHE_MAX_EACH (10g, for each cache of a\n"
+                    "repository); what was used least recently goes first.\n\n"
+                    "Examples:\n"
+                    "  gantry cache ls\n"
+                    "  gantry cache rm npm                    all its entries\n"
+                    "  gantry cache rm --keep 5g              down to 5 GiB, what was used least recently goes\n"
+                    "  gantry cache export npm main npm.tar   and on another machine: gantry cache import npm.tar");
+
+    auto* ls = add("ls", "List what is kept, the last used first", list);
+    ls->add_flag("--json", flags->json, "As a JSON array");
+    auto* details = add("show", "Layers, sizes and origin of a cache", show);
+    add_name(details, true);
+    details->add_flag("--json", flags->json, "As a JSON array");
+    auto* rm = add("rm", "Remove a cache, or one entry of it", remove);
+    add_name(rm, false);
+    rm->add_flag("--all", flags->all, "All caches");
+    rm->add_option("--keep", flags->keep, "Only what was used least recently, until the rest has this size")->type_name("SIZE");
+    auto* exported = add("export", "Write an entry to a tar archive", export_one);
+    exported->add_option("NAME", flags->name, "Of the cache")->type_name("")->required();
+    exported->add_option("KEY", flags->key, "Of the entry")->type_name("")->required();
+    exported->add_option("FILE", flags->file, "The archive")->type_name("")->required();
+    auto* imported = add("import", "Take an entry from such an archive, for the repository here or --of", import_one);
+    imported->add_option("FILE", flags->file, "The archive")->type_name("")->required();
+}
+
+} // namespace gantry::app

@@ -1,0 +1,119 @@
+#include "app/commands/cache_table.hpp"
+
+#include "app/view/columns.hpp"
+#include "base/clock.hpp"
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace gantry::app {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int k_key_columns = 40;
+
+std::string ago(std::chrono::system_clock::time_point time)
+{
+    const auto passed = std::max(system_clock().wall() - time, std::chrono::system_clock::duration(0));
+    return passed < std::chrono::minutes(1) ? "just now" : format_duration(passed) + " ago";
+}
+
+// "branch main" of a private cache.
+std::string branch_of(const cache::Entry& entry)
+{
+    const auto line = entry.place.scope.find('\n');
+    return line == std::string::npos ? "" : entry.place.scope.substr(line + 1);
+}
+
+std::uint64_t entries_of(const cache::Entry& entry)
+{
+    std::uint64_t sum = 0;
+    for (const auto& layer : entry.layers)
+        sum += layer.entries;
+    return sum;
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows)
+{
+    std::vector<int> widths(rows[0].size(), 0);
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], columns_of(row[i]));
+    std::string text;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += row[i] + std::string(static_cast<std::size_t>(widths[i] - columns_of(row[i]) + 2), ' ');
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
+} // namespace
+
+std::string repository_of(const cache::Entry& entry)
+{
+    return entry.place.scope.substr(0, entry.place.scope.find('\n'));
+}
+
+std::string table_of(const std::vector<cache::Used>& entries, const cache::Limits& limits)
+{
+    std::vector<std::vector<std::string>> rows{{"CACHE", "KEY", "SIZE", "USED", "REPOSITORY"}};
+    for (const auto& used : entries) {
+        const auto& entry = used.entry;
+        const auto branch = branch_of(entry);
+        rows.push_back({terminal_safe(entry.place.name), fit(terminal_safe(entry.key), k_key_columns),
+                        format_size(cache::size_bytes_of(entry)), ago(used.used),
+                        terminal_safe(repository_of(entry)) + (branch.empty() ? "" : ", " + terminal_safe(branch))});
+    }
+    return aligned(rows) + fmt::format("{} in all, of {}\n", format_size(cache::size_bytes_of(entries)), format_size(limits.total_bytes));
+}
+
+std::string details_of(const std::vector<cache::Used>& entries)
+{
+    std::string text;
+    for (const auto& used : entries) {
+        const auto& entry = used.entry;
+        const auto branch = branch_of(entry);
+        text += fmt::format("{}{}, key {}\n", text.empty() ? "" : "\n", terminal_safe(entry.place.name), terminal_safe(entry.key));
+        text += fmt::format("  of       {}{}\n", terminal_safe(repository_of(entry)), branch.empty() ? "" : ", " + terminal_safe(branch));
+        text += fmt::format("  saved    {} by run {}, stage {}\n", format_time(entry.saved), entry.run, terminal_safe(entry.stage));
+        text += fmt::format("  used     {}\n", ago(used.used));
+        text += fmt::format("  size     {} in {} files and folders\n", format_size(cache::size_bytes_of(entry)), entries_of(entry));
+        for (const auto& layer : entry.layers)
+            text += fmt::format("  layer    {}  {} in {}\n", layer.volume, format_size(layer.size_bytes), layer.entries);
+    }
+    return text;
+}
+
+std::string json_of(const std::vector<cache::Used>& entries)
+{
+    auto array = Json::array();
+    for (const auto& used : entries) {
+        const auto& entry = used.entry;
+        Json json = {{"name", entry.place.name},
+                     {"key", entry.key},
+                     {"repository", repository_of(entry)},
+                     {"size_bytes", cache::size_bytes_of(entry)},
+                     {"saved", format_time(entry.saved)},
+                     {"used", format_time(used.used)},
+                     {"run", entry.run},
+                     {"stage", entry.stage},
+                     {"engine", entry.place.engine},
+                     {"layers", Json::array()}};
+        if (!branch_of(entry).empty())
+            json["of"] = branch_of(entry);
+        for (const auto& layer : entry.layers)
+            json["layers"].push_back({{"volume", layer.volume}, {"size_bytes", layer.size_bytes}, {"entries", layer.entries}, {"digest", layer.digest}});
+        array.push_back(std::move(json));
+    }
+    return array.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+} // namespace gantry::app

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "cache/removal.hpp"
+
+#include <string>
+#include <vector>
+
+// Entries of caches, for people and for programs.
+
+namespace gantry::app {
+
+// The folder of the repository, of the scope.
+std::string repository_of(const cache::Entry& entry);
+
+std::string table_of(const std::vector<cache::Used>& entries, const cache::Limits& limits);
+std::string details_of(const std::vector<cache::Used>& entries);
+std::string json_of(const std::vector<cache::Used>& entries);
+
+} // namespace gantry::app

@@ -1,0 +1,133 @@
+#include "runner/cache_archive.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "runner/tar.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <memory>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::size_t k_block = 512;
+constexpr std::size_t k_head_limit_bytes = 1 << 16;
+constexpr const char* k_head_name = "gantry-cache.json";
+const std::string k_folder = "cache";
+
+[[noreturn]] void refuse(const std::string& name, const std::string& why)
+{
+    throw Error(Errc::bad_input, terminal_safe(name) + ": " + why, "gantry cache export writes what can be imported");
+}
+
+using Reader = std::unique_ptr<::archive, int (*)(::archive*)>;
+
+std::string text(const char* value)
+{
+    return value ? value : "";
+}
+
+bool is_below_folder(const std::string& path)
+{
+    if (path != k_folder && path.rfind(k_folder + "/", 0) != 0)
+        return false;
+    for (const auto& part : split(path, '/'))
+        if (part == "..")
+            return false;
+    return true;
+}
+
+// Devices of an overlay that mean "deleted" (0:0) are no danger, but no cache that was exported has them either.
+void check_entry(::archive_entry* entry, const std::string& name)
+{
+    const auto path = text(archive_entry_pathname(entry));
+    if (!is_below_folder(path))
+        refuse(name, "'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
+    const auto* link = archive_entry_hardlink(entry);
+    if (link && !is_below_folder(link))
+        refuse(name, "'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
+    const auto type = archive_entry_filetype(entry);
+    if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
+        refuse(name, "'" + terminal_safe(path) + "' is no file, folder or link");
+}
+
+cache::Entry entry_of(const std::string& json_text, const std::string& name)
+{
+    try {
+        const auto json = nlohmann::json::parse(json_text);
+        cache::Entry entry;
+        entry.place.name = json.at("name").get<std::string>();
+        entry.key = json.at("key").get<std::string>();
+        entry.run = json.value("run", "");
+        entry.stage = json.value("stage", "");
+        if (!entry.place.name.empty() && !entry.key.empty())
+            return entry;
+    } catch (const nlohmann::json::exception&) {
+        // As if it were empty.
+    }
+    refuse(name, "its first file does not tell name and key");
+}
+
+std::string read_head(::archive* reader, ::archive_entry* entry, const std::string& name)
+{
+    const auto size = archive_entry_size(entry);
+    if (text(archive_entry_pathname(entry)) != k_head_name || size <= 0 || size > static_cast<la_int64_t>(k_head_limit_bytes))
+        refuse(name, "this is no exported cache");
+    std::string contents(static_cast<std::size_t>(size), '\0');
+    if (archive_read_data(reader, contents.data(), contents.size()) != size)
+        refuse(name, "it is cut off");
+    return contents;
+}
+
+} // namespace
+
+std::string archive_head(const cache::Entry& entry)
+{
+    const nlohmann::json json{{"format", 1}, {"name", entry.place.name}, {"key", entry.key}, {"run", entry.run}, {"stage", entry.stage}};
+    TarBuilder tar;
+    tar.add_file(k_head_name, 0644, json.dump() + "\n");
+    auto head = tar.finish();
+    const std::string end(k_block, '\0');
+    while (head.size() > k_block && head.compare(head.size() - k_block, k_block, end) == 0)
+        head.resize(head.size() - k_block);
+    return head;
+}
+
+cache::Entry inspect_archive(const Fd& file, const std::string& name, std::uint64_t limit_bytes)
+{
+    const Reader reader(archive_read_new(), archive_read_free);
+    archive_read_support_format_tar(reader.get());
+    archive_entry* entry = nullptr;
+    if (archive_read_open_fd(reader.get(), file.get(), 1 << 16) != ARCHIVE_OK ||
+        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
+        refuse(name, "this is no tar archive");
+    const auto found = entry_of(read_head(reader.get(), entry, name), name);
+    const auto head_bytes = archive_head(found).size();
+
+    std::uint64_t size_bytes = 0;
+    int result = ARCHIVE_OK;
+    bool has_folder = false;
+    while ((result = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
+        if (!has_folder && static_cast<std::uint64_t>(archive_read_header_position(reader.get())) != head_bytes)
+            refuse(name, "its head is not what an export writes");
+        has_folder = true;
+        check_entry(entry, name);
+        size_bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
+        if (size_bytes > limit_bytes)
+            throw Error(Errc::bad_input, terminal_safe(name) + ": it has more than " + format_size(limit_bytes),
+                        "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX");
+    }
+    if (result != ARCHIVE_EOF || !has_folder)
+        refuse(name, "it is cut off");
+    if (::lseek(file.get(), static_cast<off_t>(head_bytes), SEEK_SET) < 0)
+        throw errno_error(errno, name);
+    return found;
+}
+
+} // namespace gantry::runner

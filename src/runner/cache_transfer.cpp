@@ -1,0 +1,178 @@
+#include "runner/cache_transfer.hpp"
+
+#include "base/format.hpp"
+#include "runner/cache_archive.hpp"
+#include "runner/cache_volumes.hpp"
+#include "runner/spool.hpp"
+#include "runner/stage_caches.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <optional>
+
+namespace gantry::runner {
+
+namespace {
+
+// What one transfer makes and what it needs, pinned as long as it lives.
+class Transfer {
+public:
+    Transfer(const CacheTransfer& with, std::string cache, std::string engine_id)
+        : with_(with), engine_id_(std::move(engine_id)), upper(new_layer_name(with.instance)),
+          volumes(with.engine, owner(with, std::move(cache)), [this](engine::ObjectKind kind, const std::string& name) {
+              made_.emplace_back(kind, name);
+          })
+    {
+    }
+
+    void pin(cache::Session& session, const std::vector<cache::Layer>& layers)
+    {
+        cache::PinContents contents;
+        contents.engine = engine_id_;
+        contents.names = volumes.names();
+        contents.names.insert(upper);
+        for (const auto& layer : layers)
+            contents.names.insert(layer.volume);
+        pin_ = session.pin(contents);
+    }
+
+    // Removes what was made and no record names, and `replaced`, the volumes of an entry that went.
+    awaitable<void> close(std::set<std::string> replaced)
+    {
+        co_await ignore_cancellation();
+        for (auto object = made_.rbegin(); object != made_.rend(); ++object)
+            if (object->second != upper)
+                co_await with_.engine.remove(object->first, object->second);
+        replaced.insert(upper);
+        const RemoveVolume remove = [this](std::string name) -> awaitable<void> {
+            co_await with_.engine.remove(engine::ObjectKind::volume, name);
+        };
+        auto own = std::move(*pin_);
+        co_await remove_unused_volumes(with_.store, std::move(own), engine_id_, std::move(replaced), remove);
+    }
+
+private:
+    static CacheOwner owner(const CacheTransfer& with, std::string cache)
+    {
+        CacheOwner owner;
+        owner.stage.instance = with.instance;
+        owner.stage.run = random_hex(6);
+        owner.of_cache = true;
+        owner.store = with.store.id();
+        owner.cache = std::move(cache);
+        return owner;
+    }
+
+    const CacheTransfer& with_;
+    std::string engine_id_;
+    std::vector<std::pair<engine::ObjectKind, std::string>> made_;
+    std::optional<cache::Pin> pin_;
+
+public:
+    const std::string upper; // a volume that may come to be
+    CacheVolumes volumes;
+};
+
+awaitable<void> pack(Transfer& transfer, engine::Engine& engine, const cache::Entry& entry, const engine::WritePiece& write)
+{
+    auto paths = co_await transfer.volumes.find_layers(entry.layers);
+    if (!paths)
+        throw Error(Errc::not_found, "a volume of cache " + entry.place.name + ", key " + entry.key + ", is gone",
+                    "the next run that wants it starts without");
+    auto volume = entry.layers.front().volume;
+    if (entry.layers.size() > 1)
+        volume = co_await transfer.volumes.mount_above(std::move(*paths), transfer.upper);
+    const auto carrier = co_await transfer.volumes.carrier(volume, "from");
+    const auto head = archive_head(entry);
+    co_await write(head);
+    co_await engine.download(carrier, k_cache_top, write);
+}
+
+} // namespace
+
+awaitable<void> export_cache(CacheTransfer with, cache::Entry entry, engine::WritePiece write)
+{
+    const auto info = co_await with.engine.probe();
+    if (info.id != entry.place.engine)
+        throw Error(Errc::conflict, "cache " + entry.place.name + " is at another engine", "name it: --engine-host");
+    Transfer transfer(with, entry.place.name, info.id);
+    {
+        auto session = with.store.open();
+        transfer.pin(session, entry.layers);
+    }
+    std::exception_ptr failure;
+    try {
+        co_await pack(transfer, with.engine, entry, write);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await transfer.close({});
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+namespace {
+
+awaitable<cache::Layer> unpack(Transfer& transfer, engine::Engine& engine, const Fd& file, const std::string& name)
+{
+    co_await transfer.volumes.create_empty(transfer.upper);
+    const auto carrier = co_await transfer.volumes.carrier(transfer.upper, "to");
+    const auto read = read_from(file, name);
+    co_await engine.upload(carrier, "/", read);
+    const auto size = co_await transfer.volumes.measure(transfer.upper);
+    cache::Layer layer;
+    layer.volume = transfer.upper;
+    layer.size_bytes = size.size_bytes;
+    layer.entries = size.entries;
+    layer.digest = size.digest;
+    co_return layer;
+}
+
+// The volumes of the entry that it takes the place of.
+std::set<std::string> publish(cache::Store& store, const cache::Entry& entry)
+{
+    std::set<std::string> replaced;
+    auto session = store.open();
+    if (const auto former = session.find(entry.place, entry.key))
+        for (const auto& layer : former->layers)
+            replaced.insert(layer.volume);
+    session.put(entry);
+    return replaced;
+}
+
+} // namespace
+
+awaitable<cache::Entry> import_cache(CacheTransfer with, std::string file, std::string repository)
+{
+    const Fd archive(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!archive)
+        throw errno_error(errno, file);
+    const auto& limits = with.store.limits();
+    auto entry = inspect_archive(archive, file, std::min(limits.each_bytes, limits.total_bytes));
+    const auto info = co_await with.engine.probe();
+    entry.place.engine = info.id;
+    entry.place.scope = repository;
+    entry.saved = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+
+    Transfer transfer(with, entry.place.name, info.id);
+    {
+        auto session = with.store.open();
+        transfer.pin(session, {});
+    }
+    std::exception_ptr failure;
+    std::set<std::string> replaced;
+    try {
+        auto layer = co_await unpack(transfer, with.engine, archive, file);
+        entry.layers.push_back(std::move(layer));
+        replaced = publish(with.store, entry);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await transfer.close(std::move(replaced));
+    if (failure)
+        std::rethrow_exception(failure);
+    co_return entry;
+}
+
+} // namespace gantry::runner
