@@ -76,7 +76,6 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     const auto path = fmt::format("stages[{}]", index);
     const auto of = [&](const auto& list) { return list.empty() ? stage.mark : list.front().mark; };
     checker.feature("services", "services are", !stage.services.empty(), of(stage.services), path + ".services");
-    checker.feature("compose", "Compose files are", !stage.compose.empty(), stage.compose_mark, path + ".compose");
     checker.feature("caches", "caches are", !stage.caches.empty(), of(stage.caches), path + ".caches");
     checker.feature("artifacts", "artifacts are", stage.artifacts.has_value(),
                     stage.artifacts ? stage.artifacts->mark : Mark{}, path + ".artifacts");
@@ -87,6 +86,8 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     for (const auto& service : stage.services) {
         const auto service_path = path + ".services." + service.name;
         checker.feature("build", "builds are", service.build.has_value(), service.mark, service_path + ".build");
+        checker.feature("files", "files of a service are", !service.files.empty(),
+                        service.files.empty() ? Mark{} : service.files.front().mark, service_path + ".files");
         checker.container(service.container, service_path, service.mark);
     }
     for (const auto& placed : steps) {

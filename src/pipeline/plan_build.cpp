@@ -135,7 +135,6 @@ void StageBuilder::build_parts(const Stage& stage, const std::string& path, Plan
     result.services = stage.services;
     for (auto& service : result.services)
         put_values(service, path + ".services." + service.name, service.mark);
-    result.compose = stage.compose;
     result.caches = stage.caches;
     for (auto& cache : result.caches)
         put_values(cache, path + ".caches", cache.mark);
