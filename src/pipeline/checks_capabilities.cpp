@@ -107,10 +107,15 @@ void check_capabilities(const Definition& definition, const StageGraph& graph, c
                         Diagnostics& out)
 {
     Checker checker(capabilities, out);
+    const auto check_declaration = [&](const char* kind, const std::string& what, const auto& declaration) {
+        const auto path = std::string(kind) + "." + declaration.name;
+        checker.feature(kind, what.c_str(), true, declaration.mark, path);
+        checker.feature("scope", "'scope: stage' is", declaration.scope == DeclarationScope::stage, declaration.mark, path + ".scope");
+    };
     for (const auto& volume : definition.volumes)
-        checker.feature("volumes", "volumes are", true, volume.mark, "volumes." + volume.name);
+        check_declaration("volumes", "volumes are", volume);
     for (const auto& network : definition.networks)
-        checker.feature("networks", "networks are", true, network.mark, "networks." + network.name);
+        check_declaration("networks", "networks are", network);
     checker.container(definition.defaults.container, "defaults", {});
     for (std::size_t i = 0; i < definition.stages.size(); ++i)
         check_stage(checker, definition.stages[i], graph.steps[i], i);

@@ -33,10 +33,9 @@ void put_assignment(ComposeWorld& world, MapEditor& map, Node& key, Node& value,
         return map.put(key, *world.tree.scalar("", value));
     if (const auto* found = world.find(key.text))
         map.put(key, *world.tree.scalar(found->source(), value));
-    else if (world.warned.insert(key.text).second)
-        world.reader.warn_inside(key, 0, "unset-variable",
-                                 fmt::format("'{}' has no value, here and in 'env': it is left out", clip(key.text)),
-                                 "set it in .env beside the Compose file, or in 'env' of the pipeline");
+    else
+        world.warn_unset(key, 0, key.text,
+                         fmt::format("'{}' has no value, here and in 'env': it is left out", clip(key.text)));
 }
 
 template <Nulls Kind> Node* assignments(const Place& place, Node& value)

@@ -121,6 +121,17 @@ bool is_word_of(std::string_view words, std::string_view word)
     return false;
 }
 
+void ComposeWorld::warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message)
+{
+    constexpr std::size_t k_most = 20;
+    if (!warned.insert(name).second || warned.size() > k_most + 1)
+        return;
+    if (warned.size() > k_most)
+        message = "further variables have no value, too";
+    reader.warn_inside(at, offset, "unset-variable", std::move(message),
+                       "set it in .env beside the Compose file, or in 'env' of the pipeline");
+}
+
 namespace {
 
 class TreeInterpolator {
@@ -152,11 +163,8 @@ private:
             result.text.clear();
         }
         for (const auto& unset : result.unset)
-            if (world_.warned.insert(unset.name).second)
-                world_.reader.warn_inside(
-                    node, unset.offset, "unset-variable",
-                    fmt::format("the variable '{}' has no value: it is taken as empty", clip(unset.name)),
-                    "set it in .env beside the Compose file, or in 'env' of the pipeline");
+            world_.warn_unset(node, unset.offset, unset.name,
+                              fmt::format("the variable '{}' has no value: it is taken as empty", clip(unset.name)));
         world_.tree.charge_bytes(result.text.size());
         node.text = std::move(result.text);
     }

@@ -70,6 +70,9 @@ struct ComposeWorld {
     const FindVariable& find;
     const ReadFile& read_file;
     std::unordered_set<std::string> warned; // variables without value that were told of
+
+    // Tells of a variable once, and of the first few only: errors must have room. `at` is where it stands.
+    void warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message);
 };
 
 // Carries out `$` in every value below, each node once; a value with a problem, which is reported, becomes empty.
