@@ -85,11 +85,13 @@ public:
         const auto files = paths_of(compose);
         if (files.empty())
             return;
+        reader_.set_scalars(Reader::Scalars::loose);
         try {
             take_files(files, stage);
         } catch (const ComposeLimit& limit) {
             reader_.error(compose, "limit", limit.message, "split the pipeline, or the files");
         }
+        reader_.set_scalars(Reader::Scalars::strict);
     }
 
 private:
@@ -130,7 +132,6 @@ private:
     // The tables that read .gantry.yml read the rest.
     void read_lowered(const Node& lowered, Stage& stage)
     {
-        reader_.set_scalars(Reader::Scalars::loose);
         std::vector<Service> services;
         std::vector<VolumeDeclaration> volumes;
         std::vector<NetworkDeclaration> networks;
@@ -143,7 +144,6 @@ private:
         read("services", ServicesType(), services);
         read("volumes", VolumeDeclarationsType(), volumes);
         read("networks", NetworkDeclarationsType(), networks);
-        reader_.set_scalars(Reader::Scalars::strict);
         for (auto& service : services)
             add(service, stage);
         declare(volumes, definition_.volumes, own_volumes_, "volume");

@@ -224,6 +224,9 @@ void lower_links(ComposeService& service, Node&, Node& value)
 
 void lower_network_mode(ComposeService& service, Node& key, Node& value)
 {
+    if (const Node* networks = service.from.find("networks"))
+        service.world.reader.error(*networks, "conflict", "'network_mode' and 'networks' cannot stand together",
+                                   "keep one of them");
     if (value.is_scalar() && value.text == "bridge") // the engine's own network: the stage's, here
         return;
     put(*service.service, key, value);

@@ -90,6 +90,7 @@ TEST_CASE("keys of a Compose service in our own words", "[pipeline][compose]")
          "networks:\n  n:\n    aliases: [a, b]\n  default:\n    aliases: [b]"},
         {"network_mode: bridge", ""},
         {"network_mode: none", "network_mode: none"},
+        {"scale: \"1\"", ""},
         {"deploy: { resources: { limits: { cpus: '0.5', memory: 1g, pids: 7 } } }",
          "cpus: 0.5\nmem_limit: 1g\npids_limit: 7"},
         {"cpu_quota: 25000", "cpus: 0.25"},
