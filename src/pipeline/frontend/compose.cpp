@@ -118,7 +118,7 @@ private:
         else if (!file.is_missing)
             reader_.error(*files.front(), "missing-file", file.problem, file.hint);
         const FindVariable find = [&](const std::string& name) { return variables.find(name); };
-        ComposeWorld world{reader_, tree_, find, input_.read_file, {}};
+        ComposeWorld world{reader_, tree_, find, input_.read_file};
         ComposeLoader loader(input_, world, texts_);
         Node* file = loader.load(files);
         if (!file)

@@ -140,7 +140,7 @@ public:
 
     void visit(Node& node)
     {
-        if (!seen_.insert(&node).second)
+        if (!world_.interpolated.insert(&node).second)
             return;
         if (node.is_scalar() && node.text.find('$') != std::string::npos)
             replace(node);
@@ -170,7 +170,6 @@ private:
     }
 
     ComposeWorld& world_;
-    std::unordered_set<const Node*> seen_;
 };
 
 } // namespace

@@ -69,7 +69,8 @@ struct ComposeWorld {
     ComposeTree& tree;
     const FindVariable& find;
     const ReadFile& read_file;
-    std::unordered_set<std::string> warned; // variables without value that were told of
+    std::unordered_set<std::string> warned{};       // variables without value that were told of
+    std::unordered_set<const Node*> interpolated{}; // anchors make nodes part of several sections
 
     // Tells of a variable once, and of the first few only: errors must have room. `at` is where it stands.
     void warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message);

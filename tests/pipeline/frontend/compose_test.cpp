@@ -163,6 +163,18 @@ TEST_CASE("a variable without value is empty, with one warning", "[pipeline][com
     CHECK(parsed.definition.stages[0].services[0].container.environment == EnvMap{{"A", ""}});
 }
 
+TEST_CASE("a value that anchors put into several places is interpolated once", "[pipeline][compose]")
+{
+    const auto parsed = parse_compose("x-l: &l { a: \"$$$$b\" }\n"
+                                      "services: { s: { image: i, labels: *l, environment: *l, networks: [n] } }\n"
+                                      "networks: { n: { labels: *l } }\n");
+    REQUIRE(problems_of(parsed) == "");
+    const auto& container = parsed.definition.stages[0].services[0].container;
+    CHECK(container.labels == std::map<std::string, std::string>{{"a", "$$b"}});
+    CHECK(container.environment == EnvMap{{"a", "$$b"}});
+    CHECK(parsed.definition.networks[0].labels == std::map<std::string, std::string>{{"a", "$$b"}});
+}
+
 TEST_CASE("profiles leave services out, unless a service that is taken requires them", "[pipeline][compose]")
 {
     const std::string compose =
