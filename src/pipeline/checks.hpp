@@ -9,7 +9,8 @@ namespace gantry::pipeline {
 // What an engine can honour; anything else that a definition asks for is reported with its position.
 struct Capabilities {
     std::string engine;              // for the message: "docker"
-    std::set<std::string> features;  // of "services", "compose", "caches", "build", "build-secrets", "push", "artifacts", "approval", …
+    // of "services", "files", "scope", "caches", "build", "build-secrets", "push", "artifacts", "approval", …
+    std::set<std::string> features;
     std::set<std::string> container_keys; // names of Container keys, as in the file; "*" for all
 };
 

@@ -89,7 +89,6 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     const auto path = fmt::format("stages[{}]", index);
     const auto of = [&](const auto& list) { return list.empty() ? stage.mark : list.front().mark; };
     checker.feature("services", "services are", !stage.services.empty(), of(stage.services), path + ".services");
-    checker.feature("compose", "Compose files are", !stage.compose.empty(), stage.compose_mark, path + ".compose");
     checker.feature("caches", "caches are", !stage.caches.empty(), of(stage.caches), path + ".caches");
     checker.feature("artifacts", "artifacts are", stage.artifacts.has_value(),
                     stage.artifacts ? stage.artifacts->mark : Mark{}, path + ".artifacts");
@@ -100,6 +99,8 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     for (const auto& service : stage.services) {
         const auto service_path = path + ".services." + service.name;
         checker.feature("service-build", "builds of services are", service.build.has_value(), service.mark, service_path + ".build");
+        checker.feature("files", "files of a service are", !service.files.empty(),
+                        service.files.empty() ? Mark{} : service.files.front().mark, service_path + ".files");
         checker.container(service.container, service_path, service.mark);
     }
     for (const auto& placed : steps) {
@@ -121,10 +122,15 @@ void check_capabilities(const Definition& definition, const StageGraph& graph, c
                         Diagnostics& out)
 {
     Checker checker(capabilities, out);
+    const auto check_declaration = [&](const char* kind, const std::string& what, const auto& declaration) {
+        const auto path = std::string(kind) + "." + declaration.name;
+        checker.feature(kind, what.c_str(), true, declaration.mark, path);
+        checker.feature("scope", "'scope: stage' is", declaration.scope == DeclarationScope::stage, declaration.mark, path + ".scope");
+    };
     for (const auto& volume : definition.volumes)
-        checker.feature("volumes", "volumes are", true, volume.mark, "volumes." + volume.name);
+        check_declaration("volumes", "volumes are", volume);
     for (const auto& network : definition.networks)
-        checker.feature("networks", "networks are", true, network.mark, "networks." + network.name);
+        check_declaration("networks", "networks are", network);
     checker.container(definition.defaults.container, "defaults", {});
     for (std::size_t i = 0; i < definition.stages.size(); ++i)
         check_stage(checker, definition.stages[i], graph.steps[i], i);

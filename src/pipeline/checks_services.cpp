@@ -25,8 +25,7 @@ bool has_name(const Declarations& declarations, std::string_view name)
                        [&](const auto& declaration) { return declaration.name == name; });
 }
 
-// What a container names: volumes and networks of the file, services of its stage. A Compose file may declare more, so
-// names are taken as they are where a stage has one.
+// What a container names: volumes and networks of the file, services of its stage.
 class ContainerChecker {
 public:
     ContainerChecker(const Definition& definition, const Stage* stage, const Container& container,
@@ -59,8 +58,6 @@ private:
     void report(Mark mark, const char* key, const char* code, const char* kind, const std::string& name,
                 const Declarations& declarations)
     {
-        if (stage_ && !stage_->compose.empty())
-            return;
         const auto of_key = container_.marks.find(key);
         if (!mark.known())
             mark = of_key != container_.marks.end() && of_key->second.known() ? of_key->second : fallback_;

@@ -160,10 +160,24 @@ struct Ready { // a service's readiness where its image has no healthcheck
     friend bool operator==(const Ready&, const Ready&) = default;
 };
 
+// Put into a container after it was created and before it starts; never written back.
+struct ContainerFile {
+    Text target; // absolute path in the container: of a file, or of the folder that gets what the source folder holds
+    // A file or folder of the stage's workspace, relative to its root, "." for all of it; a folder that is not there
+    // counts as an empty one. Empty: `content` is it.
+    std::string source;
+    std::optional<Text> content;
+    std::optional<std::uint32_t> mode;     // of a file; absent: the source's, 0444 for content
+    std::optional<std::uint32_t> uid, gid; // absent: 0
+    Mark mark;
+    friend bool operator==(const ContainerFile&, const ContainerFile&) = default;
+};
+
 struct Service {
     std::string name;
     Container container;
     std::optional<Build> build;
+    std::vector<ContainerFile> files;
     std::optional<Ready> ready;
     std::string probe; // "" | "declared"
     Mark mark;
@@ -210,9 +224,7 @@ struct Stage {
     Container container; // what the steps of the stage inherit
     std::optional<std::vector<std::string>> shell;
     std::vector<std::pair<std::string, Text>> runs_on;
-    std::vector<Service> services;
-    std::vector<std::string> compose; // Compose files
-    Mark compose_mark;
+    std::vector<Service> services; // those of its Compose files, too
     std::vector<Cache> caches;
     std::vector<StepGroup> steps;
     std::vector<StepGroup> finally_steps;
@@ -227,12 +239,17 @@ struct Stage {
     friend bool operator==(const Stage&, const Stage&) = default;
 };
 
+// Whom a volume or network that the file declares belongs to: the run, or each stage (and each row of its matrix), so
+// that stages side by side do not meet in it.
+enum class DeclarationScope { run, stage };
+
 struct VolumeDeclaration {
     std::string name; // key in the file
     std::string external_name; // `name:`
     std::string driver;
     std::map<std::string, std::string> driver_opts, labels;
     bool external = false;
+    DeclarationScope scope = DeclarationScope::run;
     Mark mark;
     friend bool operator==(const VolumeDeclaration&, const VolumeDeclaration&) = default;
 };
@@ -248,6 +265,7 @@ struct NetworkDeclaration {
         friend bool operator==(const Subnet&, const Subnet&) = default;
     };
     std::vector<Subnet> ipam;
+    DeclarationScope scope = DeclarationScope::run;
     Mark mark;
     friend bool operator==(const NetworkDeclaration&, const NetworkDeclaration&) = default;
 };

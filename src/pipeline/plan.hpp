@@ -43,7 +43,6 @@ struct PlanStage {
     std::optional<std::string> skip_reason;
     std::vector<std::pair<std::string, Text>> runs_on;
     std::vector<Service> services;
-    std::vector<std::string> compose;
     std::vector<Cache> caches;
     std::vector<PlanStep> steps; // in order; those of `finally` last
     std::optional<Artifacts> artifacts;

@@ -150,7 +150,6 @@ void StageBuilder::build_parts(const Stage& stage, const std::string& path, Plan
     result.services = stage.services;
     for (auto& service : result.services)
         build_service(service, path + ".services." + service.name);
-    result.compose = stage.compose;
     result.caches = stage.caches;
     for (auto& cache : result.caches) {
         put_values(cache, path + ".caches", cache.mark);

@@ -32,7 +32,10 @@ namespace {
 
 class EnvFileReader {
 public:
-    EnvFileReader(std::string_view text, EnvFileProblem& problem) : text_(text), problem_(problem) {}
+    EnvFileReader(std::string_view text, EnvFileProblem& problem, EnvFileValues values)
+        : text_(text), problem_(problem), templates_(values == EnvFileValues::templates)
+    {
+    }
 
     std::vector<std::pair<std::string, std::string>> read()
     {
@@ -82,6 +85,7 @@ private:
         std::string value;
         while (at_ < text_.size() && text_[at_] != quote) {
             char c = text_[at_++];
+            bool is_text = quote == '\'';
             line_ += c == '\n';
             if (quote == '"' && c == '\\' && at_ < text_.size()) {
                 c = text_[at_++];
@@ -91,8 +95,11 @@ private:
                     value += '\\';
                 else
                     c = k_meant[known];
+                is_text = true;
             }
             value += c;
+            if (templates_ && is_text && c == '$')
+                value += '$';
         }
         if (at_ >= text_.size())
             refuse(start_line, "has a quote that is not closed");
@@ -120,17 +127,18 @@ private:
 
     std::string_view text_;
     EnvFileProblem& problem_;
+    bool templates_;
     std::size_t at_ = 0;
     int line_ = 1;
 };
 
 } // namespace
 
-std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem)
+std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem, EnvFileValues values)
 {
     if (text.starts_with("\xef\xbb\xbf"))
         text.remove_prefix(3);
-    return EnvFileReader(text, problem).read();
+    return EnvFileReader(text, problem, values).read();
 }
 
 } // namespace gantry::pipeline

@@ -29,10 +29,13 @@ private:
 
 // An env_file as Compose reads it: NAME=value lines, "export" before it, # comments, '…' as it is and "…" with \n, \t,
 // \", \\; both may go on over lines. Nothing is expanded. `problem` gets the first line that is no variable.
+// With `templates` the values are templates of Compose: every dollar sign in '…' and behind a backslash is doubled.
 struct EnvFileProblem {
     int line = 0; // 0: none
     std::string message;
 };
-std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem);
+enum class EnvFileValues { plain, templates };
+std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem,
+                                                                EnvFileValues values = EnvFileValues::plain);
 
 } // namespace gantry::pipeline

@@ -30,6 +30,8 @@ inline constexpr std::array<std::string_view, 2> k_enum_names<WorkspaceStart>{"i
 template <>
 inline constexpr std::array<std::string_view, 2> k_enum_names<OnConflict>{"stop", "last"};
 template <>
+inline constexpr std::array<std::string_view, 2> k_enum_names<DeclarationScope>{"run", "stage"};
+template <>
 inline constexpr std::array<std::string_view, 5> k_enum_names<Event::Kind>{"push", "pull_request", "tag", "schedule",
                                                                            "manual"};
 
@@ -246,12 +248,25 @@ void fields(W& walk, T& o)
     walk("mark", o.mark);
 }
 
+template <typename W, Like<ContainerFile> T>
+void fields(W& walk, T& o)
+{
+    walk("target", o.target);
+    walk("source", o.source);
+    walk("content", o.content);
+    walk("mode", o.mode);
+    walk("uid", o.uid);
+    walk("gid", o.gid);
+    walk("mark", o.mark);
+}
+
 template <typename W, Like<Service> T>
 void fields(W& walk, T& o)
 {
     walk("name", o.name);
     walk("container", o.container);
     walk("build", o.build);
+    walk("files", o.files);
     walk("ready", o.ready);
     walk("probe", o.probe);
     walk("mark", o.mark);
@@ -281,6 +296,7 @@ void fields(W& walk, T& o)
     walk("driver_opts", o.driver_opts);
     walk("labels", o.labels);
     walk("external", o.external);
+    walk("scope", o.scope);
     walk("mark", o.mark);
 }
 
@@ -305,6 +321,7 @@ void fields(W& walk, T& o)
     walk("external", o.external);
     walk("enable_ipv6", o.enable_ipv6);
     walk("ipam", o.ipam);
+    walk("scope", o.scope);
     walk("mark", o.mark);
 }
 
@@ -374,7 +391,6 @@ void fields(W& walk, T& o)
     walk("skip_reason", o.skip_reason);
     walk("runs_on", o.runs_on);
     walk("services", o.services);
-    walk("compose", o.compose);
     walk("caches", o.caches);
     walk("steps", o.steps);
     walk("artifacts", o.artifacts);

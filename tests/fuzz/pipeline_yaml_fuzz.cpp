@@ -17,6 +17,8 @@ Parsed parse(const std::string& text)
         // Included files are small and fixed, so that the fuzzer reaches merging.
         if (path == ".gantry.yml")
             return std::optional(text);
+        if (path == "docker-compose.yml" || path == "parts/docker-compose.yml")
+            return std::optional<std::string>("services: { redis: { image: \"r:$A\", volumes: [\"d:/d\"] } }\nvolumes: { d: }\n");
         return path == "a.yml" ? std::optional<std::string>("env: { A: 1 }\nstages: [{ name: a, steps: [x] }]\n") : std::nullopt;
     });
 }

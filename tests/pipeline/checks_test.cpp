@@ -192,8 +192,6 @@ TEST_CASE("volumes, networks and services must be declared", "[checks]")
                                          "there is no network 'back' | declare it at the top: networks: { back: {} }",
                                          "there is no service 'bd' | did you mean 'db'?",
                                      });
-    definition.stages[0].compose = {"docker-compose.yml"};
-    CHECK(problems_of(definition).size() == 1);
 }
 
 TEST_CASE("services must not wait for each other", "[checks]")

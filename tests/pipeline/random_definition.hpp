@@ -23,7 +23,7 @@ public:
         maybe(made.defaults.retry, [&] { return retry(); });
         maybe(made.defaults.timeout, [&] { return duration(); });
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
-            made.volumes.push_back({name, chance(30) ? word() : "", chance(50) ? driver : "", options(), options(), chance(20), {}});
+            made.volumes.push_back({name, chance(30) ? word() : "", chance(50) ? driver : "", options(), options(), chance(20), scope(), {}});
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
             made.networks.push_back(network(name, driver));
         for (int i = 1 + below(3); i > 0; --i)
@@ -71,10 +71,12 @@ private:
 
     NetworkDeclaration network(const std::string& name, const std::string& driver)
     {
-        NetworkDeclaration made{name, chance(30) ? word() : "", driver, options(), options(), chance(50), chance(50), chance(50), chance(50), {}, {}};
+        NetworkDeclaration made{name, chance(30) ? word() : "", driver, options(), options(), chance(50), chance(50), chance(50), chance(50), {}, scope(), {}};
         made.ipam = list([&] { return NetworkDeclaration::Subnet{word(), word(), chance(50) ? word() : ""}; });
         return made;
     }
+
+    DeclarationScope scope() { return chance(30) ? DeclarationScope::stage : DeclarationScope::run; }
 
     Concurrency concurrency() { return {filled(), 1 + below(5), chance(50), {}}; }
 
@@ -167,6 +169,20 @@ private:
         return made;
     }
 
+    ContainerFile container_file()
+    {
+        ContainerFile made;
+        made.target = filled();
+        if (chance(50))
+            made.content = expressions();
+        else
+            made.source = "conf/" + std::to_string(below(9));
+        maybe(made.mode, [&] { return static_cast<std::uint32_t>(below(01000)); });
+        maybe(made.uid, [&] { return static_cast<std::uint32_t>(below(9)); });
+        maybe(made.gid, [&] { return static_cast<std::uint32_t>(below(9)); });
+        return made;
+    }
+
     Service service(const std::string& name)
     {
         Service made;
@@ -178,6 +194,7 @@ private:
             made.container.marks.emplace("image", Mark{});
         }
         maybe(made.ready, [&] { return Ready{1 + below(65535), chance(50) ? std::optional(word()) : std::nullopt, std::nullopt, {}}; });
+        made.files = list([&] { return container_file(); }, 2);
         made.probe = chance(30) ? "declared" : "";
         return made;
     }
@@ -233,7 +250,6 @@ private:
         made.runs_on = pairs([&] { return word(); }, [&] { return expressions(); });
         for (const auto& [name, unused] : pairs([&] { return word(); }, [&] { return 0; }, 2))
             made.services.push_back(service(name));
-        made.compose = words();
         made.caches = list([&] { return cache(); }, 2);
         maybe(made.approval, [&] { return Approval{expressions(), words(), {}}; });
         made.steps = steps(made.approval ? 0 : 1);

@@ -62,19 +62,6 @@ const ObjectKeys& mount_keys()
     return keys;
 }
 
-// Offsets of the ':' that are outside of `${{ }}`.
-std::vector<std::size_t> colons_of(std::string_view text)
-{
-    std::vector<std::size_t> colons;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text.substr(at, 3) == "${{")
-            at = std::min(text.find("}}", at), text.size() - 1);
-        else if (text[at] == ':')
-            colons.push_back(at);
-    }
-    return colons;
-}
-
 bool apply_options(Reader& reader, const Node& node, std::string_view options, VolumeMount& mount)
 {
     for (const auto& option : split(options, ',')) {
@@ -102,7 +89,7 @@ bool read_short_mount(Reader& reader, const Node& node, VolumeMount& mount)
     const auto text = reader.string(node);
     if (!text)
         return false;
-    const auto colons = colons_of(*text);
+    const auto colons = colons_outside_expressions(*text);
     const std::string_view whole = *text;
     const auto hint = "write name:/path, /host/path:/path:ro or /path";
     if (colons.size() > 2 || text->size() > 8192) {
@@ -146,6 +133,18 @@ const ObjectKeys& device_rate_keys()
 }
 
 } // namespace
+
+std::vector<std::size_t> colons_outside_expressions(std::string_view text)
+{
+    std::vector<std::size_t> colons;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text.substr(at, 3) == "${{")
+            at = std::min(text.find("}}", at), text.size() - 1);
+        else if (text[at] == ':')
+            colons.push_back(at);
+    }
+    return colons;
+}
 
 bool VolumeType::read(Reader& reader, const Node& node, Value& value)
 {

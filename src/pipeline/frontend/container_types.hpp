@@ -69,6 +69,9 @@ struct LoggingType {
     static Out schema(SchemaBuilder& builder);
 };
 
+// Offsets of the ':' that are outside of `${{ }}`: they part a volume's short form.
+std::vector<std::size_t> colons_outside_expressions(std::string_view text);
+
 // The table of a container's keys, and those of them that fill one at `inside` of an object.
 std::span<const Key> container_keys();
 template <class Owner> KeyPart container_part(unsigned where)

@@ -1,8 +1,8 @@
 #include "pipeline/frontend/include.hpp"
 
+#include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
-#include "base/error.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -13,26 +13,6 @@
 namespace gantry::pipeline::native {
 
 namespace {
-
-// "./ci//a.yml" as "ci/a.yml"; nothing when it is absolute or leaves the repository.
-std::optional<std::string> normalised(std::string_view path)
-{
-    std::vector<std::string> parts;
-    if (path.substr(0, 1) == "/" || path.find('\\') != std::string_view::npos)
-        return std::nullopt;
-    for (auto& part : split(path, '/')) {
-        if (part.empty() || part == ".")
-            continue;
-        if (part != "..") {
-            parts.push_back(std::move(part));
-        } else {
-            if (parts.empty())
-                return std::nullopt;
-            parts.pop_back();
-        }
-    }
-    return parts.empty() ? std::nullopt : std::optional(join(parts, "/"));
-}
 
 class Includer {
 public:
@@ -47,15 +27,13 @@ public:
         const auto text = read(path, from);
         if (!text)
             return nullptr;
-        constexpr std::string_view k_byte_order_mark = "\xef\xbb\xbf";
-        const auto skip = text->rfind(k_byte_order_mark, 0) == 0 ? k_byte_order_mark.size() : 0;
         const auto index = static_cast<int>(sources_.size());
         text_bytes_ += text->size();
         if (from && text_bytes_ > k_max_text_bytes) {
             report(*from, "limit", fmt::format("the files have more than {} bytes together", k_max_text_bytes));
             return nullptr;
         }
-        sources_.push_back({path, text->substr(skip)});
+        sources_.push_back({path, *text});
         Node* root = read_yaml(sources_.back(), index, pool_, diagnostics_);
         if (!root)
             return nullptr;
@@ -79,22 +57,16 @@ private:
 
     std::optional<std::string> read(const std::string& path, const Node* from)
     {
-        std::string problem = fmt::format("there is no file '{}'", clip(path));
-        std::string hint = from ? "paths start at the root of the repository" : "";
-        try {
-            if (auto text = read_file_(path))
-                return text;
-        } catch (const Error& error) {
-            problem = fmt::format("cannot read '{}': {}", clip(path), error.what());
-            hint = error.hint();
-        } catch (const std::exception& error) {
-            problem = fmt::format("cannot read '{}': {}", clip(path), error.what());
-        }
+        auto file = read_repository_file(read_file_, path);
+        if (file.text)
+            return std::move(file.text);
+        if (file.is_missing && from)
+            file.hint = "paths start at the root of the repository";
         if (from) {
-            report(*from, "include", problem, hint);
+            report(*from, "include", file.problem, file.hint);
         } else {
             sources_.push_back({path, ""});
-            diagnostics_.push_back({Severity::error, "missing-file", problem, {0, 0, 0}, 1, "", hint});
+            diagnostics_.push_back({Severity::error, "missing-file", file.problem, {0, 0, 0}, 1, "", file.hint});
         }
         return std::nullopt;
     }
@@ -120,8 +92,8 @@ private:
             report(node, "wrong-type", "'include' takes paths of files in this repository", "write include: [ci/common.yml]");
             return nullptr;
         }
-        const auto path = normalised(node.text);
-        if (!path)
+        const auto path = repository_path("", node.text);
+        if (!path || *path == ".")
             report(node, "include", fmt::format("'{}' is outside of the repository", clip(node.text)), "write a path inside it, from its root");
         else if (std::find(open_.begin(), open_.end(), *path) != open_.end())
             report(node, "include", fmt::format("'{}' includes itself", clip(*path)), join(open_, " → ") + " → " + *path);

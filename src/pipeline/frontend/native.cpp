@@ -1,5 +1,6 @@
 #include "pipeline/frontend/native.hpp"
 
+#include "pipeline/frontend/compose.hpp"
 #include "pipeline/frontend/include.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -50,6 +51,7 @@ Parsed parse_native(const std::string& path, const ReadFile& read_file)
         Reader reader(parsed.sources, parsed.diagnostics);
         read_object(reader, *root, pipeline_keys(), &file);
         finish(reader, *root, file);
+        add_compose_services({*root, read_file, pool, parsed.sources, parsed.diagnostics}, reader, file.definition);
         parsed.definition = std::move(file.definition);
     }
     sort_by_position(parsed.diagnostics);

@@ -17,6 +17,10 @@ using Labels = SortedType<FixedAssignmentsType>;
 
 // ---- volumes and networks
 
+const Words k_scopes{{"run", "stage"}, "a scope"};
+using ScopeType = EnumType<DeclarationScope, k_scopes>;
+constexpr const char* k_scope_doc = "run (default): one for all stages; stage: each stage has its own.";
+
 const ObjectKeys& volume_keys()
 {
     static const Key rows[] = {
@@ -25,6 +29,7 @@ const ObjectKeys& volume_keys()
         key<Labels, &VolumeDeclaration::labels>("labels", "Labels of the volume."),
         key<StringType, &VolumeDeclaration::external_name>("name", "Its name on the engine."),
         key<BooleanType, &VolumeDeclaration::external>("external", "It exists already and stays."),
+        key<ScopeType, &VolumeDeclaration::scope>("scope", k_scope_doc),
     };
     static const ObjectKeys keys{"volume_declaration", "a volume", {{rows}}};
     return keys;
@@ -68,6 +73,7 @@ const ObjectKeys& network_keys()
         key<BooleanType, &NetworkDeclaration::external>("external", "It exists already and stays."),
         key<BooleanType, &NetworkDeclaration::enable_ipv6>("enable_ipv6", "It has IPv6 addresses, too."),
         whole<IpamType>("ipam", "Its addresses."),
+        key<ScopeType, &NetworkDeclaration::scope>("scope", k_scope_doc),
     };
     static const ObjectKeys keys{"network_declaration", "a network", {{rows}}};
     return keys;

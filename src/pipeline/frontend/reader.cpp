@@ -118,6 +118,12 @@ void Reader::error_inside(const Node& scalar, std::size_t offset, std::string co
         add({Severity::error, std::move(code), std::move(message), mark_inside(scalar, offset), 1, path(), std::move(hint)});
 }
 
+void Reader::warn_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint)
+{
+    if (!is_full())
+        add({Severity::warning, std::move(code), std::move(message), mark_inside(scalar, offset), 1, path(), std::move(hint)});
+}
+
 void Reader::wrong_type(const Node& node, std::string_view expected, std::string hint)
 {
     const auto subject = path_.empty()              ? std::string("this")
@@ -145,7 +151,7 @@ std::optional<std::string> Reader::scalar(const Node& node)
 
 std::optional<std::string> Reader::string(const Node& node)
 {
-    if (node.is_plain() && is_core_boolean(node.text)) {
+    if (scalars_ == Scalars::strict && node.is_plain() && is_core_boolean(node.text)) {
         wrong_type(node, "text", fmt::format("write \"{}\" if the word is meant", node.text));
         return std::nullopt;
     }
@@ -157,6 +163,10 @@ std::optional<bool> Reader::boolean(const Node& node)
     if (node.is_plain() && is_core_boolean(node.text))
         return (node.text.front() | 0x20) == 't';
     const auto word = node.is_scalar() && node.text.size() < 6 ? to_lower(node.text) : std::string();
+    if (scalars_ == Scalars::loose && (word == "true" || word == "yes" || word == "on" || word == "y"))
+        return true;
+    if (scalars_ == Scalars::loose && (word == "false" || word == "no" || word == "off" || word == "n"))
+        return false;
     std::string hint = "write true or false";
     if (word == "yes" || word == "on" || word == "y" || word == "true" || word == "1")
         hint = word == "true" ? "write true, without quotes" : "write true";
@@ -181,7 +191,7 @@ std::optional<std::int64_t> Reader::integer(const Node& node, Range range)
     std::int64_t value = 0;
     const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
     const bool is_number = is_core_number(node.text) && end == digits.data() + digits.size();
-    if (!is_number || !node.is_plain()) {
+    if (!is_number || !(node.is_plain() || scalars_ == Scalars::loose)) {
         error(node, "wrong-type", fmt::format("'{}' is not a whole number", clip(node.text)),
               is_number ? "write it without quotes" : "");
         return std::nullopt;

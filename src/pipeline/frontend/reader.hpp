@@ -19,6 +19,11 @@ class Reader {
 public:
     Reader(const Sources& sources, Diagnostics& diagnostics) : sources_(sources), diagnostics_(diagnostics) {}
 
+    // Compose's reading of scalars: quotes do not matter, so "5" is a number and "true" a boolean where one is wanted,
+    // and booleans are text where that is; yes, no, on and off are booleans, too.
+    enum class Scalars { strict, loose };
+    void set_scalars(Scalars scalars) { scalars_ = scalars; }
+
     // Adds a key or an index to the path while it lives.
     class Inside {
     public:
@@ -50,6 +55,7 @@ public:
     void error(const Node& at, std::string code, std::string message, std::string hint = {});
     // `offset` bytes into the text of a scalar, as far as that can be told from the file.
     void error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
+    void warn_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
     // "'image' must be text, not a list".
     void wrong_type(const Node& node, std::string_view expected, std::string hint = {});
 
@@ -98,6 +104,7 @@ private:
     Diagnostics& diagnostics_;
     std::vector<Segment> path_;
     const Node* key_ = nullptr;
+    Scalars scalars_ = Scalars::strict;
     int objects_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
+#include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
@@ -35,10 +36,54 @@ struct ReadyType : ObjectType<Ready, ready_keys> {
     }
 };
 
+// A path of the workspace, as it is kept.
+struct WorkspacePathType {
+    using Value = std::string;
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        std::string written;
+        if (!StringType::read(reader, node, written))
+            return false;
+        const auto path = repository_path("", written);
+        if (!path)
+            reader.error(node, "bad-value", fmt::format("'{}' is outside of the repository", clip(written)),
+                         "write a path inside it, from its root");
+        value = path.value_or("");
+        return path.has_value();
+    }
+    static Out write(const Value& value) { return value; }
+    static Out schema(SchemaBuilder& builder) { return FilledTextType::schema(builder); }
+};
+
+const ObjectKeys& file_keys()
+{
+    using Owner = IntegerType<std::uint32_t, 0, INT32_MAX>;
+    static const Key rows[] = {
+        key<FilledTextType, &ContainerFile::target>("target", "Path in the container."),
+        key<WorkspacePathType, &ContainerFile::source>("source", "File or folder of the workspace that is copied there."),
+        key<AnyTextType, &ContainerFile::content>("content", "Or the text itself."),
+        key<IntegerType<std::uint32_t, 0, 07777>, &ContainerFile::mode>("mode", "Its file mode, such as 0o440."),
+        key<Owner, &ContainerFile::uid>("uid", "Number of the user that it belongs to."),
+        key<Owner, &ContainerFile::gid>("gid", "Number of the group that it belongs to."),
+    };
+    static const ObjectKeys keys{"file", "a file", {{rows}}, {"target"}, {{"source", "content"}}, {"source", "content"},
+                                 "write source: path/in/the/workspace"};
+    return keys;
+}
+
+struct FileType : ObjectType<ContainerFile, file_keys> {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        value.mark = node.mark;
+        return read_object(reader, node, file_keys(), &value) && !value.target.empty() && (value.content || !value.source.empty());
+    }
+};
+
 const ObjectKeys& service_keys()
 {
     static const Key rows[] = {
         key<BuildType, &Service::build>("build", "Builds its image, as Compose's build does."),
+        key<ListType<FileType>, &Service::files>("files", "Put into the container before it starts."),
         key<ReadyType, &Service::ready>("ready", "When it is ready, where no healthcheck says so."),
         key<WordType<k_probes>, &Service::probe>("probe", "declared: probe at the healthcheck's own interval only."),
     };
@@ -115,17 +160,12 @@ struct WorkspaceType { // inherit, clean, or {start, on_conflict}
     static Out schema(SchemaBuilder& builder) { return either_schema({StartType::schema(builder), builder.ref(workspace_keys())}); }
 };
 
-// compose: a file or several; remembers where.
+// Carried out when all has been read (compose.hpp): printed definitions have the services themselves.
 struct ComposeType {
     using Value = Stage;
-    using Files = OneOrListType<NameType>;
-    static bool read(Reader& reader, const Node& node, Stage& stage)
-    {
-        stage.compose_mark = reader.key_mark();
-        return Files::read(reader, node, stage.compose);
-    }
-    static Out write(const Stage& stage) { return stage.compose.empty() ? Out() : Files::write(stage.compose); }
-    static Out schema(SchemaBuilder& builder) { return Files::schema(builder); }
+    static bool read(Reader&, const Node&, Stage&) { return true; }
+    static Out write(const Stage&) { return {}; }
+    static Out schema(SchemaBuilder& builder) { return OneOrListType<NameType>::schema(builder); }
 };
 
 const Key k_stage_keys[] = {

@@ -56,8 +56,8 @@ private:
 
 class TreeBuilder final : public YAML::EventHandler {
 public:
-    TreeBuilder(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics)
-        : text_(file.text), file_(file_index), pool_(pool), diagnostics_(diagnostics)
+    TreeBuilder(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics, const YamlUse& use)
+        : text_(file.text), file_(file_index), pool_(pool), diagnostics_(diagnostics), use_(use)
     {
     }
 
@@ -76,8 +76,7 @@ public:
     void OnDocumentStart(const YAML::Mark& mark) override
     {
         if (documents_++ > 0)
-            stop(mark, "yaml", "a second document starts here; one file is one pipeline",
-                 "remove the '---', or use a file of .gantry/ for each");
+            stop(mark, "yaml", use_.one_document, use_.one_document_hint);
     }
     void OnDocumentEnd() override {}
 
@@ -110,7 +109,7 @@ public:
         const char first = node->offset < text_.size() ? text_[node->offset] : '\0';
         if (tag == "!" || (tag != "?" && (first == '"' || first == '\'' || first == '|' || first == '>')))
             node->style = first == '|' || first == '>' ? Node::Style::block : Node::Style::quoted;
-        else if (tag != "?")
+        else if (tag != "?" && node->merge == Node::Merge::normal)
             node->style = Node::Style::quoted; // !!str
         if (node->style == Node::Style::quoted && !is_closed(node->offset))
             stop(mark, "yaml", "a quote is not closed", "");
@@ -166,7 +165,10 @@ private:
         node.mark = {file_, mark.line + 1, mark.column + 1};
         node.complete = kind == Node::Kind::null || kind == Node::Kind::scalar;
         refuse_tab(node);
-        check_tag(mark, tag, kind);
+        if (use_.takes_merge_tags && (tag == "!reset" || tag == "!override"))
+            node.merge = tag == "!reset" ? Node::Merge::reset : Node::Merge::replace;
+        else
+            check_tag(mark, tag, kind);
         skip_properties(node);
         if (anchor != YAML::NullAnchor)
             anchors_[anchor] = &node;
@@ -293,6 +295,7 @@ private:
     int file_;
     NodePool& pool_;
     Diagnostics& diagnostics_;
+    const YamlUse& use_;
     std::unordered_map<YAML::anchor_t, Node*> anchors_;
     std::vector<Node*> stack_;
     Node* root_ = nullptr;
@@ -367,11 +370,11 @@ void TreeBuilder::refuse_duplicates(Node& map)
 
 } // namespace
 
-Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics)
+Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics, const YamlUse& use)
 {
     if (!check_encoding(file, file_index, diagnostics))
         return nullptr;
-    TreeBuilder builder(file, file_index, pool, diagnostics);
+    TreeBuilder builder(file, file_index, pool, diagnostics, use);
     try {
         std::istringstream stream(file.text);
         YAML::Parser parser(stream);
@@ -387,7 +390,7 @@ Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnost
     }
     if (!builder.root() || builder.root()->is_null()) {
         diagnostics.push_back({Severity::error, "missing-key", "the file is empty", {file_index, 1, 1}, 1, "",
-                               "start with image: and steps:"});
+                               use.empty_hint});
         return nullptr;
     }
     return builder.root();

@@ -27,8 +27,10 @@ constexpr std::size_t k_max_alias_bytes = 2 * 1024 * 1024; // and the text in th
 struct Node {
     enum class Kind : std::uint8_t { null, scalar, list, map };
     enum class Style : std::uint8_t { plain, quoted, block }; // of a scalar
+    enum class Merge : std::uint8_t { normal, reset, replace }; // Compose's tags !reset and !override
     Kind kind = Kind::null;
     Style style = Style::plain;
+    Merge merge = Merge::normal;
     bool complete = false; // false while its end has not been read: an alias to it would be a cycle
     Mark mark;             // first byte, after anchors and tags
     std::uint32_t offset = 0; // the same place, in bytes from the start of its file
@@ -54,10 +56,18 @@ struct Node {
 // Owns nodes; their addresses are stable.
 using NodePool = std::deque<Node>;
 
+// What a text is, for messages.
+struct YamlUse {
+    const char* one_document = "a second document starts here; one file is one pipeline";
+    const char* one_document_hint = "remove the '---', or use a file of .gantry/ for each";
+    const char* empty_hint = "start with image: and steps:";
+    bool takes_merge_tags = false; // !reset and !override mean something: Node::merge
+};
+
 // Reads the one document of `file.text`. The nodes that `pool` holds already count, too. Null pointer when there is
 // none to work with; then there is an error in
 // `diagnostics`. Never throws for anything the text contains.
-Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics);
+Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics, const YamlUse& use = {});
 
 // Problems of the bytes themselves: too many, too long a line, not UTF-8, NUL, control characters. True when there are none.
 bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnostics);

@@ -1,0 +1,222 @@
+#include "pipeline/frontend/compose.hpp"
+
+#include "pipeline/expression.hpp"
+#include "pipeline/frontend/compose_load.hpp"
+#include "pipeline/frontend/container_types.hpp"
+#include "pipeline/frontend/repository_file.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/plan_env.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+// What `$NAME` stands for: the stage's variables, the pipeline's, then those of .env.
+class Variables {
+public:
+    Variables(const EnvMap& pipeline, const EnvMap& stage)
+    {
+        for (const auto* level : {&pipeline, &stage})
+            for (const auto& [name, value] : *level)
+                values_.insert_or_assign(name, value);
+    }
+
+    // A value may use those that stand above it.
+    void add_file(Reader& reader, const Node& from, const std::string& path, const std::string& text)
+    {
+        EnvFileProblem problem;
+        const auto pairs = parse_env_file(text, problem, EnvFileValues::templates);
+        if (problem.line > 0 || !is_utf8(text))
+            return reader.error(from, "bad-value",
+                                problem.line > 0
+                                    ? fmt::format("line {} of '{}' {}", problem.line, path, problem.message)
+                                    : fmt::format("'{}' is not UTF-8", path));
+        std::map<std::string, Text> found;
+        const FindVariable find = [&](const std::string& name) {
+            const auto* outer = this->find(name);
+            const auto inner = found.find(name);
+            return outer ? outer : inner == found.end() ? nullptr : &inner->second;
+        };
+        for (const auto& [name, value] : pairs) {
+            auto result = interpolate(value, find);
+            if (result.problem)
+                reader.error(from, "interpolation",
+                             fmt::format("'{}' of '{}': {}", clip(name), path, result.problem->message),
+                             result.problem->hint);
+            else
+                found.insert_or_assign(
+                    name,
+                    split_text(result.text, {}, nullptr)); // expressions in it are those of the pipeline's variables
+        }
+        values_.merge(found);
+    }
+
+    const Text* find(const std::string& name) const
+    {
+        const auto found = values_.find(name);
+        return found == values_.end() ? nullptr : &found->second;
+    }
+
+private:
+    std::map<std::string, Text> values_;
+};
+
+class Stages {
+public:
+    Stages(const ComposeInput& input, Reader& reader, Definition& definition)
+        : input_(input), reader_(reader), definition_(definition), tree_(input.pool)
+    {
+        for (const auto& volume : definition.volumes)
+            own_volumes_.insert(volume.name);
+        for (const auto& network : definition.networks)
+            own_networks_.insert(network.name);
+    }
+
+    void take(const Node& compose, Stage& stage)
+    {
+        const auto files = paths_of(compose);
+        if (files.empty())
+            return;
+        reader_.set_scalars(Reader::Scalars::loose);
+        try {
+            take_files(files, stage);
+        } catch (const ComposeLimit& limit) {
+            reader_.error(compose, "limit", limit.message, "split the pipeline, or the files");
+        }
+        reader_.set_scalars(Reader::Scalars::strict);
+    }
+
+private:
+    std::vector<const Node*> paths_of(const Node& compose)
+    {
+        std::vector<const Node*> files{&compose};
+        if (compose.is_list())
+            files.assign(compose.items.begin(), compose.items.end());
+        std::vector<const Node*> good;
+        for (const Node* file : files)
+            if (std::string path; NameType::read(reader_, *file, path))
+                good.push_back(file);
+        return good.size() == files.size() ? good : std::vector<const Node*>();
+    }
+
+    void take_files(const std::vector<const Node*>& files, Stage& stage)
+    {
+        Variables variables(definition_.env, stage.container.environment);
+        const auto first = repository_path("", files.front()->text);
+        const auto folder = first ? folder_of(*first) : "";
+        const auto env_path = folder.empty() ? ".env" : folder + "/.env";
+        if (const auto file = read_repository_file(input_.read_file, env_path); file.text)
+            variables.add_file(reader_, *files.front(), env_path, *file.text);
+        else if (!file.is_missing)
+            reader_.error(*files.front(), "missing-file", file.problem, file.hint);
+        const FindVariable find = [&](const std::string& name) { return variables.find(name); };
+        ComposeWorld world{reader_, tree_, find, input_.read_file};
+        ComposeLoader loader(input_, world, texts_);
+        Node* file = loader.load(files);
+        if (!file)
+            return;
+        select_services(world, *file);
+        const Node* lowered = lower_compose(world, *file);
+        tree_.charge(*lowered);
+        read_lowered(*lowered, stage);
+    }
+
+    // The tables that read .gantry.yml read the rest.
+    void read_lowered(const Node& lowered, Stage& stage)
+    {
+        std::vector<Service> services;
+        std::vector<VolumeDeclaration> volumes;
+        std::vector<NetworkDeclaration> networks;
+        const auto read = [&]<class Type>(const char* key, Type, typename Type::Value& value) {
+            Node name;
+            name.text = key;
+            const Reader::Inside inside(reader_, name);
+            Type::read(reader_, *lowered.find(key), value);
+        };
+        read("services", ServicesType(), services);
+        read("volumes", VolumeDeclarationsType(), volumes);
+        read("networks", NetworkDeclarationsType(), networks);
+        for (auto& service : services)
+            add(service, stage);
+        declare(volumes, definition_.volumes, own_volumes_, "volume");
+        declare(networks, definition_.networks, own_networks_, "network");
+    }
+
+    void add(Service& service, Stage& stage)
+    {
+        const auto same = [&](const Service& other) { return other.name == service.name; };
+        if (std::any_of(stage.services.begin(), stage.services.end(), same))
+            report(service.mark, "duplicate-name",
+                   fmt::format("the stage has a service '{}' of its own", clip(service.name)),
+                   "give it another name, or leave it out of one of them");
+        else
+            stage.services.push_back(std::move(service));
+    }
+
+    template <class Declaration> void declare(std::vector<Declaration>& found, std::vector<Declaration>& all,
+                                              const std::set<std::string>& own, const char* kind)
+    {
+        for (auto& declaration : found) {
+            if (own.count(declaration.name) > 0)
+                continue; // the pipeline's own is meant
+            const auto other = std::find_if(all.begin(), all.end(),
+                                            [&](const Declaration& one) { return one.name == declaration.name; });
+            if (other == all.end())
+                all.push_back(std::move(declaration));
+            else if (!(*other == declaration))
+                report(
+                    declaration.mark, "conflict",
+                    fmt::format("another Compose file declares the {} '{}' differently", kind, clip(declaration.name)),
+                    "give one of them another name");
+        }
+    }
+
+    void report(Mark mark, const char* code, std::string message, std::string hint)
+    {
+        Node at;
+        at.mark = mark;
+        at.offset = UINT32_MAX;
+        reader_.error(at, code, std::move(message), std::move(hint));
+    }
+
+    const ComposeInput& input_;
+    Reader& reader_;
+    Definition& definition_;
+    ComposeTree tree_;
+    ComposeTexts texts_;
+    std::set<std::string> own_volumes_, own_networks_;
+};
+
+} // namespace
+
+void add_compose_services(const ComposeInput& input, Reader& reader, Definition& definition)
+{
+    Stages stages(input, reader, definition);
+    const auto take = [&](const Node& node, Stage& stage) {
+        const Node* compose = node.find("compose");
+        if (!compose)
+            return;
+        stages.take(*compose, stage);
+    };
+    const Node* list = input.root.find("stages");
+    if (!list) {
+        if (!definition.stages.empty())
+            take(input.root, definition.stages.front());
+        return;
+    }
+    // Stages that could not be read are missing; those are no maps.
+    std::size_t index = 0;
+    for (std::size_t i = 0; list->is_list() && i < list->items.size() && index < definition.stages.size(); ++i)
+        if (list->items[i]->is_map())
+            take(*list->items[i], definition.stages[index++]);
+}
+
+} // namespace gantry::pipeline::native

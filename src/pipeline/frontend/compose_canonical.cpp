@@ -1,0 +1,255 @@
+#include "pipeline/frontend/compose_tree.hpp"
+
+#include "pipeline/frontend/compose_mounts.hpp"
+#include "pipeline/frontend/repository_file.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+// Short forms of a service's keys as long ones, so that files can be merged.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+struct Place { // what a form needs to know
+    ComposeWorld& world;
+    const std::string& folder;
+};
+
+// ---- NAME=value
+
+enum class Nulls { empty, environment, kept };
+
+// Names without a value: Compose takes those of `environment` and `args` from where it runs.
+void put_assignment(ComposeWorld& world, MapEditor& map, Node& key, Node& value, Nulls nulls)
+{
+    if (!value.is_null() || nulls == Nulls::kept || value.merge != Node::Merge::normal)
+        return map.put(key, value);
+    if (nulls == Nulls::empty)
+        return map.put(key, *world.tree.scalar("", value));
+    if (const auto* found = world.find(key.text))
+        map.put(key, *world.tree.scalar(found->source(), value));
+    else
+        world.warn_unset(key, 0, key.text,
+                         fmt::format("'{}' has no value, here and in 'env': it is left out", clip(key.text)));
+}
+
+template <Nulls Kind> Node* assignments(const Place& place, Node& value)
+{
+    auto& [world, folder] = place;
+    if (!value.is_map() && !value.is_list())
+        return &value;
+    Node* map = world.tree.map(value);
+    MapEditor editor(*map);
+    for (std::size_t i = 0; value.is_map() && i < value.pairs(); ++i)
+        put_assignment(world, editor, value.key(i), value.value(i), Kind);
+    for (std::size_t i = 0; value.is_list() && i < value.items.size(); ++i) {
+        Node& item = *value.items[i];
+        if (!item.is_scalar())
+            return &value; // the table that reads it says so
+        const auto equals = item.text.find('=');
+        Node* key = world.tree.scalar(item.text.substr(0, equals), item);
+        Node* assigned =
+            equals == std::string::npos ? world.tree.null(item) : world.tree.scalar(item.text.substr(equals + 1), item);
+        put_assignment(world, editor, *key, *assigned, Kind);
+    }
+    return map;
+}
+
+// ---- lists
+
+// [db, cache] as {db: null, cache: null}.
+Node* names(const Place& place, Node& value)
+{
+    const auto is_scalar = [](const Node* item) { return item->is_scalar(); };
+    if (!value.is_list() || !std::all_of(value.items.begin(), value.items.end(), is_scalar))
+        return &value;
+    Node* map = place.world.tree.map(value);
+    MapEditor editor(*map);
+    for (Node* item : value.items)
+        editor.put(*item, *place.world.tree.null(*item));
+    return map;
+}
+
+Node* one_or_list(const Place& place, Node& value)
+{
+    if (!value.is_scalar())
+        return &value;
+    Node* list = place.world.tree.list(value);
+    list->items = {&value};
+    return list;
+}
+
+// {name: address, other: [address, address]} as "name=address" entries.
+Node* hosts(const Place& place, Node& value)
+{
+    auto& [world, folder] = place;
+    if (!value.is_map())
+        return &value;
+    Node* list = world.tree.list(value);
+    for (std::size_t i = 0; i < value.pairs(); ++i) {
+        Node& addresses = *one_or_list(place, value.value(i));
+        for (const Node* address : addresses.items) {
+            if (!addresses.is_list() || !address->is_scalar())
+                return &value;
+            list->items.push_back(world.tree.scalar(value.key(i).text + "=" + address->text, *address));
+        }
+    }
+    return list;
+}
+
+Node* each(const Place& place, Node& value, Node* (*form)(ComposeWorld&, Node&, const std::string&))
+{
+    auto& [world, folder] = place;
+    if (!value.is_list())
+        return &value;
+    Node* list = world.tree.list(value);
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+        const Reader::Inside inside(world.reader, i);
+        if (Node* item = form(world, *value.items[i], folder))
+            list->items.push_back(item);
+    }
+    return list;
+}
+
+Node* mounts(const Place& place, Node& value) { return each(place, value, canonical_mount); }
+Node* grants(const Place& place, Node& value) { return each(place, value, canonical_grant); }
+
+// Only what says which port is published where.
+Node* canonical_port(ComposeWorld& world, Node& item, const std::string&)
+{
+    if (!item.is_map())
+        return &item;
+    Node* map = world.tree.copy(item);
+    for (const char* key : {"mode", "name", "app_protocol"})
+        remove(*map, key);
+    return map;
+}
+
+Node* ports(const Place& place, Node& value) { return each(place, value, canonical_port); }
+
+// ---- env_file
+
+// Entries as {path, required, format}, with paths from the root of the repository.
+Node* canonical_env_file(ComposeWorld& world, Node& item, const std::string& folder)
+{
+    Node* map = item.is_map() ? world.tree.copy(item) : world.tree.map(item);
+    Node* path = item.is_map() ? item.find("path") : &item;
+    if (!path || !path->is_scalar()) {
+        world.reader.error(item, "wrong-type", "an env_file is a path",
+                           "write ./service.env, or { path: ./service.env, required: false }");
+        return nullptr;
+    }
+    const auto in_repository = repository_path(folder, path->text);
+    if (!in_repository) {
+        world.reader.error(*path, "bad-value", fmt::format("'{}' is outside of the repository", clip(path->text)),
+                           "env_file takes files of the repository");
+        return nullptr;
+    }
+    put(world.tree, *map, "path", *world.tree.scalar(*in_repository, *path));
+    return map;
+}
+
+Node* env_files(const Place& place, Node& value) { return each(place, *one_or_list(place, value), canonical_env_file); }
+
+// ---- sections
+
+bool is_remote(std::string_view context)
+{
+    return context.find("://") != std::string_view::npos || context.starts_with("git@");
+}
+
+struct Form {
+    const char* keys; // separated by blanks
+    Node* (*apply)(const Place& place, Node& value);
+};
+
+Node* with_forms(const Place& place, const Node& map, const Form* begin, const Form* end)
+{
+    auto& [world, folder] = place;
+    Node* result = world.tree.copy(map);
+    result->items.clear();
+    for (std::size_t i = 0; i < map.pairs(); ++i) {
+        Node& key = map.key(i);
+        Node* value = &map.value(i);
+        if (value->is_null() && value->merge == Node::Merge::normal)
+            continue; // as if it were not there
+        const Reader::Inside inside(world.reader, key);
+        const auto* form = std::find_if(begin, end, [&](const Form& row) { return is_word_of(row.keys, key.text); });
+        if (form != end && value->merge != Node::Merge::reset) {
+            const auto merge = value->merge;
+            value = form->apply(place, *value);
+            if (merge != value->merge)
+                (value = world.tree.copy(*value))->merge = merge;
+        }
+        result->items.insert(result->items.end(), {&key, value});
+    }
+    return result;
+}
+
+const Form k_build_forms[] = {
+    {"args", assignments<Nulls::environment>},
+    {"labels", assignments<Nulls::empty>},
+    {"extra_hosts", hosts},
+    {"cache_from cache_to tags platforms ssh", one_or_list},
+};
+
+Node* build(const Place& place, Node& value)
+{
+    auto& [world, folder] = place;
+    Node* map = value.is_map() ? with_forms(place, value, std::begin(k_build_forms), std::end(k_build_forms))
+                               : world.tree.map(value);
+    if (!value.is_map() && !value.is_scalar())
+        return &value;
+    Node* context = value.is_map() ? value.find("context") : &value;
+    const std::string written = context && context->is_scalar() ? context->text : ".";
+    if (is_remote(written)) {
+        put(world.tree, *map, "context", *context);
+        return map;
+    }
+    const Node& at = context ? *context : value;
+    const auto path = repository_path(folder, written.empty() ? "." : written);
+    if (!path)
+        world.reader.error(at, "bad-value", fmt::format("'{}' is outside of the repository", clip(written)),
+                           "the context of a build is a folder of the repository, or a URL");
+    put(world.tree, *map, "context", *world.tree.scalar(path.value_or("."), at));
+    return map;
+}
+
+const Form k_deploy_forms[] = {{"labels", assignments<Nulls::empty>}};
+
+Node* deploy(const Place& place, Node& value)
+{
+    return value.is_map() ? with_forms(place, value, std::begin(k_deploy_forms), std::end(k_deploy_forms)) : &value;
+}
+
+const Form k_service_forms[] = {
+    {"environment", assignments<Nulls::environment>},
+    {"labels annotations", assignments<Nulls::empty>},
+    {"sysctls", assignments<Nulls::kept>},
+    {"depends_on networks", names},
+    {"dns dns_search dns_opt tmpfs", one_or_list},
+    {"extra_hosts", hosts},
+    {"ports", ports},
+    {"volumes", mounts},
+    {"configs secrets", grants},
+    {"env_file", env_files},
+    {"build", build},
+    {"deploy", deploy},
+};
+
+} // namespace
+
+Node* canonical_service(ComposeWorld& world, const Node& service, const std::string& folder)
+{
+    if (service.is_map())
+        return with_forms({world, folder}, service, std::begin(k_service_forms), std::end(k_service_forms));
+    world.reader.wrong_type(service, "a map (key: value)", "write image: name:tag");
+    return nullptr;
+}
+
+} // namespace gantry::pipeline::native

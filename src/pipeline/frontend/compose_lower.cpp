@@ -1,0 +1,276 @@
+#include "pipeline/frontend/compose_mounts.hpp"
+#include "pipeline/frontend/compose_service.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// A merged Compose file in our own words.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+class FileLowering {
+public:
+    FileLowering(ComposeWorld& world, const Node& file) : world_(world), file_(file) {}
+
+    Node* run(const Node& services)
+    {
+        Node* result = world_.tree.map(file_);
+        for (std::size_t i = 0; i < services.pairs(); ++i)
+            lower_service(services.key(i), services.value(i));
+        for (auto& service : services_)
+            pass_names_on(service);
+        Node* lowered = world_.tree.map(services);
+        for (auto& service : services_)
+            add(*lowered, service);
+        put(world_.tree, *result, "services", *lowered);
+        put(world_.tree, *result, "volumes", *declarations("volumes", volumes_used(*lowered)));
+        put(world_.tree, *result, "networks", *declarations("networks", networks_used(*lowered)));
+        return result;
+    }
+
+private:
+    void lower_service(Node& key, const Node& from)
+    {
+        const Reader::Inside inside(world_.reader, key);
+        ComposeService service{world_, file_, from, &key, world_.tree.map(from)};
+        lower_keys(service, from, compose_service_keys(), "a service", *service.service);
+        lower_mounts(world_, file_, from, *service.service);
+        const Node* named = from.find("container_name");
+        if (service.replicas > 1 && named)
+            world_.reader.error(*named, "conflict", fmt::format("{} containers cannot have one name", service.replicas),
+                                "leave container_name out");
+        if (service.replicas > 1)
+            check_ports(service);
+        places_.emplace(key.text, services_.size());
+        services_.push_back(std::move(service));
+    }
+
+    // A port of the host is given away once.
+    void check_ports(const ComposeService& service)
+    {
+        const Node* ports = service.from.find("ports");
+        for (std::size_t i = 0; ports && ports->is_list() && i < ports->items.size(); ++i) {
+            const Node& port = *ports->items[i];
+            const Node* published = port.find("published");
+            if (published || (port.is_scalar() && port.text.find(':') != std::string::npos))
+                world_.reader.error(port, "conflict",
+                                    fmt::format("{} containers cannot have one port of the host", service.replicas),
+                                    "leave the port of the host out, and the engine picks one for each");
+        }
+    }
+
+    // The names by which others link to it.
+    void pass_names_on(const ComposeService& from)
+    {
+        for (std::size_t i = 0; i < from.links.size(); ++i) {
+            const auto& [entry, target] = from.links[i];
+            const auto& name = from.link_names[i];
+            const auto place = places_.find(target);
+            if (place == places_.end())
+                continue; // it is in depends_on, too, and told of there
+            if (places_.count(name) > 0)
+                world_.reader.error(*entry, "conflict", fmt::format("'{}' is the name of another service", clip(name)),
+                                    "in a pipeline a name means the same to all services");
+            auto& aliases = services_[place->second].aliases;
+            if (std::find(aliases.begin(), aliases.end(), name) == aliases.end())
+                aliases.push_back(name);
+        }
+    }
+
+    // Steps are on the stage's own network, so every service is there, too; its further names are good in all networks.
+    void join_networks(ComposeService& service)
+    {
+        Node* given = service.service->find("networks");
+        const bool has_mode = service.service->find("network_mode") != nullptr;
+        if (has_mode || (given && !given->is_map()) || (!given && service.aliases.empty()))
+            return;
+        Node* networks = given ? world_.tree.copy(*given) : world_.tree.map(*service.key);
+        if (!networks->find("default"))
+            put(world_.tree, *networks, "default", *world_.tree.null(*networks));
+        for (std::size_t i = 0; !service.aliases.empty() && i < networks->pairs(); ++i)
+            networks->items[2 * i + 1] = with_aliases(networks->value(i), service.aliases);
+        put(world_.tree, *service.service, "networks", *networks);
+    }
+
+    Node* with_aliases(const Node& network, const std::vector<std::string>& names)
+    {
+        if (!network.is_map() && !network.is_null())
+            return world_.tree.copy(network);
+        Node* map = network.is_map() ? world_.tree.copy(network) : world_.tree.map(network);
+        const Node* old = map->find("aliases");
+        Node* aliases = old && old->is_list() ? world_.tree.copy(*old) : world_.tree.list(network);
+        for (const auto& name : names)
+            if (std::none_of(aliases->items.begin(), aliases->items.end(),
+                             [&](const Node* alias) { return alias->text == name; }))
+                aliases->items.push_back(world_.tree.scalar(name, *aliases));
+        put(world_.tree, *map, "aliases", *aliases);
+        return map;
+    }
+
+    // ---- replicas: "web-1", "web-2", … that are all found as "web"
+
+    static std::string replica(const std::string& name, int number) { return fmt::format("{}-{}", name, number); }
+
+    int replicas_of(const std::string& name) const
+    {
+        const auto place = places_.find(name);
+        return place == places_.end() ? 1 : services_[place->second].replicas;
+    }
+
+    void add(Node& lowered, ComposeService& service)
+    {
+        refer_to_replicas(*service.service);
+        if (service.replicas == 1) {
+            join_networks(service);
+            add_named(lowered, *service.key, *service.service);
+            return;
+        }
+        service.aliases.push_back(service.key->text);
+        join_networks(service);
+        for (int number = 1; number <= service.replicas; ++number)
+            add_named(lowered, *world_.tree.scalar(replica(service.key->text, number), *service.key), *service.service);
+    }
+
+    void add_named(Node& lowered, Node& key, Node& service)
+    {
+        if (!names_.insert(key.text).second)
+            world_.reader.error(key, "duplicate-name",
+                                fmt::format("a replica and another service are both called '{}'", clip(key.text)));
+        else
+            lowered.items.insert(lowered.items.end(), {&key, &service});
+    }
+
+    void refer_to_replicas(Node& service)
+    {
+        const Node* needs = service.find("depends_on");
+        if (needs && needs->is_map()) {
+            Node* expanded = world_.tree.map(*needs);
+            for (std::size_t i = 0; i < needs->pairs(); ++i) {
+                Node& key = needs->key(i);
+                const int count = replicas_of(key.text);
+                for (int number = 1; number <= count; ++number) {
+                    Node* name = count == 1 ? &key : world_.tree.scalar(replica(key.text, number), key);
+                    expanded->items.insert(expanded->items.end(), {name, &needs->value(i)});
+                }
+            }
+            put(world_.tree, service, "depends_on", *expanded);
+        }
+        if (const Node* mode = service.find("network_mode");
+            mode && mode->text.starts_with("service:") && replicas_of(mode->text.substr(8)) > 1)
+            put(world_.tree, service, "network_mode", *world_.tree.scalar(replica(mode->text, 1), *mode));
+        if (const Node* from = service.find("volumes_from"); from && from->is_list())
+            put(world_.tree, service, "volumes_from", *first_replicas(*from));
+    }
+
+    Node* first_replicas(const Node& list)
+    {
+        Node* result = world_.tree.copy(list);
+        for (Node*& item : result->items) {
+            const auto name = item->text.substr(0, item->text.find(':'));
+            if (replicas_of(name) > 1)
+                item = world_.tree.scalar(replica(name, 1) + item->text.substr(name.size()), *item);
+        }
+        return result;
+    }
+
+    // ---- volumes and networks
+
+    static std::unordered_set<std::string_view> volumes_used(const Node& services)
+    {
+        std::unordered_set<std::string_view> names;
+        for (std::size_t i = 0; i < services.pairs(); ++i) {
+            const Node* mounts = services.value(i).find("volumes");
+            for (std::size_t j = 0; mounts && mounts->is_list() && j < mounts->items.size(); ++j)
+                if (const Node* source = mounts->items[j]->find("source"))
+                    names.insert(source->text);
+        }
+        return names;
+    }
+
+    static std::unordered_set<std::string_view> networks_used(const Node& services)
+    {
+        std::unordered_set<std::string_view> names{"default"};
+        for (std::size_t i = 0; i < services.pairs(); ++i) {
+            const Node* networks = services.value(i).find("networks");
+            for (std::size_t j = 0; networks && networks->is_map() && j < networks->pairs(); ++j)
+                names.insert(networks->key(j).text);
+        }
+        return names;
+    }
+
+    Node* declarations(const char* kind, const std::unordered_set<std::string_view>& used)
+    {
+        Node* result = world_.tree.map(file_);
+        const Node* declared = file_.find(kind);
+        for (std::size_t i = 0; declared && declared->is_map() && i < declared->pairs(); ++i) {
+            Node& key = declared->key(i);
+            if (used.count(key.text) == 0)
+                continue;
+            Node* declaration = declaration_of(declared->value(i), key);
+            if (std::string_view(kind) == "networks" && key.text == "default")
+                check_default(*declaration);
+            else
+                result->items.insert(result->items.end(), {&key, declaration});
+        }
+        return result;
+    }
+
+    Node* declaration_of(const Node& from, const Node& key)
+    {
+        Node* made = from.is_map() ? world_.tree.copy(from) : world_.tree.map(key);
+        if (!from.is_map() && !from.is_null())
+            world_.reader.error(from, "wrong-type", fmt::format("'{}' must be a map (key: value)", clip(key.text)),
+                                "write {} for the defaults");
+        const Node* external = made->find("external");
+        if (external && external->is_map()) { // of version 2: external: {name: …}
+            if (Node* name = external->find("name"))
+                put(world_.tree, *made, "name", *name);
+            put(world_.tree, *made, "external", *world_.tree.scalar("true", *external));
+            external = made->find("external");
+        }
+        if (!external || !is_word_of("true yes on y", to_lower(external->text)))
+            put(world_.tree, *made, "scope", *world_.tree.scalar("stage", key));
+        if (Node* ipam = made->find("ipam"); ipam && ipam->is_map()) {
+            Node* own = world_.tree.copy(*ipam);
+            if (const Node* driver = own->find("driver"); driver && driver->text == "default")
+                remove(*own, "driver");
+            put(world_.tree, *made, "ipam", *own);
+        }
+        return made;
+    }
+
+    // The stage's own network is made by us.
+    void check_default(const Node& declaration)
+    {
+        for (std::size_t i = 0; i < declaration.pairs(); ++i) {
+            const auto& name = declaration.key(i).text;
+            const bool harmless = is_word_of("name labels attachable scope", name) ||
+                                  (name == "driver" && declaration.value(i).text == "bridge");
+            if (!harmless)
+                world_.reader.error(declaration.key(i), "unsupported",
+                                    fmt::format("'{}' of the network 'default' is not supported", clip(name)),
+                                    "it is the stage's own; declare another network, and let the services join it");
+        }
+    }
+
+    ComposeWorld& world_;
+    const Node& file_;
+    std::vector<ComposeService> services_;
+    std::unordered_map<std::string_view, std::size_t> places_;
+    std::unordered_set<std::string_view> names_;
+};
+
+} // namespace
+
+Node* lower_compose(ComposeWorld& world, const Node& file)
+{
+    return FileLowering(world, file).run(*file.find("services"));
+}
+
+} // namespace gantry::pipeline::native

@@ -1,0 +1,119 @@
+#include "pipeline/frontend/compose_tree.hpp"
+
+#include "pipeline/frontend/container_types.hpp"
+
+#include <fmt/format.h>
+
+// Compose's rules of merging, on canonical services.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+std::string text_of(const Node& map, std::string_view key)
+{
+    const Node* value = map.find(key);
+    return value && value->is_scalar() ? value->text : "";
+}
+
+// What two entries of a list have in common when the later replaces the earlier; empty: they never do.
+std::string identity(const Node& item, std::string_view list)
+{
+    if (list == "ports" && item.is_map())
+        return fmt::format("{}:{}:{}/{}", text_of(item, "host_ip"), text_of(item, "published"), text_of(item, "target"),
+                           item.find("protocol") ? text_of(item, "protocol") : "tcp");
+    if (list == "ports" && item.is_scalar()) {
+        const auto slash = item.text.rfind('/');
+        const auto ports = item.text.substr(0, slash);
+        const auto colons = colons_outside_expressions(ports).size();
+        return (colons == 0   ? "::"
+                : colons == 1 ? ":"
+                              : "") +
+               ports + '/' + (slash == std::string::npos ? "tcp" : item.text.substr(slash + 1));
+    }
+    if (list == "volumes")
+        return text_of(item, "target");
+    if (list == "configs" || list == "secrets")
+        return item.find("target") ? text_of(item, "target") : text_of(item, "source");
+    if (list == "env_file")
+        return text_of(item, "path");
+    if (list == "devices" && item.is_scalar()) { // by the path in the container
+        const auto first = item.text.find(':');
+        const auto second = item.text.find(':', first == std::string::npos ? first : first + 1);
+        return first == std::string::npos
+                   ? item.text
+                   : item.text.substr(first + 1, second == std::string::npos ? second : second - first - 1);
+    }
+    return item.is_scalar() ? item.text : "";
+}
+
+Node* merge_lists(ComposeTree& tree, const Node& base, const Node& over, std::string_view what)
+{
+    Node* merged = tree.copy(base);
+    merged->items.clear();
+    std::unordered_map<std::string, std::size_t> places;
+    for (const Node* list : {&base, &over}) {
+        for (Node* item : list->items) {
+            const auto id = identity(*item, what);
+            const auto [place, is_new] = places.emplace(id, merged->items.size());
+            if (id.empty() || is_new)
+                merged->items.push_back(item);
+            else
+                merged->items[place->second] = item;
+        }
+    }
+    return merged;
+}
+
+bool is_replaced(std::string_view what) { return is_word_of("command entrypoint test", what); }
+
+// Options of one log driver mean nothing to another.
+bool is_other_driver(const Node& base, const Node& over)
+{
+    return base.find("driver") && over.find("driver") && text_of(base, "driver") != text_of(over, "driver");
+}
+
+} // namespace
+
+Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::string_view what)
+{
+    if (over.merge != Node::Merge::normal || base.merge != Node::Merge::normal)
+        return tree.copy(over);
+    if (over.is_null())
+        return tree.copy(base);
+    if (base.is_list() && over.is_list() && !is_replaced(what))
+        return merge_lists(tree, base, over, what);
+    if (!base.is_map() || !over.is_map() || (what == "logging" && is_other_driver(base, over)))
+        return tree.copy(over);
+    Node* merged = tree.copy(base);
+    MapEditor editor(*merged);
+    for (std::size_t i = 0; i < over.pairs(); ++i) {
+        Node& key = over.key(i);
+        Node** old = editor.find(key.text);
+        editor.put(key, *(old ? merge_compose(tree, **old, over.value(i), key.text) : &over.value(i)));
+    }
+    return merged;
+}
+
+Node* without_resets(ComposeTree& tree, Node& node)
+{
+    Node* result = &node;
+    const std::size_t stride = node.is_map() ? 2 : 1;
+    std::vector<Node*> items;
+    items.reserve(node.items.size());
+    for (std::size_t i = 0; i < node.items.size(); i += stride) {
+        Node* value = node.items[i + stride - 1];
+        if (value->merge == Node::Merge::reset)
+            continue;
+        if (node.is_map())
+            items.push_back(node.items[i]);
+        items.push_back(without_resets(tree, *value));
+    }
+    if (items != node.items) {
+        result = tree.copy(node);
+        result->items = std::move(items);
+    }
+    return result;
+}
+
+} // namespace gantry::pipeline::native

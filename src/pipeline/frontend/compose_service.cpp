@@ -1,0 +1,275 @@
+#include "pipeline/frontend/compose_service.hpp"
+
+#include "pipeline/frontend/repository_file.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/plan_env.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+// The keys of a Compose service that are said in other words of ours.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+constexpr std::int64_t k_max_replicas = 64;
+
+// A map of the service that is filled by several keys.
+Node& section(ComposeService& service, const char* name, const Node& at)
+{
+    Node* found = service.service->find(name);
+    if (!found)
+        put(service.world.tree, *service.service, name, *(found = service.world.tree.map(at)));
+    return *found;
+}
+
+bool is_map(ComposeService& service, const Node& value)
+{
+    if (!value.is_map())
+        service.world.reader.wrong_type(value, "a map (key: value)");
+    return value.is_map();
+}
+
+// A limit under `deploy` and the older key beside it must not say different things.
+void put_limit(ComposeService& service, const char* name, Node& key, Node& value)
+{
+    const Node* other = service.from.find(name);
+    if (other && other->is_scalar() && value.is_scalar() && other->text != value.text)
+        service.world.reader.error(key, "conflict",
+                                   fmt::format("'{}' says {}, this says {}", name, clip(other->text), clip(value.text)),
+                                   "keep one of them");
+    else if (!other)
+        put(service.world.tree, *service.service, name, value);
+}
+
+void read_env_file(ComposeService& service, const Node& path, bool raw, Node& environment)
+{
+    auto& world = service.world;
+    const auto file = read_repository_file(world.read_file, path.text);
+    if (!file.text)
+        return world.reader.error(
+            path, "missing-file", file.problem,
+            file.is_missing ? "what a pipeline uses is in its repository; or write required: false" : file.hint);
+    EnvFileProblem problem;
+    auto pairs = parse_env_file(*file.text, problem, raw ? EnvFileValues::plain : EnvFileValues::templates);
+    if (problem.line > 0)
+        return world.reader.error(path, "bad-value",
+                                  fmt::format("line {} of '{}' {}", problem.line, clip(path.text), problem.message));
+    MapEditor editor(environment);
+    for (auto& [name, value] : pairs) {
+        Interpolated result;
+        if (!raw)
+            result = interpolate(value, world.find);
+        else if (value.find("${{") == std::string::npos)
+            result.text = std::move(value);
+        else
+            result.problem = {0, "'${{' has no meaning in a Compose file", ""};
+        if (result.problem)
+            world.reader.error(path, "interpolation",
+                               fmt::format("'{}' of '{}': {}", clip(name), clip(path.text), result.problem->message),
+                               result.problem->hint);
+        else
+            editor.put(*world.tree.scalar(name, path), *world.tree.scalar(std::move(result.text), path));
+    }
+}
+
+bool is_true(const Node* node) { return !node || !node->is_scalar() || to_lower(node->text) != "false"; }
+
+} // namespace
+
+void lower_build(ComposeService& service, Node& key, Node& value)
+{
+    if (!is_map(service, value))
+        return;
+    Node* build = service.world.tree.map(value);
+    lower_keys(service, value, compose_build_keys(), "build", *build);
+    put(*service.service, key, *build);
+}
+
+void lower_container_name(ComposeService& service, Node&, Node& value)
+{
+    if (value.is_scalar() && value.text != service.key->text)
+        service.aliases.push_back(value.text);
+    else if (!value.is_scalar())
+        service.world.reader.wrong_type(value, "text");
+}
+
+// Both together are what `cpus` says: quota of each period, by default of 100 ms.
+void lower_cpu_quota(ComposeService& service, Node& key, Node& value)
+{
+    const auto number = [](const Node* node) {
+        double parsed = 0;
+        if (node && node->is_scalar())
+            std::from_chars(node->text.data(), node->text.data() + node->text.size(), parsed);
+        return parsed;
+    };
+    const double quota = number(service.from.find("cpu_quota"));
+    const Node* period = service.from.find("cpu_period");
+    const double length = period ? number(period) : 100'000;
+    if (service.from.find("cpus"))
+        service.world.reader.error(key, "conflict", fmt::format("'{}' and 'cpus' cannot stand together", key.text),
+                                   "keep cpus");
+    else if (!(quota > 0) || !(length > 0))
+        service.world.reader.error(key, "bad-value",
+                                   "a share of CPU time is cpu_quota of each cpu_period, in microseconds",
+                                   "write cpus: 0.5");
+    else
+        put(service.world.tree, *service.service, "cpus",
+            *service.world.tree.scalar(fmt::format("{:.3f}", quota / length), value));
+}
+
+void lower_depends_on(ComposeService& service, Node& key, Node& value)
+{
+    if (!is_map(service, value))
+        return;
+    Node* needs = service.world.tree.map(value);
+    for (std::size_t i = 0; i < value.pairs(); ++i) {
+        Node* need = &value.value(i);
+        if (need->find("restart")) { // nothing is restarted
+            need = service.world.tree.copy(*need);
+            remove(*need, "restart");
+        }
+        needs->items.insert(needs->items.end(), {&value.key(i), need});
+    }
+    put(*service.service, key, *needs);
+}
+
+void lower_deploy(ComposeService& service, Node&, Node& value)
+{
+    if (is_map(service, value))
+        lower_keys(service, value, compose_deploy_keys(), "deploy", *service.service);
+}
+
+void lower_resources(ComposeService& service, Node&, Node& value)
+{
+    if (!is_map(service, value))
+        return;
+    auto& reader = service.world.reader;
+    for (std::size_t i = 0; i < value.pairs(); ++i) {
+        const auto& part = value.key(i);
+        const Reader::Inside inside(reader, part);
+        if (value.value(i).is_null() || !is_map(service, value.value(i)))
+            continue;
+        for (std::size_t j = 0; j < value.value(i).pairs(); ++j) {
+            Node& key = value.value(i).key(j);
+            Node& limit = value.value(i).value(j);
+            const bool known = is_word_of("cpus memory pids", key.text);
+            if (part.text == "limits" && known)
+                put_limit(service,
+                          key.text == "memory" ? "mem_limit"
+                          : key.text == "pids" ? "pids_limit"
+                                               : "cpus",
+                          key, limit);
+            else if (part.text != "reservations" || !known) // a reservation is for who places containers
+                reader.error(
+                    key, "unsupported",
+                    fmt::format("'{}' of {} is not supported in a Compose file", clip(key.text), clip(part.text)));
+        }
+    }
+}
+
+void lower_env_file(ComposeService& service, Node&, Node& value)
+{
+    if (!value.is_list())
+        return service.world.reader.wrong_type(value, "a list of files");
+    Node& environment = section(service, "environment", value);
+    Node* files = service.world.tree.map(value);
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+        const Reader::Inside inside(service.world.reader, i);
+        const Node& entry = *value.items[i];
+        const Node& path = *entry.find("path");
+        const Node* format = entry.find("format");
+        if (!is_true(entry.find("required")) && read_repository_file(service.world.read_file, path.text).is_missing)
+            continue;
+        read_env_file(service, path, format && format->text == "raw", *files);
+    }
+    // What the service says itself goes over its files, whichever key stands first.
+    MapEditor editor(*files);
+    for (std::size_t i = 0; i < environment.pairs(); ++i)
+        editor.put(environment.key(i), environment.value(i));
+    environment.items = files->items;
+}
+
+void lower_environment(ComposeService& service, Node& key, Node& value)
+{
+    if (!value.is_map()) {
+        put(*service.service, key, value);
+        return;
+    }
+    Node& environment = section(service, "environment", value);
+    MapEditor editor(environment);
+    for (std::size_t i = 0; i < value.pairs(); ++i)
+        editor.put(value.key(i), value.value(i));
+}
+
+// "db" says that it comes first; "db:database" also that db is found by another name. Here all of the network find it.
+void lower_links(ComposeService& service, Node&, Node& value)
+{
+    if (!value.is_list())
+        return service.world.reader.wrong_type(value, "a list of services");
+    for (Node* item : value.items) {
+        const auto colon = item->text.find(':');
+        if (!item->is_scalar())
+            service.world.reader.error(*item, "wrong-type", "a link is SERVICE or SERVICE:NAME");
+        else if (colon != std::string::npos && item->text.substr(colon + 1) != item->text.substr(0, colon)) {
+            service.links.emplace_back(item, item->text.substr(0, colon));
+            service.link_names.push_back(item->text.substr(colon + 1));
+        }
+    }
+}
+
+void lower_network_mode(ComposeService& service, Node& key, Node& value)
+{
+    if (const Node* networks = service.from.find("networks"))
+        service.world.reader.error(*networks, "conflict", "'network_mode' and 'networks' cannot stand together",
+                                   "keep one of them");
+    if (value.is_scalar() && value.text == "bridge") // the engine's own network: the stage's, here
+        return;
+    put(*service.service, key, value);
+}
+
+void lower_networks(ComposeService& service, Node& key, Node& value)
+{
+    if (!value.is_map()) {
+        put(*service.service, key, value);
+        return;
+    }
+    Node* networks = service.world.tree.map(value);
+    for (std::size_t i = 0; i < value.pairs(); ++i) {
+        Node* network = &value.value(i);
+        if (network->is_map()) {
+            network = service.world.tree.copy(*network);
+            for (const char* ignored : {"priority", "gw_priority"})
+                remove(*network, ignored);
+        }
+        networks->items.insert(networks->items.end(), {&value.key(i), network});
+    }
+    put(*service.service, key, *networks);
+}
+
+void lower_pull_policy(ComposeService& service, Node& key, Node& value)
+{
+    if (value.text == "build" && service.from.find("build")) // what has a build is built
+        return;
+    put(*service.service, key, value);
+}
+
+void lower_restart(ComposeService& service, Node&, Node& value)
+{
+    const auto word = value.is_scalar() ? value.text.substr(0, value.text.find(':')) : "";
+    if (!is_word_of("no always on-failure unless-stopped false", word) || word.empty())
+        service.world.reader.error(value, "bad-value", fmt::format("'{}' is not a way to restart", clip(value.text)),
+                                   "one of: no, always, on-failure, unless-stopped; a pipeline restarts no service");
+}
+
+void lower_scale(ComposeService& service, Node&, Node& value)
+{
+    if (const auto number = service.world.reader.integer(value, {0, k_max_replicas}))
+        service.replicas = static_cast<int>(*number);
+}
+
+} // namespace gantry::pipeline::native
