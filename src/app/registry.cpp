@@ -45,7 +45,8 @@ const std::array k_commands{
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"build", "caches", "healthcheck", "networks", "push", "services", "volumes"};
+const std::vector<std::string> k_docker_features{"build", "caches", "files", "healthcheck", "networks",
+                                                 "push", "scope", "services", "volumes"};
 
 const std::array k_engines{
     EngineRow{"docker", "Docker's API, 1.41 or later; also Podman's service", make_docker_engine, k_docker_features},

@@ -98,7 +98,9 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
     checker.container(stage.container, path, stage.mark);
     for (const auto& service : stage.services) {
         const auto service_path = path + ".services." + service.name;
-        checker.feature("service-build", "builds of services are", service.build.has_value(), service.mark, service_path + ".build");
+        checker.feature("build", "builds are", service.build.has_value(), service.mark, service_path + ".build");
+        if (service.build)
+            check_build(checker, *service.build, service_path + ".build");
         checker.feature("files", "files of a service are", !service.files.empty(),
                         service.files.empty() ? Mark{} : service.files.front().mark, service_path + ".files");
         checker.container(service.container, service_path, service.mark);

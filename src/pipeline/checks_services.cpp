@@ -97,10 +97,20 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
     for (std::size_t i = 0; i < stage.services.size(); ++i)
         by_name.emplace(stage.services[i].name, i);
     std::vector<std::vector<std::size_t>> needs(stage.services.size());
-    for (std::size_t i = 0; i < stage.services.size(); ++i)
-        for (const auto& dependency : stage.services[i].container.depends_on)
-            if (const auto found = by_name.find(dependency.service); found != by_name.end())
+    for (std::size_t i = 0; i < stage.services.size(); ++i) {
+        const auto& container = stage.services[i].container;
+        const auto add = [&, i](std::string_view name) {
+            if (const auto found = by_name.find(name); found != by_name.end())
                 needs[i].push_back(found->second);
+        };
+        for (const auto& dependency : container.depends_on)
+            add(dependency.service);
+        // Whose network or volumes it shares has to be there first, too.
+        if (container.network_mode && container.network_mode->starts_with("service:"))
+            add(std::string_view(*container.network_mode).substr(8));
+        for (const auto& from : container.volumes_from)
+            add(std::string_view(from).substr(0, from.find(':')));
+    }
     for (const auto& cycle : find_cycles(needs)) {
         std::string text;
         for (const auto service : cycle)

@@ -5,24 +5,32 @@
 #include "runner/objects.hpp"
 
 #include <exception>
-#include <memory>
 
 namespace gantry::runner {
 
-// The volumes and networks that a pipeline file declares: made once, before the first stage that opens, removed with the run.
+// The volumes and networks that a pipeline file declares: those of the run are made once, before the first stage that opens,
+// and removed with the run; those of a stage come and go with it.
 class Declared {
 public:
-    Declared(engine::Engine& engine, Objects& objects, asio::any_io_executor executor);
+    Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run,
+             asio::any_io_executor executor);
 
-    // Returns when all are there. Throws what creating one threw, each time. External ones are looked for: bad_input where
-    // there is no such volume. May overlap.
-    awaitable<void> make(const pipeline::Plan& plan, const Owner& run);
+    // Returns when all that the stage can use is there. Throws what creating one threw, each time; external volumes are looked
+    // for: bad_input where there is none of that name. May overlap, of different stages.
+    awaitable<void> open(const pipeline::PlanStage& stage);
+    // Removes what is the stage's own. Throws what removing throws; it stays on the books then.
+    awaitable<void> close(const pipeline::PlanStage& stage);
 
 private:
-    awaitable<void> make_all(const pipeline::Plan& plan, const Owner& run);
+    awaitable<void> make_for_run();
+    awaitable<void> make(engine::NetworkSpec spec);
+    awaitable<void> make(engine::VolumeSpec spec);
+    Owner owner_of(const pipeline::PlanStage& stage) const { return {run_.instance, run_.run, stage.id}; }
 
     engine::Engine& engine_;
     Objects& objects_;
+    const pipeline::Plan& plan_;
+    Owner run_;
     Signal changed_;
     std::exception_ptr failure_;
     enum class Phase { none, making, made } phase_ = Phase::none;

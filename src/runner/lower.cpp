@@ -74,6 +74,11 @@ void lower_network(const StepContext& context, engine::ContainerSpec& spec)
         spec.network = mode == "none" ? Network::none : Network::host;
         return;
     }
+    if (const auto service = shared_network(container, context.services)) {
+        spec.network = Network::container;
+        spec.network_container = *service;
+        return;
+    }
     if (!context.network_container.empty()) {
         spec.network = Network::container;
         spec.network_container = context.network_container;
@@ -157,6 +162,7 @@ engine::ContainerSpec lower_step(const StepContext& context)
     spec.environment = environment_of(context, resolve);
     lower_process(context, resolve, spec);
     lower_network(context, spec);
+    spec.volumes_from = shared_volumes(step.container, context.services);
     return spec;
 }
 

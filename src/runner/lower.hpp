@@ -34,12 +34,13 @@ engine::Labels labels_of(const Owner& owner);
 // "gantry-1f2e-17-build.net".
 std::string object_name(const Owner& owner, std::string_view role = {});
 
-// Volumes and networks that the file declares belong to the run: created before a stage that uses them, removed with it.
-// External ones are there already and stay. The specs leave out external ones.
-std::string volume_name(const pipeline::VolumeDeclaration& volume, const Owner& run);
-std::string network_name(const pipeline::NetworkDeclaration& network, const Owner& run);
-std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Owner& run);
-std::vector<engine::NetworkSpec> networks_of(const pipeline::Plan& plan, const Owner& run);
+// Volumes and networks that the file declares belong to the run, or to each stage that uses them (`scope: stage`): created
+// before it, removed with it. External ones are there already and stay. `user` is whoever names one: of a stage, or of less.
+std::string volume_name(const pipeline::VolumeDeclaration& volume, const Owner& user);
+std::string network_name(const pipeline::NetworkDeclaration& network, const Owner& user);
+// Those of the run (an owner without a stage) or of a stage; without external ones.
+std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Owner& owner);
+std::vector<engine::NetworkSpec> networks_of(const pipeline::Plan& plan, const Owner& owner);
 
 // The operator's consent to what reaches the host: "privileged", "host-paths", "devices", "host-namespaces",
 // "security-opt"; "all".
@@ -59,6 +60,7 @@ struct StepContext {
     std::vector<engine::Mount> mounts;       // workspace, exchange, secret files
     std::string network;                     // the stage's; empty when network_container is set
     std::string network_container;           // share this one's network
+    std::map<std::string, std::string> services; // containers of the stage's services, by name
 };
 
 // The image of a step, with its expressions computed. Throws bad_input when one cannot be.
@@ -83,6 +85,7 @@ struct ServiceContext {
     Consent consent;
     std::string image;   // as resolved
     std::string network; // the stage's, where it is found under its name; empty: it has none
+    std::map<std::string, std::string> services; // containers of the stage's services, by name
 };
 // Throws as image_of().
 std::string image_of(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::Service& service,

@@ -272,6 +272,39 @@ std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const s
                 "declare it under 'networks:' at the top of the file");
 }
 
+namespace {
+
+const std::string& container_of(const ServiceContainers& services, const std::string& name, const char* key)
+{
+    const auto found = services.find(name);
+    if (found == services.end())
+        refuse(fmt::format("{}: there is no service '{}' in this stage", key, terminal_safe(name)));
+    return found->second;
+}
+
+} // namespace
+
+std::optional<std::string> shared_network(const pipeline::Container& container, const ServiceContainers& services)
+{
+    constexpr std::string_view k_service = "service:";
+    if (!container.network_mode || !container.network_mode->starts_with(k_service))
+        return std::nullopt;
+    return container_of(services, container.network_mode->substr(k_service.size()), "network_mode");
+}
+
+std::vector<std::string> shared_volumes(const pipeline::Container& container, const ServiceContainers& services)
+{
+    std::vector<std::string> from;
+    for (const auto& written : container.volumes_from) {
+        const auto colon = written.find(':');
+        const auto mode = colon == std::string::npos ? std::string() : written.substr(colon);
+        if (mode != "" && mode != ":ro" && mode != ":rw")
+            refuse(fmt::format("volumes_from: '{}' is not a service", terminal_safe(written)), "write db or db:ro");
+        from.push_back(container_of(services, written.substr(0, colon), "volumes_from") + mode);
+    }
+    return from;
+}
+
 engine::HealthcheckSpec lower_healthcheck(const pipeline::Healthcheck& healthcheck)
 {
     engine::HealthcheckSpec spec;

@@ -7,6 +7,8 @@
 #include "runner/lower.hpp"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,12 @@ void refuse_obstacles(const pipeline::Container& container, const Consent& conse
 
 // The network that a container's `networks` calls `key`; "default" is the stage's own. Throws bad_input.
 std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const std::string& own, const std::string& key);
+
+// Containers of services, by name, that a container shares something with: its network, `network_mode: service:db`, or its
+// volumes, `volumes_from: [db:ro]`. Throws bad_input for one that is not there.
+using ServiceContainers = std::map<std::string, std::string>;
+std::optional<std::string> shared_network(const pipeline::Container& container, const ServiceContainers& services);
+std::vector<std::string> shared_volumes(const pipeline::Container& container, const ServiceContainers& services);
 
 // Name without "CAP_", in capitals.
 std::string capability_name(const std::string& written);

@@ -69,31 +69,52 @@ std::string object_name(const Owner& owner, std::string_view role)
     return name + "-" + sha256_hex(whole).substr(0, k_hash);
 }
 
-std::string volume_name(const pipeline::VolumeDeclaration& volume, const Owner& run)
+namespace {
+
+// Whom a declaration belongs to, seen from an object of a stage or of the run.
+Owner owner_of(pipeline::DeclarationScope scope, const Owner& seen_from)
+{
+    return {seen_from.instance, seen_from.run, scope == pipeline::DeclarationScope::stage ? seen_from.stage : ""};
+}
+
+bool is_of(const Owner& owner, pipeline::DeclarationScope scope)
+{
+    return owner.stage.empty() == (scope == pipeline::DeclarationScope::run);
+}
+
+template <typename Spec>
+void put_labels(Spec& spec, const std::map<std::string, std::string>& declared, const Owner& owner)
+{
+    spec.labels.insert(declared.begin(), declared.end());
+    for (const auto& [key, value] : labels_of({owner.instance, owner.run, owner.stage}))
+        spec.labels[key] = value;
+}
+
+} // namespace
+
+std::string volume_name(const pipeline::VolumeDeclaration& volume, const Owner& user)
 {
     if (volume.external)
         return volume.external_name.empty() ? volume.name : volume.external_name;
-    return object_name({run.instance, run.run}, "volume-" + volume.name);
+    return object_name(owner_of(volume.scope, user), "volume-" + volume.name);
 }
 
-std::string network_name(const pipeline::NetworkDeclaration& network, const Owner& run)
+std::string network_name(const pipeline::NetworkDeclaration& network, const Owner& user)
 {
     if (network.external)
         return network.external_name.empty() ? network.name : network.external_name;
-    return object_name({run.instance, run.run}, "network-" + network.name);
+    return object_name(owner_of(network.scope, user), "network-" + network.name);
 }
 
-std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Owner& run)
+std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Owner& owner)
 {
     std::vector<engine::VolumeSpec> specs;
     for (const auto& volume : plan.volumes) {
-        if (volume.external)
+        if (volume.external || !is_of(owner, volume.scope))
             continue;
         engine::VolumeSpec spec;
-        spec.name = volume_name(volume, run);
-        spec.labels.insert(volume.labels.begin(), volume.labels.end());
-        for (const auto& [key, value] : labels_of({run.instance, run.run}))
-            spec.labels[key] = value;
+        spec.name = volume_name(volume, owner);
+        put_labels(spec, volume.labels, owner);
         if (!volume.driver.empty())
             spec.driver = volume.driver;
         spec.options = volume.driver_opts;
@@ -102,17 +123,15 @@ std::vector<engine::VolumeSpec> volumes_of(const pipeline::Plan& plan, const Own
     return specs;
 }
 
-std::vector<engine::NetworkSpec> networks_of(const pipeline::Plan& plan, const Owner& run)
+std::vector<engine::NetworkSpec> networks_of(const pipeline::Plan& plan, const Owner& owner)
 {
     std::vector<engine::NetworkSpec> specs;
     for (const auto& network : plan.networks) {
-        if (network.external)
+        if (network.external || !is_of(owner, network.scope))
             continue;
         engine::NetworkSpec spec;
-        spec.name = network_name(network, run);
-        spec.labels.insert(network.labels.begin(), network.labels.end());
-        for (const auto& [key, value] : labels_of({run.instance, run.run}))
-            spec.labels[key] = value;
+        spec.name = network_name(network, owner);
+        put_labels(spec, network.labels, owner);
         if (!network.driver.empty())
             spec.driver = network.driver;
         spec.options = network.driver_opts;

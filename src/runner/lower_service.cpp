@@ -28,6 +28,11 @@ void lower_network(const ServiceContext& context, engine::ContainerSpec& spec)
         spec.network = mode == "none" ? Network::none : Network::host;
         return;
     }
+    if (const auto other = shared_network(container, context.services)) {
+        spec.network = Network::container;
+        spec.network_container = *other;
+        return;
+    }
     spec.network = Network::endpoints;
     const auto join = [&](const std::string& network, const pipeline::NetworkAttachment& as) {
         engine::Endpoint endpoint{network, {context.service->name}, as.ipv4_address, as.ipv6_address};
@@ -80,6 +85,7 @@ engine::ContainerSpec lower_service(const ServiceContext& context)
     else if (spec.entrypoint)
         spec.command = std::vector<std::string>(); // Compose: an entrypoint drops the image's command
     lower_network(context, spec);
+    spec.volumes_from = shared_volumes(container, context.services);
     return spec;
 }
 

@@ -3,6 +3,7 @@
 #include "runner/build_runner.hpp"
 #include "runner/declared.hpp"
 #include "runner/lower_build.hpp"
+#include "runner/service_build.hpp"
 #include "runner/services.hpp"
 #include "runner/stage_caches.hpp"
 #include "runner/stage_host.hpp"
@@ -88,6 +89,7 @@ struct Run::Impl {
     awaitable<void> run_step(StepIndex index, std::shared_ptr<Attempt> runner);
     void prepare_step(StepIndex index);
     void prepare_first(int stage);
+    StepContext context_of(int stage, const Owner& owner);
     std::shared_ptr<Attempt> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<Attempt> take_runner(StepIndex index, int attempt);
     void keep_for_shell(Attempt& runner);
@@ -159,7 +161,7 @@ awaitable<RunResult> Run::Impl::execute()
         };
     };
     objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
-    declared = std::make_unique<Declared>(deps.engine, *objects, executor);
+    declared = std::make_unique<Declared>(deps.engine, *objects, plan, Owner{options.instance, deps.writer.id()}, executor);
     caches = make_caches(executor);
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *tasks,
@@ -432,8 +434,7 @@ awaitable<void> Run::Impl::open_stage(int stage)
             auto group = group_of(plan, *request.stage, schedule.facts(stage));
             co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
         }
-        const Owner run{options.instance, deps.writer.id()};
-        co_await declared->make(plan, run);
+        co_await declared->open(*request.stage);
         request.stack = layers.stack_of(stage);
         co_await runtime.host->open(request);
         layers.opened(stage, runtime.host->layer());
@@ -474,9 +475,15 @@ awaitable<void> Run::Impl::start_services(int stage)
     request.facts = schedule.facts(stage);
     request.consent = options.consent;
     request.network = runtime.host->network();
+    request.workspace = runtime.host->workspace_mount();
     if (const auto former = options.attempts.find(request.stage->id); former != options.attempts.end())
         request.attempts = former->second;
     request.pull = [this](const pipeline::Container& container) { return policy_of(container, options.pull); };
+    request.build = [this, stage](const pipeline::Service& service, const Owner& owner) {
+        static const std::vector<RunObserver*> k_nobody; // its words go to the service's log
+        const Attempt::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, k_nobody, *tasks};
+        return build_service(parts, context_of(stage, owner), service);
+    };
     request.grace = options.grace;
     request.on_lost = [this, stage](const ServiceFailure& failure) { post(input::ServiceLost{stage, failure.outcome}); };
     const ServiceRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, *tasks,
@@ -510,11 +517,28 @@ awaitable<void> Run::Impl::close_stage(int stage)
     try {
         if (runtime.host)
             co_await runtime.host->close();
+        co_await declared->close(plan.stages[stage]);
     } catch (const Error&) {
         // Still on the books: removed at the end of the run.
     }
     runtime.place = {};
     post(input::StageClosed{stage});
+}
+
+// What all that runs in a stage has in common; without a step.
+StepContext Run::Impl::context_of(int stage, const Owner& owner)
+{
+    StepContext context;
+    context.plan = &plan;
+    context.stage = &plan.stages[stage];
+    context.owner = owner;
+    context.run_number = deps.writer.number();
+    context.facts = schedule.facts(stage);
+    context.exported = stages[stage].exported;
+    context.secrets = &options.secrets;
+    context.consent = options.consent;
+    context.mounts = {stages[stage].host->workspace_mount()};
+    return context;
 }
 
 std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bool ahead)
@@ -525,23 +549,18 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
 
     Attempt::Request request;
     auto& context = request.context;
-    context.plan = &plan;
-    context.stage = &stage;
+    auto owner = owner_of(index.stage);
+    owner.step = step.id;
+    owner.attempt = attempt;
+    context = context_of(index.stage, owner);
     context.step = &step;
-    context.owner = owner_of(index.stage);
-    context.owner.step = step.id;
-    context.owner.attempt = attempt;
-    context.run_number = deps.writer.number();
-    context.facts = schedule.facts(index.stage);
-    context.exported = runtime.exported;
-    context.secrets = &options.secrets;
-    context.consent = options.consent;
-    context.mounts = {runtime.host->workspace_mount()};
     for (auto& mount : caches->mounts(index.stage))
         context.mounts.push_back(std::move(mount));
     const auto network = runtime.host->network_for(step);
     context.network = network.network;
     context.network_container = network.container;
+    if (runtime.services)
+        context.services = runtime.services->containers();
     request.pull = policy_of(step.container, options.pull);
     if (deps.workspaces.sees_our_disk())
         request.exchange_folder = deps.writer.folder() + "/exchange/" + object_name(context.owner);

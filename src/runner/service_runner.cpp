@@ -2,7 +2,7 @@
 
 #include "base/format.hpp"
 #include "base/reach.hpp"
-#include "runner/lower_container.hpp"
+#include "runner/service_files.hpp"
 #include "runner/step_runner.hpp"
 
 #include <fmt/format.h>
@@ -122,7 +122,10 @@ awaitable<void> ServiceRunner::create()
     std::exception_ptr failure;
     Cause otherwise = Cause::image_error;
     try {
-        context.image = image_of(*context.plan, *context.stage, *context.service, context.facts);
+        if (context.service->build)
+            context.image = co_await request_.build(context.owner);
+        else
+            context.image = image_of(*context.plan, *context.stage, *context.service, context.facts);
         const auto platform = context.service->container.platform.value_or("");
         const auto image = co_await parts_.images.get(context.image, platform, request_.pull);
         otherwise = Cause::internal;
@@ -131,6 +134,8 @@ awaitable<void> ServiceRunner::create()
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
         co_await parts_.engine.create_container(spec);
+        if (auto files = lower_files(context); !files.empty())
+            co_await place_files(parts_.engine, request_.carrier(), container_, std::move(files));
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
         attachment_ = co_await parts_.engine.attach(container_, attach);
@@ -139,6 +144,9 @@ awaitable<void> ServiceRunner::create()
             parts_.writer.open_log({context.stage->id, context.owner.step, context.owner.attempt}), parts_.masks,
             parts_.clock, k_no_observers, std::function<void()>());
         sink_ = std::make_unique<Sink>(*this, check_);
+    } catch (const ServiceFailure& not_built) {
+        tell_not_built(not_built.outcome);
+        throw;
     } catch (...) {
         failure = std::current_exception();
     }
@@ -385,6 +393,18 @@ void ServiceRunner::on_health(const std::string& health)
 }
 
 // ---- failures
+
+// It never ran, and its log has the builder's words.
+void ServiceRunner::tell_not_built(const Outcome& outcome)
+{
+    auto ended = event(RunEvent::Kind::service_finished);
+    ended.cause = outcome.cause;
+    ended.state = state_of(outcome.cause);
+    ended.exit_code = outcome.exit_code;
+    ended.message = outcome.message;
+    ended.log_bytes = outcome.log_bytes;
+    parts_.tell(ended);
+}
 
 void ServiceRunner::fail(const std::exception_ptr& failure, Cause otherwise) const
 {

@@ -43,6 +43,8 @@ public:
         ServiceContext context; // without image: filled in here
         engine::PullPolicy pull = engine::PullPolicy::missing;
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
+        std::function<awaitable<std::string>(const Owner&)> build; // its image; of a service that has a build
+        std::function<const std::string&()> carrier;               // a container that has the workspace, for `files`
         // It ended after it had been ready and before stop(). An end with 0 is no loss.
         std::function<void(const ServiceFailure&)> on_lost;
     };
@@ -50,7 +52,7 @@ public:
     ServiceRunner(Parts parts, Request request);
     ~ServiceRunner();
 
-    // Image, container, streams. Throws ServiceFailure.
+    // Image (which may have to be built), container, streams. Throws ServiceFailure.
     awaitable<void> create();
     // Its process runs from here on. Throws ServiceFailure.
     awaitable<void> start();
@@ -97,6 +99,7 @@ private:
     [[noreturn]] void fail_not_ready(const std::string& said);
     [[noreturn]] void fail_ended();
     [[noreturn]] void give_up(Outcome outcome);
+    void tell_not_built(const Outcome& outcome);
     [[noreturn]] void fail(const std::exception_ptr& failure, Cause otherwise) const;
 
     Parts parts_;
@@ -111,7 +114,7 @@ private:
     std::string address_;
     Clock::time_point begun_{};
     std::optional<engine::ContainerExit> exit_;
-    std::exception_ptr lost_; // the engine, while it ran
+    std::exception_ptr lost_;         // the engine, while it ran
     std::optional<Outcome> given_up_; // why the gate did not open
     std::string health_, last_probe_;
     bool created_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,

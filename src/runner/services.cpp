@@ -1,6 +1,7 @@
 #include "runner/services.hpp"
 
 #include "base/format.hpp"
+#include "runner/carrier.hpp"
 
 #include <algorithm>
 
@@ -8,31 +9,61 @@ namespace gantry::runner {
 
 using pipeline::Condition;
 
+namespace {
+
+std::vector<pipeline::Dependency> needs_of(const pipeline::Service& service)
+{
+    auto needs = service.container.depends_on;
+    const auto add = [&needs](std::string name) {
+        pipeline::Dependency dependency;
+        dependency.service = std::move(name);
+        needs.push_back(std::move(dependency));
+    };
+    constexpr std::string_view k_service = "service:";
+    if (const auto& mode = service.container.network_mode; mode && mode->starts_with(k_service))
+        add(mode->substr(k_service.size()));
+    for (const auto& from : service.container.volumes_from)
+        add(from.substr(0, from.find(':')));
+    return needs;
+}
+
+} // namespace
+
 Services::Services(const ServiceRunner::Parts& parts, Request request)
     : parts_(parts), request_(std::move(request)), watching_(parts.background.executor())
 {
+    const auto owner_of = [this](const pipeline::Service& service) {
+        auto owner = request_.owner;
+        owner.step = service_key(service.name);
+        const auto former = request_.attempts.find(owner.step);
+        owner.attempt = former == request_.attempts.end() ? 1 : former->second + 1;
+        return owner;
+    };
+    for (const auto& service : request_.stage->services)
+        containers_[service.name] = object_name(owner_of(service));
     for (const auto& service : request_.stage->services) {
         ServiceRunner::Request one;
         auto& context = one.context;
         context.plan = request_.plan;
         context.stage = request_.stage;
         context.service = &service;
-        context.owner = request_.owner;
-        context.owner.step = service_key(service.name);
-        const auto former = request_.attempts.find(context.owner.step);
-        context.owner.attempt = former == request_.attempts.end() ? 1 : former->second + 1;
+        context.owner = owner_of(service);
         context.facts = request_.facts;
         context.consent = request_.consent;
         context.network = request_.network;
+        context.services = containers_;
         one.pull = request_.pull(service.container);
         one.grace = request_.grace;
+        one.build = [this, &service](const Owner& owner) { return request_.build(service, owner); };
+        one.carrier = [this]() -> const std::string& { return carrier_; };
         one.on_lost = [this](const ServiceFailure& failure) {
             if (up_)
                 request_.on_lost(failure);
             else if (!failure_)
                 failure_ = failure;
         };
-        entries_.push_back({&service, std::make_shared<ServiceRunner>(parts_, std::move(one))});
+        entries_.push_back(
+            {&service, std::make_shared<ServiceRunner>(parts_, std::move(one)), false, needs_of(service)});
     }
     order();
 }
@@ -42,7 +73,7 @@ void Services::order()
 {
     for (std::size_t round = 0; round < entries_.size(); ++round)
         for (auto& entry : entries_)
-            for (const auto& dependency : entry.service->container.depends_on)
+            for (const auto& dependency : entry.needs)
                 if (auto* needed = find(dependency.service)) {
                     entry.level = std::max(entry.level, needed->level + 1);
                     needed->has_to_end |= dependency.condition == Condition::service_completed_successfully;
@@ -59,6 +90,7 @@ Services::Entry* Services::find(const std::string& name)
 awaitable<void> Services::start()
 {
     watching_.spawn([this]() { return watch_health(); });
+    co_await create_carrier_if_needed();
     TaskGroup starts(co_await asio::this_coro::executor);
     for (auto& entry : entries_)
         starts.spawn([this, &entry, &starts]() -> awaitable<void> {
@@ -76,11 +108,31 @@ awaitable<void> Services::start()
     up_ = true;
 }
 
+awaitable<void> Services::create_carrier_if_needed()
+{
+    const bool needed = std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+        const auto& files = entry.service->files;
+        return std::any_of(files.begin(), files.end(), [](const auto& file) { return !file.source.empty(); });
+    });
+    if (!needed)
+        co_return;
+    carrier_ = object_name(request_.owner, "files");
+    parts_.objects.intend(engine::ObjectKind::container, carrier_);
+    auto labels = labels_of(request_.owner);
+    std::vector<engine::Mount> mounts{request_.workspace};
+    co_await create_carrier(parts_.engine, carrier_, std::move(labels), std::move(mounts));
+}
+
 awaitable<void> Services::bring_up(Entry& entry)
 {
-    co_await entry.runner->create();
-    for (const auto& dependency : entry.service->container.depends_on)
+    // Whose network or volumes it shares has to be there before it is made.
+    const bool shares = entry.needs.size() > entry.service->container.depends_on.size();
+    if (!shares)
+        co_await entry.runner->create();
+    for (const auto& dependency : entry.needs)
         co_await wait_for(*entry.service, dependency);
+    if (shares)
+        co_await entry.runner->create();
     co_await entry.runner->start();
     co_await entry.runner->gate();
     if (entry.has_to_end)
@@ -126,6 +178,14 @@ awaitable<void> Services::stop()
     TaskGroup removals(co_await asio::this_coro::executor);
     for (auto& entry : entries_)
         removals.spawn([runner = entry.runner]() { return runner->discard(); });
+    if (!carrier_.empty())
+        removals.spawn([this]() -> awaitable<void> {
+            try {
+                co_await parts_.objects.remove(engine::ObjectKind::container, carrier_);
+            } catch (const Error&) {
+                // Still on the books: removed at the end of the run.
+            }
+        });
     co_await removals.join();
     co_await watching_.close();
 }

@@ -20,8 +20,11 @@ public:
         pipeline::RuntimeFacts facts;
         Consent consent;
         std::string network;                 // of the stage
+        engine::Mount workspace;             // of the stage: where their `files` come from
         std::map<std::string, int> attempts; // the last of each service (by service_key()) in an earlier process
         std::function<engine::PullPolicy(const pipeline::Container&)> pull;
+        // Builds the image of a service that has a build; `owner` is that service's. Throws ServiceFailure.
+        std::function<awaitable<std::string>(const pipeline::Service&, const Owner& owner)> build;
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
         // One that had been ready went away, after start() has returned.
         std::function<void(const ServiceFailure&)> on_lost;
@@ -32,6 +35,8 @@ public:
     awaitable<void> start();
     // Ends and removes those that were made. Once; throws nothing.
     awaitable<void> stop();
+    // Their containers, by name.
+    const std::map<std::string, std::string>& containers() const { return containers_; }
     // No grace, if stop() runs or comes.
     void hurry();
 
@@ -39,10 +44,12 @@ private:
     struct Entry {
         const pipeline::Service* service;
         std::shared_ptr<ServiceRunner> runner;
-        bool has_to_end = false; // somebody waits for its success
-        int level = 0;           // above all that it depends on
+        bool has_to_end = false;                 // somebody waits for its success
+        std::vector<pipeline::Dependency> needs; // depends_on, and whose network or volumes it shares
+        int level = 0;                           // above all of these
     };
 
+    awaitable<void> create_carrier_if_needed();
     awaitable<void> bring_up(Entry& entry);
     awaitable<void> wait_for(const pipeline::Service& who, const pipeline::Dependency& dependency);
     awaitable<void> watch_health();
@@ -53,8 +60,10 @@ private:
     ServiceRunner::Parts parts_;
     Request request_;
     std::vector<Entry> entries_;
+    std::map<std::string, std::string> containers_;
     TaskGroup watching_;
     std::optional<ServiceFailure> failure_;
+    std::string carrier_; // has the workspace; empty: nobody wants a file of it
     bool up_ = false;
 };
 

@@ -174,6 +174,73 @@ class Services(e2e.Case):
         self.gantry("ps")
         self.assert_nothing_left()
 
+    def test_files_of_the_workspace_and_of_the_pipeline(self):
+        folder = self.folder(self.stage(f"""
+            web:
+              image: {e2e.IMAGE}
+              command: [httpd, -f, -p, "8080", -h, /www]
+              files:
+                - {{ source: site, target: /www }}
+                - {{ source: one.txt, target: /www/sub/two.txt, mode: 0o600, uid: 5 }}
+                - {{ content: "hello\n", target: /www/three.txt }}
+              ready: {{ http: ":8080/three.txt" }}
+            """, "wget -qO- http://web:8080/index.html && wget -qO- http://web:8080/sub/two.txt"),
+            {"site/index.html": "page\n", "one.txt": "one\n"})
+        done = self.gantry("run", folder)
+        self.assertIn(b"page\n", done.stdout)
+        self.assertIn(b"one\n", done.stdout)
+
+    def test_a_service_that_is_built_first(self):
+        folder = self.folder(self.stage("""
+            web:
+              build: ./web
+              ready: { tcp: 8080 }
+            """, "wget -qO- http://web:8080/"),
+            {"web/Dockerfile": f"FROM {e2e.IMAGE}\nCOPY page /www/index.html\nCMD httpd -f -p 8080 -h /www\n", "web/page": "built\n"})
+        done = self.gantry("run", folder)
+        self.assertIn(b"built\n", done.stdout)
+
+    def test_a_service_that_cannot_be_built(self):
+        folder = self.folder(self.stage("""
+            web: { build: ./web }
+            """, "true"), {"web/Dockerfile": f"FROM {e2e.IMAGE}\nRUN echo no such thing && exit 7\n"})
+        done = self.gantry("run", folder, expect=None)
+        self.assertIn(done.returncode, (1, 3))
+        self.assertIn("the image of service web was not built", done.stderr.decode())
+        self.assertIn("no such thing", done.stderr.decode())
+
+    def test_network_and_volumes_of_another_service(self):
+        self.run_it(f"""
+            web: {{ image: {e2e.IMAGE}, command: [sh, -c, "{HTTPD}"], ready: {{ tcp: 8080 }}, volumes: [/data] }}
+            side:
+              image: {e2e.IMAGE}
+              network_mode: service:web
+              volumes_from: [web]
+              depends_on: {{ web: {{ condition: service_healthy }} }}
+              command: [sh, -c, "wget -qO- http://localhost:8080/ && touch /data/seen && echo all right && sleep 1000"]
+              ready: {{ log: "^all right" }}
+            """)
+
+    def test_volumes_and_networks_of_the_file_and_of_a_stage(self):
+        shown = self.run_pipeline(textwrap.dedent(f"""
+            defaults: {{ image: {e2e.IMAGE} }}
+            volumes: {{ kept: {{}}, own: {{ scope: stage }} }}
+            networks: {{ back: {{ internal: true }} }}
+            stages:
+              - name: one
+                steps:
+                  - run: echo one > /kept/one && echo one > /own/one
+                    volumes: ["kept:/kept", "own:/own"]
+              - name: two
+                services:
+                  db: {{ image: {e2e.IMAGE}, command: [sh, -c, "{HTTPD}"], ready: {{ tcp: 8080 }}, networks: [back] }}
+                steps:
+                  - run: test -e /kept/one && test ! -e /own/one && wget -qO- http://db:8080/
+                    volumes: ["kept:/kept", "own:/own"]
+                    networks: [back]
+            """))
+        self.assertEqual(shown["state"], "success")
+
     def test_a_port_that_is_taken(self):
         import socket
         with socket.socket() as taken:

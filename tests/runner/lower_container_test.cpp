@@ -315,8 +315,23 @@ TEST_CASE("what no engine does yet is refused, never left out", "[lower]")
         }
         CHECK(check_consent(fixture.plan, {"all"}).at(0).code == "unsupported");
     };
-    refuses([](pipeline::Container& c) { c.network_mode = "service:db"; });
-    refuses([](pipeline::Container& c) { c.volumes_from = {"db"}; });
+    refuses([](pipeline::Container& c) { c.network_mode = "container:db"; });
+    refuses([](pipeline::Container& c) { c.volumes_from = {"container:db"}; });
+}
+
+TEST_CASE("a step shares the network and the volumes of a service", "[lower]")
+{
+    LowerFixture fixture;
+    fixture.context.services = {{"db", "gantry-db"}, {"web", "gantry-web"}};
+    fixture.container().network_mode = "service:db";
+    fixture.container().volumes_from = {"web:ro", "db"};
+    const auto spec = fixture.lower();
+    CHECK(spec.network == engine::ContainerSpec::Network::container);
+    CHECK(spec.network_container == "gantry-db");
+    CHECK(spec.volumes_from == Words{"gantry-web:ro", "gantry-db"});
+
+    fixture.container().network_mode = "service:other";
+    CHECK_THROWS_WITH(fixture.lower(), "network_mode: there is no service 'other' in this stage");
 }
 
 TEST_CASE("a health check keeps its times, and can be turned off", "[lower]")

@@ -258,6 +258,27 @@ TEST_CASE("services wait for each other as depends_on says", "[services]")
     CHECK(kills == Names{"web", "db"});
 }
 
+TEST_CASE("a service that shares another's network is made when that one runs", "[services]")
+{
+    auto side = service("side");
+    side.container.network_mode = "service:db";
+    side.container.volumes_from = {"db:ro"};
+    Fixture fixture(plan_with({side, service("db")}));
+
+    CHECK(fixture.run().state == State::success);
+
+    CHECK(fixture.started == Names{"services/db", "services/side", "one"});
+    const auto calls = fixture.engine.calls();
+    const auto of = [&](const std::string& name) {
+        return std::find_if(calls.begin(), calls.end(), [&](const auto& call) {
+            return call.operation == "create_container" && call.object.find(name) != std::string::npos;
+        });
+    };
+    const auto* spec = fixture.engine.spec_of(of("services-side")->object);
+    CHECK(spec->network_container == of("services-db")->object);
+    CHECK(spec->volumes_from == Names{of("services-db")->object + ":ro"});
+}
+
 TEST_CASE("a service that had to end well and did not fails the stage", "[services]")
 {
     Fixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")), service("seed")}));

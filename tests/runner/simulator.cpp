@@ -39,13 +39,14 @@ void check_against_oracle(const RandomPlan& plan, const Simulation& simulation, 
 
 // Counted over all seeds: a simulator that has stopped simulating finds nothing either.
 struct Tally {
-    std::uint64_t attempts = 0, cancelled = 0, expired = 0, crashed = 0, by_oracle = 0;
+    std::uint64_t attempts = 0, cancelled = 0, expired = 0, lost = 0, crashed = 0, by_oracle = 0;
 
     void add(const Tally& other)
     {
         attempts += other.attempts;
         cancelled += other.cancelled;
         expired += other.expired;
+        lost += other.lost;
         crashed += other.crashed;
         by_oracle += other.by_oracle;
     }
@@ -57,7 +58,7 @@ void simulate(std::uint64_t seed, Tally& tally)
     Simulation simulation(plan, seed);
     simulation.run();
     const auto& facts = simulation.facts();
-    const bool plain = !facts.cancelled && !facts.anything_expired && simulation.crashes == 0;
+    const bool plain = !facts.cancelled && !facts.anything_expired && !facts.anything_lost && simulation.crashes == 0;
     if (plain)
         check_against_oracle(plan, simulation, seed);
     if (seed % 16 == 0) {
@@ -68,6 +69,7 @@ void simulate(std::uint64_t seed, Tally& tally)
     tally.attempts += static_cast<std::uint64_t>(simulation.attempts);
     tally.cancelled += facts.cancelled;
     tally.expired += facts.anything_expired;
+    tally.lost += facts.anything_lost;
     tally.crashed += simulation.crashes > 0;
     tally.by_oracle += plain;
 }
@@ -79,12 +81,13 @@ TEST_CASE("no order of events breaks an invariant of the schedule", "[schedule]"
     const auto range = seeds(100'000);
     const auto tally = for_each_seed<Tally>(range, simulate);
     WARN(range.count << " pipelines, " << tally.attempts << " attempts of steps, " << tally.cancelled << " cancelled, "
-                     << tally.expired << " with timeouts, " << tally.crashed << " with crashes, " << tally.by_oracle
+                     << tally.expired << " with timeouts, " << tally.lost << " that lost a service, " << tally.crashed << " with crashes, " << tally.by_oracle
                      << " compared with the oracle");
     if (range.count >= 1000) {
         CHECK(tally.attempts > 3 * range.count);
         CHECK(tally.cancelled > range.count / 10);
         CHECK(tally.expired > range.count / 10);
+        CHECK(tally.lost > range.count / 50);
         CHECK(tally.crashed > range.count / 20);
         CHECK(tally.by_oracle > range.count / 10);
     }

@@ -64,6 +64,8 @@ struct StageFacts {
     int body_left = 0;                                   // steps that are not over, finally aside
     std::optional<TimePoint> in_finally_since;
     Moment timeout;
+    bool lost = false; // a service of it, while its body ran
+    Moment lost_at;
     bool passed = false; // those who need it may run
     runner::State state = runner::State::pending;
     bool allowed = false;
@@ -76,6 +78,7 @@ struct RunFacts {
     Moment cancel, timeout;
     std::optional<TimePoint> all_final_since;
     bool anything_expired = false;
+    bool anything_lost = false; // a service
     int running = 0; // steps
     std::vector<StageFacts> stages;
 };

@@ -94,12 +94,12 @@ Rules::Verdict Rules::of_condition(StepIndex index, TimePoint now) const
 
 bool Rules::may_be_halted(int stage, TimePoint now) const
 {
-    return facts_.cancelled || facts_.timeout.may_be_over(now) || at(stage).timeout.may_be_over(now);
+    return facts_.cancelled || at(stage).lost || facts_.timeout.may_be_over(now) || at(stage).timeout.may_be_over(now);
 }
 
 bool Rules::is_halted(int stage, TimePoint now) const
 {
-    return facts_.cancelled || facts_.timeout.is_over(now) || at(stage).timeout.is_over(now);
+    return facts_.cancelled || at(stage).lost || facts_.timeout.is_over(now) || at(stage).timeout.is_over(now);
 }
 
 bool Rules::is_own_timeout(StepIndex index, TimePoint now, bool for_certain) const
@@ -118,7 +118,7 @@ bool Rules::is_own_timeout(StepIndex index, TimePoint now, bool for_certain) con
 Moment Rules::finally_end(int index) const
 {
     const auto& stage = at(index);
-    auto halt = first_of(stage.timeout, facts_.timeout);
+    auto halt = first_of(first_of(stage.timeout, stage.lost_at), facts_.timeout);
     if (facts_.cancelled)
         halt = first_of(halt, facts_.cancel);
     if (!halt.earliest || !stage.in_finally_since)
@@ -235,6 +235,12 @@ void Rules::check_end(StepIndex index, const runner::RunEvent& event, TimePoint 
         return check_never_started(index, event, now);
     const bool by_cancel = facts_.cancelled && (!plan_of(index).in_finally || facts_.hard);
     auto state = by_cancel ? State::cancelled : State::timed_out;
+    if (at(index.stage).lost && !by_cancel && !plan_of(index).in_finally) {
+        state = State::error;
+        // The outer reason is the one that counts.
+        if (event.state == State::timed_out && (facts_.timeout.may_be_over(now) || at(index.stage).timeout.may_be_over(now)))
+            state = State::timed_out;
+    }
     if (step.just_ended && step.stops == 0)
         state = state_of(step.outcome.cause);
     else if (!step.just_ended)
@@ -287,6 +293,8 @@ void Rules::check_opened_end(int index, const runner::RunEvent& event, TimePoint
     for (const auto& step : stage.steps)
         if (!step.allowed)
             least = std::max(least, rank(step.state));
+    if (stage.lost)
+        least = std::max(least, rank(State::error));
     int most = least;
     const auto until = stage.in_finally_since.value_or(now); // from then on the run's timeout spares it
     if (stage.cut)

@@ -169,6 +169,12 @@ void Simulation::learn(const runner::Input& input)
         stage.may_have_been = rules_.may_be_halted(opened->stage, now_);
         if (stage.body_left == 0)
             stage.in_finally_since = now_;
+    } else if (const auto* lost = std::get_if<in::ServiceLost>(&input)) {
+        auto& stage = at(lost->stage);
+        if (stage.life == Life::open && stage.opened && !stage.in_finally_since && !rules_.is_halted(lost->stage, now_)) {
+            stage.lost = facts_.anything_lost = true;
+            stage.lost_at = Moment::at(now_);
+        }
     } else if (const auto* failed = std::get_if<in::StageFailedToOpen>(&input)) {
         at(failed->stage).life = Life::open;
     } else if (const auto* closed = std::get_if<in::StageClosed>(&input)) {
@@ -227,9 +233,13 @@ void Simulation::open(int stage)
     facts.life = Life::opening;
     if (const auto& timeout = plan_of(stage).timeout)
         facts.timeout = Moment::by_timer(now_ + *timeout);
-    if (fate_.opens(stage))
-        return later(in::StageOpened{stage}, milliseconds(500));
     runner::Outcome outcome;
+    if (fate_.opens(stage)) {
+        outcome.cause = runner::Cause::service_unhealthy;
+        if (random_.chance(8))
+            later(in::ServiceLost{stage, outcome}, milliseconds(6000));
+        return later(in::StageOpened{stage}, milliseconds(500));
+    }
     outcome.cause = runner::Cause::checkout_error;
     later(in::StageFailedToOpen{stage, outcome}, milliseconds(500));
 }

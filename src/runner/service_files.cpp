@@ -1,0 +1,193 @@
+#include "runner/service_files.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "runner/lower_container.hpp"
+#include "runner/tar.hpp"
+
+#include <fmt/format.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <memory>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::uint32_t k_content_mode = 0444;
+constexpr std::size_t k_block = 64 * 1024;
+
+using Entry = std::unique_ptr<archive_entry, decltype(&archive_entry_free)>;
+
+void require(archive* of, int code)
+{
+    if (code < ARCHIVE_WARN)
+        throw Error(Errc::internal,
+                    std::string("files: ") + (archive_error_string(of) ? archive_error_string(of) : "archive"));
+}
+
+[[noreturn]] void too_large()
+{
+    throw Error(Errc::bad_input, "files: a service gets at most " + format_size(k_max_service_files),
+                "build an image that has them");
+}
+
+// What stands behind the first part of a name: "data/a/b" → "/a/b".
+std::string behind_first(std::string_view name)
+{
+    while (name.starts_with("./"))
+        name.remove_prefix(2);
+    const auto slash = name.find('/');
+    auto rest = slash == std::string_view::npos ? std::string_view() : name.substr(slash);
+    while (rest.ends_with('/'))
+        rest.remove_suffix(1);
+    return std::string(rest);
+}
+
+} // namespace
+
+std::vector<PlacedFile> lower_files(const ServiceContext& context)
+{
+    const auto scope = make_scope(context.plan->event, *context.stage, &context.facts);
+    std::vector<PlacedFile> files;
+    for (const auto& file : context.service->files) {
+        PlacedFile placed;
+        placed.target = compute(file.target, "files", scope);
+        if (!placed.target.starts_with('/') || placed.target == "/")
+            throw Error(Errc::bad_input,
+                        fmt::format("files: '{}' is not a path below the root", terminal_safe(placed.target)));
+        placed.source = file.source;
+        if (file.content)
+            placed.content = compute(*file.content, "files", scope);
+        placed.mode = file.mode;
+        placed.uid = file.uid.value_or(0);
+        placed.gid = file.gid.value_or(0);
+        files.push_back(std::move(placed));
+    }
+    return files;
+}
+
+FileArchive::FileArchive() : archive_(archive_write_new())
+{
+    archive_write_set_format_pax_restricted(archive_);
+    archive_write_set_bytes_per_block(archive_, 0);
+    const auto take = [](archive*, void* self, const void* bytes, std::size_t size) -> la_ssize_t {
+        static_cast<FileArchive*>(self)->bytes_.append(static_cast<const char*>(bytes), size);
+        return static_cast<la_ssize_t>(size);
+    };
+    archive_write_open(archive_, this, nullptr, take, nullptr);
+}
+
+FileArchive::~FileArchive() { archive_write_free(archive_); }
+
+void FileArchive::add(const PlacedFile& file, const std::string& path, archive_entry* entry)
+{
+    archive_entry_set_pathname(entry, path.c_str() + 1);
+    archive_entry_set_uid(entry, file.uid);
+    archive_entry_set_gid(entry, file.gid);
+    archive_entry_set_uname(entry, nullptr);
+    archive_entry_set_gname(entry, nullptr);
+    if (file.mode && archive_entry_filetype(entry) == AE_IFREG)
+        archive_entry_set_perm(entry, *file.mode);
+    require(archive_, archive_write_header(archive_, entry));
+}
+
+void FileArchive::add_content(const PlacedFile& file)
+{
+    const Entry entry(archive_entry_new(), archive_entry_free);
+    archive_entry_set_filetype(entry.get(), AE_IFREG);
+    archive_entry_set_perm(entry.get(), k_content_mode);
+    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(file.content.size()));
+    add(file, file.target, entry.get());
+    if (archive_write_data(archive_, file.content.data(), file.content.size()) < 0)
+        require(archive_, ARCHIVE_FATAL);
+}
+
+void FileArchive::add_empty_folder(const PlacedFile& file)
+{
+    const Entry entry(archive_entry_new(), archive_entry_free);
+    archive_entry_set_filetype(entry.get(), AE_IFDIR);
+    archive_entry_set_perm(entry.get(), 0755);
+    add(file, file.target, entry.get());
+}
+
+void FileArchive::add_packed(const PlacedFile& file, const std::string& packed)
+{
+    const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
+    archive_read_support_format_tar(reader.get());
+    require(reader.get(), archive_read_open_memory(reader.get(), packed.data(), packed.size()));
+    archive_entry* entry = nullptr;
+    std::string block(k_block, '\0');
+    for (;;) {
+        const int code = archive_read_next_header(reader.get(), &entry);
+        if (code == ARCHIVE_EOF)
+            return;
+        require(reader.get(), code);
+        const auto type = archive_entry_filetype(entry);
+        const char* link = archive_entry_hardlink(entry);
+        if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
+            continue; // sockets, pipes and devices have no contents to copy
+        const char* name = archive_entry_pathname(entry);
+        const auto path = file.target + behind_first(name ? name : "");
+        const auto linked = link ? (file.target + behind_first(link)).substr(1) : std::string();
+        if (link)
+            archive_entry_set_hardlink(entry, linked.c_str());
+        add(file, path, entry);
+        for (la_ssize_t size; (size = archive_read_data(reader.get(), block.data(), block.size())) != 0;) {
+            if (size < 0)
+                require(reader.get(), static_cast<int>(size));
+            if (archive_write_data(archive_, block.data(), static_cast<std::size_t>(size)) < 0)
+                require(archive_, ARCHIVE_FATAL);
+        }
+    }
+}
+
+std::string FileArchive::finish()
+{
+    require(archive_, archive_write_close(archive_));
+    return std::move(bytes_);
+}
+
+awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const std::string& container,
+                            std::vector<PlacedFile> files)
+{
+    FileArchive archive;
+    std::size_t total = 0;
+    for (const auto& file : files) {
+        if (file.source.empty()) {
+            total += file.content.size();
+            if (total > k_max_service_files)
+                too_large();
+            archive.add_content(file);
+            continue;
+        }
+        std::string packed;
+        const engine::WritePiece take = [&packed, &total](std::string_view bytes) -> awaitable<void> {
+            total += bytes.size();
+            if (total > k_max_service_files)
+                too_large();
+            packed += bytes;
+            co_return;
+        };
+        const auto path = std::string(k_workspace) + (file.source == "." ? "" : "/" + file.source);
+        bool there = true;
+        try {
+            co_await engine.download(carrier, path, take);
+        } catch (const Error& error) {
+            if (error.code() != Errc::not_found)
+                throw;
+            there = false;
+        }
+        if (there)
+            archive.add_packed(file, packed);
+        else
+            archive.add_empty_folder(file);
+    }
+    ReadOnce source(archive.finish());
+    engine::ReadPiece read = source;
+    co_await engine.upload(container, "/", read);
+}
+
+} // namespace gantry::runner

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "engine/engine.hpp"
+#include "runner/lower.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+struct archive;
+struct archive_entry;
+
+namespace gantry::runner {
+
+// One of a service's `files`, computed.
+struct PlacedFile {
+    std::string target; // from the root of the container
+    std::string source; // below the workspace; empty: `content` is it
+    std::string content;
+    std::optional<std::uint32_t> mode;
+    std::uint32_t uid = 0, gid = 0;
+};
+// Throws bad_input: an expression fails, or a target is not a path from the root.
+std::vector<PlacedFile> lower_files(const ServiceContext& context);
+
+// All files of one service may come to this; a copy passes through this process.
+inline constexpr std::size_t k_max_service_files = 64 * 1024 * 1024;
+
+// Puts them into a created container. `carrier` is a container that has the workspace; it is only asked for sources. A
+// source that is not there is an empty folder. Throws bad_input above the limit, and what download() and upload() throw.
+awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const std::string& container,
+                            std::vector<PlacedFile> files);
+
+// The archive that is unpacked at the root of the container: `packed` is what the engine gave for the source of `file` (a tar
+// whose names begin with the source's last part). Pure; appends to `out`.
+class FileArchive {
+public:
+    FileArchive();
+    ~FileArchive();
+    FileArchive(const FileArchive&) = delete;
+
+    void add_content(const PlacedFile& file);
+    void add_packed(const PlacedFile& file, const std::string& packed);
+    void add_empty_folder(const PlacedFile& file);
+    std::string finish();
+
+private:
+    void add(const PlacedFile& file, const std::string& path, ::archive_entry* entry);
+
+    ::archive* archive_;
+    std::string bytes_;
+};
+
+} // namespace gantry::runner
