@@ -506,13 +506,15 @@ awaitable<void> Run::Impl::close_stage(int stage)
     if (runtime.services)
         co_await runtime.services->stop();
     const bool passed = schedule.stage_state(stage) == State::success;
-    co_await caches->close(stage, passed);
-    try {
-        if (runtime.host)
-            co_await runtime.host->close();
-    } catch (const Error&) {
-        // Still on the books: removed at the end of the run.
-    }
+    auto close_host = [&runtime]() -> awaitable<void> {
+        try {
+            if (runtime.host)
+                co_await runtime.host->close();
+        } catch (const Error&) {
+            // Still on the books: removed at the end of the run.
+        }
+    };
+    co_await both(caches->close(stage, passed), close_host());
     runtime.place = {};
     post(input::StageClosed{stage});
 }
