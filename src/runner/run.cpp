@@ -341,7 +341,7 @@ Owner Run::Impl::owner_of(int stage) const
 
 std::unique_ptr<StageCaches> Run::Impl::make_caches(asio::any_io_executor executor)
 {
-    StageCaches::Parts parts{plan, deps.engine, deps.clock, *objects, deps.caches, options.scope, options.keep_failed, {}, {}, {}, {}};
+    StageCaches::Parts parts{plan, deps.engine, deps.clock, *objects, deps.caches, options.engine_id, options.scope, options.keep_failed, {}, {}, {}, {}};
     parts.owner_of = [this](int stage) { return owner_of(stage); };
     parts.mounts = [this] { return deps.workspaces.sees_our_disk(); };
     parts.tell = [this](RunEvent event, int stage) {
