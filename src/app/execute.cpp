@@ -176,6 +176,7 @@ private:
         runner::RunOptions options;
         options.instance = context_.store().instance();
         options.scope = request_.meta.folder;
+        options.engine_id = info.id;
         options.slots = request_.flags.jobs > 0 ? request_.flags.jobs : default_jobs();
         options.consent = consent_of(request_.flags);
         options.secrets = std::move(secrets);

@@ -343,7 +343,7 @@ Owner Run::Impl::owner_of(int stage) const
 
 std::unique_ptr<StageCaches> Run::Impl::make_caches(asio::any_io_executor executor)
 {
-    StageCaches::Parts parts{plan, deps.engine, deps.clock, *objects, deps.caches, options.scope, options.keep_failed, {}, {}, {}, {}};
+    StageCaches::Parts parts{plan, deps.engine, deps.clock, *objects, deps.caches, options.engine_id, options.scope, options.keep_failed, {}, {}, {}, {}};
     parts.owner_of = [this](int stage) { return owner_of(stage); };
     parts.mounts = [this] { return deps.workspaces.sees_our_disk(); };
     parts.tell = [this](RunEvent event, int stage) {
@@ -513,14 +513,16 @@ awaitable<void> Run::Impl::close_stage(int stage)
     if (runtime.services)
         co_await runtime.services->stop();
     const bool passed = schedule.stage_state(stage) == State::success;
-    co_await caches->close(stage, passed);
-    try {
-        if (runtime.host)
-            co_await runtime.host->close();
-        co_await declared->close(plan.stages[stage]);
-    } catch (const Error&) {
-        // Still on the books: removed at the end of the run.
-    }
+    auto close_host = [this, &runtime, stage]() -> awaitable<void> {
+        try {
+            if (runtime.host)
+                co_await runtime.host->close();
+            co_await declared->close(plan.stages[stage]);
+        } catch (const Error&) {
+            // Still on the books: removed at the end of the run.
+        }
+    };
+    co_await both(caches->close(stage, passed), close_host());
     runtime.place = {};
     post(input::StageClosed{stage});
 }

@@ -38,6 +38,7 @@ struct RunDeps {
 struct RunOptions {
     std::string instance;
     std::string scope; // of concurrency groups and caches: the repository
+    std::string engine_id; // EngineInfo::id; empty: caches ask the engine
     int slots = 8;
     Consent consent;
     std::map<std::string, Secret> secrets; // by name

@@ -1,4 +1,4 @@
-#include "runner/stage_caches.hpp"
+#include "runner/stage_caches_state.hpp"
 
 #include "base/format.hpp"
 #include "runner/carrier.hpp"
@@ -9,33 +9,6 @@
 namespace gantry::runner {
 
 namespace {
-
-// More layers than this are copied into one: each costs a look for every file that is opened, and the mount options have to
-// fit into a page.
-constexpr std::size_t k_most_layers = 16;
-
-std::set<std::string> volumes_in(const cache::Entry& entry)
-{
-    std::set<std::string> names;
-    for (const auto& layer : entry.layers)
-        names.insert(layer.volume);
-    return names;
-}
-
-bool begins_with(const std::vector<cache::Layer>& layers, const std::vector<cache::Layer>& beginning)
-{
-    return layers.size() >= beginning.size() && std::equal(beginning.begin(), beginning.end(), layers.begin());
-}
-
-cache::Layer layer_of(const std::string& volume, const ArchiveSize& size)
-{
-    cache::Layer layer;
-    layer.volume = volume;
-    layer.size_bytes = size.size_bytes;
-    layer.entries = size.entries;
-    layer.digest = size.digest;
-    return layer;
-}
 
 std::set<int> needs_of(const pipeline::Plan& plan, int stage)
 {
@@ -52,29 +25,6 @@ std::set<int> needs_of(const pipeline::Plan& plan, int stage)
 }
 
 } // namespace
-
-struct StageCaches::Clone {
-    CacheRequest request;
-    cache::Place place;
-    int position = 0;
-    std::string upper, flat;            // volumes, that may come to be
-    std::optional<cache::Entry> base;
-    std::optional<ArchiveSize> copied;  // from the base, where the engine mounts nothing
-    bool is_copy = false;               // `upper` has all there is, not only what changed
-    std::string mounted;                // volume; empty: not there yet
-    ConcurrencyGroups::Place turn;      // of a locked one
-    bool has_turn = true;
-
-    bool is_hit() const { return base && base->key == request.key; }
-};
-
-struct StageCaches::OpenStage {
-    std::vector<Clone> clones;
-    std::optional<cache::Pin> pin;
-    std::set<std::string> pinned;     // volumes
-    std::set<std::string> replaced;   // volumes of entries that went
-    bool is_closed = false;
-};
 
 StageCaches::StageCaches(Parts parts, asio::any_io_executor executor) : parts_(std::move(parts)), closed_(std::move(executor))
 {
@@ -116,22 +66,20 @@ CacheVolumes StageCaches::volumes_of(int stage, const Clone& clone) const
                         [this](engine::ObjectKind kind, const std::string& name) { parts_.objects.intend(kind, name); });
 }
 
-// ---- opening
-
 awaitable<void> StageCaches::open(int stage, pipeline::RuntimeFacts facts)
 {
     if (!parts_.store || parts_.plan.stages[stage].caches.empty())
         co_return;
     auto requests = lower_caches(parts_.plan, parts_.plan.stages[stage], facts);
     co_await wait_for_needed(stage);
-    if (!engine_id_) {
+    if (parts_.engine_id.empty()) {
         const auto info = co_await parts_.engine.probe();
-        engine_id_ = info.id;
+        parts_.engine_id = info.id;
     }
     auto& here = *(open_[stage] = std::make_unique<OpenStage>());
     for (auto& request : requests) {
         Clone clone;
-        clone.place.engine = *engine_id_;
+        clone.place.engine = parts_.engine_id;
         clone.place.scope = parts_.scope + (request.branch.empty() ? "" : '\n' + request.branch);
         clone.place.name = request.name;
         clone.position = static_cast<int>(here.clones.size());
@@ -181,7 +129,7 @@ void StageCaches::choose(OpenStage& here)
 {
     auto session = parts_.store->open();
     cache::PinContents contents;
-    contents.engine = *engine_id_;
+    contents.engine = parts_.engine_id;
     for (auto& clone : here.clones) {
         contents.names.insert(clone.upper);
         contents.names.insert(clone.flat);
@@ -266,7 +214,7 @@ void StageCaches::lose_base(OpenStage& here, Clone& clone, const std::string& wh
     }
     clone.base = choose(session, clone);
     cache::PinContents contents;
-    contents.engine = *engine_id_;
+    contents.engine = parts_.engine_id;
     if (clone.base)
         here.pinned.merge(volumes_in(*clone.base));
     contents.names = here.pinned;
@@ -302,136 +250,6 @@ std::vector<engine::Mount> StageCaches::mounts(int stage) const
         for (const auto& clone : found->second->clones)
             all.push_back(volume_mount(clone.mounted, clone.request.target));
     return all;
-}
-
-// ---- closing
-
-awaitable<void> StageCaches::close(int stage, bool passed)
-{
-    const auto found = open_.find(stage);
-    if (found == open_.end())
-        co_return;
-    auto& here = *found->second;
-    for (auto& clone : here.clones)
-        if (passed && clone.request.pushes && clone.has_turn && !clone.mounted.empty())
-            co_await save(stage, here, clone);
-    try {
-        if (passed || !parts_.keeps_failed)
-            co_await remove_unused(here);
-        here.pin.reset(); // what it names is looked for by the next command
-    } catch (...) {
-        const auto error = to_error(std::current_exception());
-        warn(stage, std::string("what caches no longer need was not removed: ") + error.what(), "the next gantry command tries again");
-    }
-    for (auto& clone : here.clones)
-        clone.turn = {};
-    here.is_closed = true;
-    closed_.notify_all();
-}
-
-awaitable<void> StageCaches::save(int stage, OpenStage& here, Clone& clone)
-{
-    std::optional<Error> failure;
-    try {
-        auto entry = co_await make_entry(stage, clone);
-        if (entry && publish(stage, here, clone, *entry))
-            tell(stage, clone.place.name + ": saved, key " + entry->key + ", " + format_size(cache::size_bytes_of(*entry)));
-    } catch (...) {
-        failure = to_error(std::current_exception());
-    }
-    if (!failure)
-        co_return;
-    const bool is_full = failure->code() == Errc::no_space;
-    warn(stage, "cache " + clone.place.name + " was not saved: " + failure->what(),
-         is_full ? "gantry cache rm makes room" : failure->hint());
-}
-
-// Nothing where there is nothing to save.
-awaitable<std::optional<cache::Entry>> StageCaches::make_entry(int stage, Clone& clone)
-{
-    auto volumes = volumes_of(stage, clone);
-    const auto size = co_await volumes.measure(clone.upper);
-    const bool changed = clone.copied ? size != *clone.copied : size.entries > 0;
-    if (!changed && (clone.is_hit() || !clone.base))
-        co_return std::nullopt;
-    cache::Entry entry;
-    entry.place = clone.place;
-    entry.key = clone.request.key;
-    entry.saved = std::chrono::time_point_cast<std::chrono::milliseconds>(parts_.clock.wall());
-    entry.run = parts_.owner_of(stage).run;
-    entry.stage = parts_.plan.stages[stage].id;
-    if (clone.base && !(clone.is_copy && changed))
-        entry.layers = clone.base->layers;
-    if (changed)
-        entry.layers.push_back(layer_of(clone.upper, size));
-    co_await flatten_if_deep(stage, clone, entry);
-    co_return entry;
-}
-
-awaitable<void> StageCaches::flatten_if_deep(int stage, Clone& clone, cache::Entry& entry)
-{
-    if (entry.layers.size() <= k_most_layers)
-        co_return;
-    auto volumes = volumes_of(stage, clone);
-    const auto size = co_await volumes.flatten(clone.mounted, clone.flat);
-    entry.layers = {layer_of(clone.flat, size)};
-}
-
-// The one step after which the entry is there. Others may have saved under this key since the base was chosen: what they
-// added below stays below, where their entry goes on from the same base; else the last one wins.
-bool StageCaches::publish(int stage, OpenStage& here, const Clone& clone, cache::Entry& entry)
-{
-    auto session = parts_.store->open();
-    const auto current = session.find(clone.place, entry.key);
-    const std::vector<cache::Layer> base = clone.base ? clone.base->layers : std::vector<cache::Layer>();
-    if (current && entry.layers == base)
-        return false; // somebody saved under this key what was a copy of another one for us
-    const bool on_top = !clone.is_copy && begins_with(entry.layers, base) && entry.layers.size() == base.size() + 1;
-    if (current && on_top && clone.request.pulls && current->layers != base && begins_with(current->layers, base) &&
-        current->layers.size() < k_most_layers) {
-        const auto own = entry.layers.back();
-        entry.layers = current->layers;
-        entry.layers.push_back(own);
-    }
-    const auto& limits = parts_.store->limits();
-    const auto limit = std::min(limits.each_bytes, limits.total_bytes);
-    if (cache::size_bytes_of(entry) > limit) {
-        warn(stage,
-             "cache " + clone.place.name + " was not saved: it has " + format_size(cache::size_bytes_of(entry)) + " and may have " +
-                 format_size(limit),
-             "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX, or keep less in it");
-        return false;
-    }
-    session.put(entry);
-    for (const auto& name : volumes_in(entry))
-        parts_.objects.release(engine::ObjectKind::volume, name);
-    if (current)
-        here.replaced.merge(volumes_in(*current));
-    for (const auto& dropped : cache::over_limit(session.entries(), limits)) {
-        session.remove(dropped);
-        if (dropped.place.engine == *engine_id_)
-            here.replaced.merge(volumes_in(dropped));
-        tell(stage, dropped.place.name + ": dropped, key " + dropped.key + ": the limit is reached and it was used least recently");
-    }
-    return true;
-}
-
-awaitable<void> StageCaches::remove_unused(OpenStage& here)
-{
-    if (!here.pin)
-        co_return;
-    auto candidates = here.replaced;
-    candidates.insert(here.pinned.begin(), here.pinned.end());
-    // Those of this run that were never published are on its books.
-    const RemoveVolume remove = [this](std::string name) -> awaitable<void> {
-        if (parts_.objects.left().contains({engine::ObjectKind::volume, name}))
-            co_await parts_.objects.remove(engine::ObjectKind::volume, name);
-        else
-            co_await parts_.engine.remove(engine::ObjectKind::volume, name);
-    };
-    auto pin = std::move(*here.pin);
-    here.pin.reset();
-    co_await remove_unused_volumes(*parts_.store, std::move(pin), *engine_id_, std::move(candidates), remove);
 }
 
 } // namespace gantry::runner

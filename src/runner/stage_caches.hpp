@@ -38,6 +38,7 @@ public:
         Clock& clock;
         Objects& objects;
         cache::Store* store = nullptr;  // none: stages go without their caches
+        std::string engine_id;          // EngineInfo::id; empty: it is asked for when it is needed
         std::string scope;              // whose caches: the repository
         bool keeps_failed = false;      // containers of stages that failed may stay, and need their volumes
         std::function<Owner(int stage)> owner_of;
@@ -73,16 +74,16 @@ private:
 
     awaitable<void> save(int stage, OpenStage& here, Clone& clone);
     awaitable<std::optional<cache::Entry>> make_entry(int stage, Clone& clone);
-    awaitable<void> flatten_if_deep(int stage, Clone& clone, cache::Entry& entry);
+    awaitable<void> flatten_if_needed(int stage, Clone& clone, cache::Entry& entry);
     bool publish(int stage, OpenStage& here, const Clone& clone, cache::Entry& entry);
     awaitable<void> remove_unused(OpenStage& here);
 
     CacheVolumes volumes_of(int stage, const Clone& clone) const;
+    std::uint64_t entry_limit_bytes() const;
     void tell(int stage, const std::string& message) const;
     void warn(int stage, const std::string& what, const std::string& hint) const;
 
     Parts parts_;
-    std::optional<std::string> engine_id_;
     std::map<int, std::unique_ptr<OpenStage>> open_;
     Signal closed_;
 };

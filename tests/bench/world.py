@@ -54,6 +54,7 @@ class World:
             self.env["DOCKER_API_VERSION"] = self.engine["ApiVersion"]
 
     def close(self):
+        subprocess.run([self.gantry, "cache", "rm", "--all"], env=self.env, check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- ours

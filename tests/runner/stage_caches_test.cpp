@@ -222,6 +222,22 @@ TEST_CASE("the least recently used goes when the limit is reached", "[caches]")
     check_books(world);
 }
 
+TEST_CASE("what is written again and again does not fill the limit", "[caches]")
+{
+    CacheWorld world;
+    world.limits = {1000, 1000};
+    for (int i = 0; i < 10; ++i) {
+        world.writes["one"] = {{"/c/a", std::string(400, static_cast<char>('a' + i))}};
+        world.run(one_stage(cache_of("deps", "k")));
+        CHECK(has(world.told, "deps: saved"));
+        CHECK(cache::size_bytes_of(world.entries().at(0).entry) <= 1000);
+        check_books(world);
+    }
+    world.writes["one"] = {};
+    world.run(one_stage(cache_of("deps", "k")));
+    CHECK(world.seen("one", "/c/a") == std::string(400, 'j'));
+}
+
 TEST_CASE("a failure while saving costs the cache and not the stage", "[caches]")
 {
     CacheWorld world;
