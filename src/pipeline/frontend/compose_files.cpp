@@ -37,6 +37,8 @@ Node* granted(ComposeWorld& world, const Node& declaration, const Node& grant)
         }
         put(world.tree, *file, "content", *world.tree.scalar(value->source(), *variable));
     } else if (Node* source = declaration.find("file")) {
+        if (source->text.empty())
+            return nullptr;
         if (source->text.starts_with("./") &&
             read_repository_file(world.read_file, source->text.substr(2)).is_missing) {
             world.reader.error(

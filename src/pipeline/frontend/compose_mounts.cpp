@@ -60,7 +60,7 @@ Node* from_short(ComposeWorld& world, Node& item, const std::string& folder)
 {
     const std::string_view text = item.text;
     const auto colons = colons_outside_expressions(text);
-    if (colons.size() > 2 || text.empty() || text.size() > 8192) {
+    if (colons.size() > 2 || text.empty() || text[0] == ':' || text.size() > 8192) {
         world.reader.error(item, "bad-value", fmt::format("'{}' is not a volume", clip(text)),
                            "write name:/path, ./path:/path:ro, /host/path:/path or /path");
         return nullptr;
@@ -172,10 +172,7 @@ Node* canonical_source(ComposeWorld& world, const Node& declaration, const std::
     if (!file || !file->is_scalar())
         return result;
     Node* kept = bind_source(world, *file, file->text, folder);
-    if (kept)
-        put(world.tree, *result, "file", *kept);
-    else
-        remove(*result, "file");
+    put(world.tree, *result, "file", kept ? *kept : *world.tree.scalar("", *file)); // empty: it has been told of
     return result;
 }
 

@@ -22,15 +22,17 @@ bool is_documented(const Diagnostic& problem)
 std::string value_of(const std::string& name)
 {
     const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
-    if (has("PORT"))
+    if (has("PORT") || has("BIND"))
         return "8080";
+    if (has("RESTART"))
+        return "always";
     if (has("RETRIES") || has("REPLICAS") || has("COUNT"))
         return "3";
     if (has("INTERVAL") || has("TIMEOUT") || has("PERIOD"))
         return "2s";
     if (has("MEM") || has("SIZE"))
         return "64m";
-    return has("PATH") || has("FILE") || has("CONFIG") ? "./made/up" : "value";
+    return has("PATH") || has("FOLDER") || has("FILE") || has("CONFIG") ? "./made/up" : "value";
 }
 
 std::string env_of(const std::string& text)

@@ -35,7 +35,7 @@ std::string services_of(const Parsed& parsed)
 std::string lines_of(const std::string& keys, Files files = {})
 {
     const auto text = services_of(parse_compose(
-        "services: { s: { image: i, " + keys + " } }\nvolumes: { v: }\nnetworks: { n: }\n", std::move(files)));
+        "services: { s: { image: i, " + keys + " } }\nvolumes: { v: }\nnetworks: { net: }\n", std::move(files)));
     const std::string head = "    services:\n      s:\n        image: i\n";
     if (text.rfind(head, 0) != 0)
         return text;
@@ -85,9 +85,9 @@ TEST_CASE("keys of a Compose service in our own words", "[pipeline][compose]")
         {"user: 1000", "user: \"1000\""},
         {"container_name: my-s", "networks:\n  default:\n    aliases: [my-s]"},
         {"container_name: s", ""},
-        {"networks: [n]", "networks:\n  n: {}\n  default: {}"},
-        {"networks: { n: { aliases: [a], priority: 1 } }, container_name: b",
-         "networks:\n  n:\n    aliases: [a, b]\n  default:\n    aliases: [b]"},
+        {"networks: [net]", "networks:\n  net: {}\n  default: {}"},
+        {"networks: { net: { aliases: [a], priority: 1 } }, container_name: b",
+         "networks:\n  net:\n    aliases: [a, b]\n  default:\n    aliases: [b]"},
         {"network_mode: bridge", ""},
         {"network_mode: none", "network_mode: none"},
         {"scale: \"1\"", ""},
@@ -113,7 +113,7 @@ TEST_CASE("keys of a Compose service in our own words", "[pipeline][compose]")
         {"environment: [A=1, B=, A=2]", "environment:\n  A: \"2\"\n  B: \"\""},
         {"environment: { A: true, B: 1.50 }", "environment:\n  A: \"true\"\n  B: \"1.50\""},
         {"labels: [a, b=c]", "labels:\n  a: \"\"\n  b: c"},
-        {"extra_hosts: { a: 1.2.3.4 }", "extra_hosts: [\"a:1.2.3.4\"]"},
+        {"extra_hosts: { a: 1.2.3.4 }", "extra_hosts: [a:1.2.3.4]"},
         {"build: ., pull_policy: build", "build: {}"},
         {"build: ./api/", "build:\n  context: api"},
         {"build: { context: \"https://example.org/x.git#main:sub\" }",
@@ -159,7 +159,7 @@ TEST_CASE("a variable without value is empty, with one warning", "[pipeline][com
         parse_compose("services:\n  s:\n    image: i$NONE$NONE\n    environment: { A: \"$NONE\", GONE: }\n");
     CHECK(parsed.ok());
     CHECK(places_of(parsed) == "compose.yml:3:13 unset-variable services.s.image\n"
-                               "compose.yml:4:33 unset-variable services.s.environment");
+                               "compose.yml:4:32 unset-variable services.s.environment");
     CHECK(parsed.definition.stages[0].services[0].container.environment == EnvMap{{"A", ""}});
 }
 
@@ -270,6 +270,59 @@ TEST_CASE("two services of one name are refused", "[pipeline][compose]")
         parse_files({{".gantry.yml", "image: x\nservices: { db: { image: i } }\ncompose: c.yml\nsteps: [x]\n"},
                      {"c.yml", "services: { db: { image: i } }\n"}});
     CHECK(places_of(parsed) == "c.yml:1:13 duplicate-name ");
+}
+
+TEST_CASE("what is wrong with one key is said where it stands", "[pipeline][compose]")
+{
+    const std::pair<const char*, const char*> cases[] = {
+        {"volumes: ['$NONE:/a']", "':/a' is not a volume"},
+        {"volumes: ['./a:/b:ro:x']", "'./a:/b:ro:x' is not a volume"},
+        {"volumes: [[a]]", "an item of this list must be a volume, not a list"},
+        {"volumes: a:/b", "'volumes' must be a list, not text"},
+        {"profiles: debug", "'profiles' must be a list"},
+        {"network_mode: host, networks: [net]", "'network_mode' and 'networks' cannot stand together"},
+        {"deploy: { resources: { limits: { memory: 1g } } }, mem_limit: 2g", "'mem_limit' says 2g, this says 1g"},
+        {"deploy: { replicas: 65 }", "65 is out of range"},
+        {"scale: 2, container_name: one", "2 containers cannot have one name"},
+        {"scale: 2, ports: ['80:80']", "2 containers cannot have one port of the host"},
+        {"restart: on-failure-3", "'on-failure-3' is not a way to restart"},
+        {"build: ../../x", "'../../x' is outside of the repository"},
+        {"env_file: /etc/environment", "'/etc/environment' is outside of the repository"},
+        {"secrets: [x]", "'x' is not declared under 'secrets' at the top"},
+        {"depends_on: { a: { condition: healthy } }", "'healthy' is not a condition"},
+        {"tty: true", "'tty' of a service is not supported in a Compose file"},
+        {"tty: \"false\"", ""},
+        {"cgroup: private", ""},
+        {"pull_policy: daily", "'daily' is not a pull policy"},
+        {"healthcheck: { test: [curl] }", "a health test starts with CMD, CMD-SHELL or NONE"},
+        {"external_links: [x]", "'external_links' of a service is not supported in a Compose file"},
+    };
+    for (const auto& [keys, expected] : cases) {
+        CAPTURE(keys);
+        const auto parsed =
+            parse_compose("services: { s: { image: i, " + std::string(keys) + " } }\nnetworks: { net: }\n");
+        std::string errors;
+        for (const auto& problem : parsed.diagnostics)
+            if (problem.severity == Severity::error) {
+                errors += (errors.empty() ? "" : "; ") + problem.message;
+                CHECK(parsed.sources[static_cast<std::size_t>(problem.mark.file)].path == "compose.yml");
+                CHECK(problem.mark.line == 1);
+                CHECK(problem.path.rfind("services.s", 0) == 0);
+            }
+        CHECK(errors == expected);
+    }
+}
+
+TEST_CASE("!reset and !override change what is merged", "[pipeline][compose]")
+{
+    const auto parsed = parse_files(
+        {{".gantry.yml", "image: x\ncompose: [a.yml, b.yml]\nsteps: [x]\n"},
+         {"a.yml",
+          "services:\n  s: { image: i, ports: [80, 81], environment: { A: 1, B: 2 }, user: me }\n  t: { image: i }\n"},
+         {"b.yml",
+          "services:\n  s: { ports: !override [82], environment: { A: !reset null }, user: !reset null }\n  t: !reset null\n"}});
+    CHECK(services_of(parsed) == "    services:\n      s:\n        image: i\n        environment:\n          B: \"2\"\n"
+                                 "        ports:\n          - target: \"82\"\n");
 }
 
 TEST_CASE("circles of extends and include end", "[pipeline][compose]")
