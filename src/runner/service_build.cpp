@@ -36,7 +36,7 @@ pipeline::PlanStep step_for(const pipeline::Service& service, std::string id)
 
 } // namespace
 
-awaitable<std::string> build_service(const Attempt::Parts& parts, StepContext context, const pipeline::Service& service)
+awaitable<std::string> build_service(Attempt::Parts parts, StepContext context, const pipeline::Service& service)
 {
     const auto build = std::make_shared<ServiceBuild>(parts.background.executor());
     build->step = step_for(service, context.owner.step); // the id is the log's
