@@ -24,6 +24,11 @@ def add_clean_up(case):
     case.addCleanup(remove)
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 class Build(e2e.Case):
     def setUp(self):
         super().setUp()
@@ -147,7 +152,7 @@ class Build(e2e.Case):
             subprocess.run(["git", "-C", work, *arguments], check=True)
         subprocess.run(["git", "clone", "-q", "--bare", work, served + "/x.git"], check=True)
         subprocess.run(["git", "-C", served + "/x.git", "update-server-info"], check=True)
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=served)
+        handler = functools.partial(QuietHandler, directory=served)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self.run_pipeline(f"""

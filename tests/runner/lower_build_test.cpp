@@ -68,7 +68,7 @@ TEST_CASE("every key of a build reaches the engine", "[lower_build]")
     CHECK(lowered.context == "/workspace/api");
     CHECK(spec.dockerfile == "docker/Dockerfile.api");
     CHECK(spec.target == "run");
-    CHECK(spec.args == std::vector<std::pair<std::string, std::string>>{{"VERSION", "4f2a9c1"}, {"EMPTY", ""}});
+    CHECK(spec.args == std::vector<std::pair<std::string, std::string>>{{"VERSION", "4f2a9c1d"}, {"EMPTY", ""}});
     CHECK(spec.tags == std::vector<std::string>{"registry.example/a:1", "main"});
     CHECK(spec.cache_from == std::vector<std::string>{"registry.example/a:cache"});
     CHECK(spec.labels.at("team") == "web");
