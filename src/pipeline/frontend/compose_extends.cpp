@@ -79,6 +79,7 @@ void ComposeLoader::extend_all(Node& document, const File& file)
     Node* services = document.find("services");
     if (!services)
         return;
+    const Reader::Inside inside(world_.reader, key_of(document, "services"));
     Node* result = world_.tree.copy(*services);
     for (std::size_t i = 0; i < result->pairs(); ++i) {
         const Reader::Inside services_path(world_.reader, result->key(i));

@@ -21,13 +21,7 @@ public:
     Node* run(const Node& services)
     {
         Node* result = world_.tree.map(file_);
-        for (std::size_t i = 0; i < services.pairs(); ++i)
-            lower_service(services.key(i), services.value(i));
-        for (auto& service : services_)
-            pass_names_on(service);
-        Node* lowered = world_.tree.map(services);
-        for (auto& service : services_)
-            add(*lowered, service);
+        Node* lowered = lower_services(services);
         put(world_.tree, *result, "services", *lowered);
         put(world_.tree, *result, "volumes", *declarations("volumes", volumes_used(*lowered)));
         put(world_.tree, *result, "networks", *declarations("networks", networks_used(*lowered)));
@@ -35,6 +29,19 @@ public:
     }
 
 private:
+    Node* lower_services(const Node& services)
+    {
+        const Reader::Inside inside(world_.reader, key_of(file_, "services"));
+        for (std::size_t i = 0; i < services.pairs(); ++i)
+            lower_service(services.key(i), services.value(i));
+        for (auto& service : services_)
+            pass_names_on(service);
+        Node* lowered = world_.tree.map(services);
+        for (auto& service : services_)
+            add(*lowered, service);
+        return lowered;
+    }
+
     void lower_service(Node& key, const Node& from)
     {
         const Reader::Inside inside(world_.reader, key);

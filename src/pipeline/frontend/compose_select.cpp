@@ -138,6 +138,7 @@ private:
 
 void select_services(ComposeWorld& world, Node& file)
 {
+    const Reader::Inside inside(world.reader, key_of(file, "services"));
     if (Node* services = file.find("services"))
         Selection(world, *services).run();
 }

@@ -110,6 +110,14 @@ void remove(Node& map, std::string_view key)
     }
 }
 
+const Node& key_of(const Node& map, std::string_view key)
+{
+    for (std::size_t i = 0; i < map.pairs(); ++i)
+        if (map.key(i).text == key)
+            return map.key(i);
+    return map;
+}
+
 bool is_word_of(std::string_view words, std::string_view word)
 {
     for (std::size_t at = 0; at <= words.size();) {

@@ -63,6 +63,8 @@ private:
 void put(Node& map, Node& key, Node& value);
 void put(ComposeTree& tree, Node& map, std::string key, Node& value);
 void remove(Node& map, std::string_view key);
+// The key itself, for the path of what is said below it; the map where it has none.
+const Node& key_of(const Node& map, std::string_view key);
 
 struct ComposeWorld {
     Reader& reader;

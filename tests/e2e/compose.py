@@ -1,0 +1,97 @@
+"""Compose files on a real engine: what they say is what containers and steps find."""
+
+import textwrap
+
+import e2e
+
+COMPOSE = f"""
+    x-check: &check {{ interval: 1s, retries: 20 }}
+    services:
+      web:
+        image: {e2e.IMAGE}
+        command: sh -c 'mkdir /srv && hostname > /srv/index.html && exec httpd -f -p 8080 -h /srv'
+        deploy: {{ replicas: 3, resources: {{ limits: {{ memory: 64M }} }} }}
+        healthcheck: {{ <<: *check, test: wget -qO- localhost:8080 }}
+        stop_signal: SIGKILL
+      writer:
+        image: {e2e.IMAGE}
+        command: sh -c 'echo $$GREETING > /data/greeting'
+        environment: {{ GREETING: }}
+        volumes: [data:/data]
+        networks: [back]
+      info:
+        image: {e2e.IMAGE}
+        container_name: other-name
+        restart: always
+        stop_signal: SIGKILL
+        entrypoint: [sh, -c]
+        command:
+          - |
+            mkdir /srv
+            cat /data/greeting /files/a.txt /run/secrets/token /etc/site.conf > /srv/all
+            stat -c '%a %u' /run/secrets/token /etc/site.conf >> /srv/all
+            env | grep ^FROM_ | sort >> /srv/all
+            exec httpd -f -p 8080 -h /srv
+        env_file: web.env
+        volumes: ["data:/data:ro", "./files:/files:ro"]
+        secrets: [{{ source: token, mode: 0400 }}]
+        configs: [{{ source: site, target: /etc/site.conf, mode: 0440, uid: "33" }}]
+        depends_on: {{ writer: {{ condition: service_completed_successfully }} }}
+        healthcheck: {{ <<: *check, test: [CMD, wget, -qO-, "localhost:8080/all"] }}
+        networks: {{ back: {{ aliases: [inner] }} }}
+      never: {{ image: gantry.invalid/none, profiles: [debug] }}
+    volumes: {{ data: }}
+    networks: {{ back: {{ internal: true }} }}
+    secrets: {{ token: {{ file: ./secret/token }} }}
+    configs: {{ site: {{ content: "site of ${{WHO}}\\n" }} }}
+    """
+
+FILES = {
+    "docker/compose.yml": textwrap.dedent(COMPOSE),
+    "docker/more.yml": "services: { info: { environment: [FROM_OTHER=yes] } }\n",
+    "docker/.env": "WHO=nobody\n",
+    "docker/web.env": "FROM_FILE=${WHO}\n",
+    "docker/files/a.txt": "a file\n",
+    "docker/secret/token": "token\n",
+}
+FOUND = "hello manual\na file\ntoken\nsite of somebody\n400 0\n440 33\nFROM_FILE=somebody\nFROM_OTHER=yes\n"
+
+
+class Compose(e2e.Case):
+    def test_services_of_merged_files_have_what_the_files_say(self):
+        folder = self.folder(f"""
+            env: {{ GREETING: "hello ${{{{ event }}}}", WHO: somebody }}
+            defaults: {{ image: {e2e.IMAGE} }}
+            stages:
+              - name: test
+                matrix: {{ row: [a, b] }}      # each with volumes and networks of its own
+                compose: [docker/compose.yml, docker/more.yml]
+                steps:
+                  - name: all
+                    run: wget -qO- http://info:8080/all && wget -qO /dev/null http://other-name:8080/all
+                  - name: replicas
+                    run: for name in web web-1 web-2 web-3; do wget -qO- "http://$name:8080/"; done
+            """, FILES)
+        self.gantry("run", folder)
+        for row in "ab":
+            self.assertEqual(self.logs(f"test[row={row}]/all").decode(), FOUND)
+            names = self.logs(f"test[row={row}]/replicas").decode().split()
+            self.assertEqual(len(set(names[1:])), 3)
+            self.assertIn(names[0], names[1:])
+        self.assert_nothing_left()
+
+    def test_what_is_not_honoured_is_refused_where_it_stands(self):
+        folder = self.folder(f"""
+            image: {e2e.IMAGE}
+            compose: compose.yml
+            steps: [x]
+            """, {"compose.yml": "services:\n  a:\n    image: x\n    tty: true\n    prots: [80]\n"})
+        for command in ("check", "run"):
+            refused = self.gantry(command, folder, expect=2).stderr.decode()
+            self.assertIn("compose.yml:4:5: error: 'tty' of a service is not supported", refused)
+            self.assertIn("compose.yml:5:5: error: unknown key 'prots'", refused)
+        self.assertIsNone(self.instance(), "nothing was begun")
+
+
+if __name__ == "__main__":
+    e2e.main()
