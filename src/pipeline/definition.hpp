@@ -93,7 +93,7 @@ struct Build { // Compose's build section
     std::optional<bool> pull, no_cache;
     std::optional<std::uint64_t> shm_size_bytes;
     Mark mark;
-    std::map<std::string, Mark> marks; // of its keys, where the file has them
+    std::map<std::string, Mark> marks; // of cache_to, secrets, ssh and platforms, where the file has them
     friend bool operator==(const Build&, const Build&) = default;
 };
 

@@ -114,6 +114,14 @@ private:
         maybe(made.network, [&] { return word(); });
         for (auto* strings : {&made.extra_hosts, &made.platforms, &made.secrets, &made.ssh})
             *strings = words();
+        const auto place = [&made](const char* key, bool used) {
+            if (used)
+                made.marks.emplace(key, Mark{});
+        };
+        place("cache_to", !made.cache_to.empty());
+        place("platforms", !made.platforms.empty());
+        place("secrets", !made.secrets.empty());
+        place("ssh", !made.ssh.empty());
         maybe(made.pull, [&] { return chance(50); });
         maybe(made.no_cache, [&] { return chance(50); });
         maybe(made.shm_size_bytes, [&] { return size(); });

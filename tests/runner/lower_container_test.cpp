@@ -152,7 +152,7 @@ TEST_CASE("volumes are the run's, the host's with consent, in memory, or nameles
 
     const auto mounts = fixture.lower().mounts;
     REQUIRE(mounts.size() == 6);
-    CHECK(mounts[1].source == runner::volumes_of(fixture.plan, fixture.context.owner).at(0).name);
+    CHECK(mounts[1].source == runner::volumes_of(fixture.plan, {"1f2e", "17"}).at(0).name);
     CHECK(mounts[2].source == "shared");
     CHECK(mounts[2].target == "/shared");
     CHECK(mounts[2].read_only);

@@ -168,7 +168,7 @@ TEST_CASE("a step is on the network of its stage, or of a container, or where it
     const auto spec = fixture.lower();
     CHECK(spec.endpoints.at(0).network == "stage-net");
     CHECK(spec.endpoints.at(0).aliases == Words{"api"});
-    CHECK(spec.endpoints.at(1).network == runner::networks_of(fixture.plan, fixture.context.owner).at(0).name);
+    CHECK(spec.endpoints.at(1).network == runner::networks_of(fixture.plan, {"1f2e", "17"}).at(0).name);
     CHECK(spec.endpoints.at(1).ipv4_address == "10.0.0.7");
     CHECK(spec.endpoints.at(2).network == "corp-net");
     fixture.container().networks = {{"nowhere", {}, "", "", {}}};
@@ -274,4 +274,23 @@ TEST_CASE("docs/variables.md lists exactly the variables that steps get", "[lowe
                 listed.insert(words[i]);
         }
     CHECK(listed == given);
+}
+
+TEST_CASE("what is declared with scope: stage has a name for each stage", "[lower]")
+{
+    LowerFixture fixture;
+    pipeline::VolumeDeclaration own, shared;
+    own.name = "own";
+    own.scope = pipeline::DeclarationScope::stage;
+    shared.name = "shared";
+    fixture.plan.volumes = {own, shared};
+    const runner::Owner run{"1f2e", "17"}, one{"1f2e", "17", "one"}, two{"1f2e", "17", "two"};
+
+    REQUIRE(volumes_of(fixture.plan, run).size() == 1);
+    CHECK(volumes_of(fixture.plan, run)[0].name == volume_name(shared, one));
+    REQUIRE(volumes_of(fixture.plan, one).size() == 1);
+    CHECK(volumes_of(fixture.plan, one)[0].name == volume_name(own, one));
+    CHECK(volumes_of(fixture.plan, one)[0].labels.at("gantry.stage") == "one");
+    CHECK(volume_name(own, one) != volume_name(own, two));
+    CHECK(volume_name(shared, one) == volume_name(shared, two));
 }

@@ -62,7 +62,6 @@ struct Fixture {
             auto does = behaviours[step];
             const bool has_own = does.runs_for.count() > 0 || does.exit_code != 0 || does.oom_killed;
             does.never_ends = does.never_ends || (step.starts_with("services/") && !has_own && !ends.contains(step));
-            started.push_back(step);
             return does;
         });
     }
@@ -90,6 +89,15 @@ struct Fixture {
         begin();
         return finish();
     }
+    // Services and steps in the order in which they began: a step's container may be there before.
+    Names began() const
+    {
+        Names names;
+        for (const auto& event : process->events)
+            if (event.kind == Kind::service_started || event.kind == Kind::step_started)
+                names.push_back(event.step);
+        return names;
+    }
     // Kinds of the service's events, in their order.
     std::vector<Kind> told(const std::string& name) const
     {
@@ -108,7 +116,6 @@ struct Fixture {
     engine::FakeEngine engine{loop.get_executor(), clock};
     std::map<std::string, engine::FakeBehaviour> behaviours;
     std::set<std::string> ends; // services that exit 0 at once
-    std::vector<std::string> started;
     std::unique_ptr<Process> process;
     std::string id;
 };
@@ -124,7 +131,7 @@ TEST_CASE("a step starts when the service of its stage is ready", "[services]")
     const auto summary = fixture.run();
 
     CHECK(summary.state == State::success);
-    CHECK(fixture.started == Names{"services/db", "one"});
+    CHECK(fixture.began() == Names{"services/db", "one"});
     CHECK(fixture.told("db") == std::vector{Kind::service_started, Kind::service_ready, Kind::service_finished});
     const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
                                     [](const auto& event) { return event.kind == Kind::service_ready; });
@@ -174,7 +181,7 @@ TEST_CASE("a service that does not get healthy fails its stage with what its pro
     CHECK(stage.message == "service db was not ready after 5s: its healthcheck says exit code 2: no response");
     CHECK(stage.steps.at(0).state == State::skipped);
     CHECK(stage.services.at(0).state == State::error);
-    CHECK(fixture.started == Names{"services/db"});
+    CHECK(fixture.began() == Names{"services/db"});
 }
 
 TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried again", "[services]")
@@ -249,7 +256,7 @@ TEST_CASE("services wait for each other as depends_on says", "[services]")
     const auto summary = fixture.run();
 
     CHECK(summary.state == State::success);
-    CHECK(fixture.started == Names{"services/db", "services/seed", "services/web", "one"});
+    CHECK(fixture.began() == Names{"services/db", "services/seed", "services/web", "one"});
     // They go in reverse.
     std::vector<std::string> kills;
     for (const auto& call : fixture.engine.calls())
@@ -267,7 +274,7 @@ TEST_CASE("a service that shares another's network is made when that one runs", 
 
     CHECK(fixture.run().state == State::success);
 
-    CHECK(fixture.started == Names{"services/db", "services/side", "one"});
+    CHECK(fixture.began() == Names{"services/db", "services/side", "one"});
     const auto calls = fixture.engine.calls();
     const auto of = [&](const std::string& name) {
         return std::find_if(calls.begin(), calls.end(), [&](const auto& call) {
@@ -288,7 +295,7 @@ TEST_CASE("a service that had to end well and did not fails the stage", "[servic
     const auto summary = fixture.run();
 
     CHECK(summary.cause == Cause::service_unhealthy);
-    CHECK(fixture.started == Names{"services/seed"});
+    CHECK(fixture.began() == Names{"services/seed"});
 }
 
 TEST_CASE("nobody can wait for the health of a service that has no check", "[services]")
@@ -337,12 +344,12 @@ TEST_CASE("a stage that is cancelled while its services come up lets go of them"
     fixture.behaviours["services/db"].healthy_after = 60s;
     fixture.behaviours["services/db"].ignores_signals = true;
     auto& process = fixture.begin();
-    drive(fixture.loop, fixture.clock, [&] { return !fixture.started.empty(); });
+    drive(fixture.loop, fixture.clock, [&] { return !fixture.began().empty(); });
     process.cancel(false, fixture.clock.now());
 
     const auto summary = fixture.finish();
     CHECK(summary.state == State::cancelled);
-    CHECK(fixture.started == Names{"services/db"});
+    CHECK(fixture.began() == Names{"services/db"});
 }
 
 TEST_CASE("an image that cannot be had fails the stage of its service", "[services]")

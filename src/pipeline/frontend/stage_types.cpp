@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 // matrix, caches, artifacts, build.
 
@@ -197,7 +198,13 @@ Out ArtifactsType::schema(SchemaBuilder& builder)
 bool BuildType::read(Reader& reader, const Node& node, Value& value)
 {
     value.mark = reader.key_mark();
-    return node.is_scalar() ? FilledTextType::read(reader, node, value.context) : read_object(reader, node, build_keys(), &value);
+    if (node.is_scalar())
+        return FilledTextType::read(reader, node, value.context);
+    const bool read = read_object(reader, node, build_keys(), &value);
+    // What is left out when it is printed, or written in a short form, has no place there: only those that are refused by it.
+    static const std::set<std::string> k_placed = {"cache_to", "secrets", "ssh", "platforms"};
+    std::erase_if(value.marks, [](const auto& entry) { return !k_placed.contains(entry.first); });
+    return read;
 }
 
 Out BuildType::write(const Value& value) { return write_object(build_keys(), &value); }
