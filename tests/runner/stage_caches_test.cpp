@@ -1,5 +1,8 @@
 // Caches of stages, on the fake engine: by mount and by copy.
+#include "engine/fake/tar.hpp"
 #include "runner/cache_world.hpp"
+#include "runner/carrier.hpp"
+#include "runner/tar.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -200,6 +203,52 @@ TEST_CASE("an entry whose volume is gone is a miss, and is told", "[caches]")
         CHECK(has(world.told, "deps: miss"));
         check_books(world);
     }
+}
+
+TEST_CASE("contents that are not those that were saved are a miss where they are copied", "[caches]")
+{
+    CacheWorld world(false);
+    world.writes["one"] = {{"/c/a", "first"}};
+    world.run(one_stage(cache_of("deps", "k")));
+    engine::ContainerSpec spec;
+    spec.name = "intruder";
+    spec.labels = {{"gantry.instance", "other"}};
+    spec.image = "busybox";
+    spec.mounts.push_back(runner::volume_mount(world.entries().at(0).entry.layers.at(0).volume, "/cache"));
+    run_to_end(world.loop, world.clock, world.engine.create_container(spec));
+    const engine::ReadPiece other = runner::ReadOnce(engine::write_tar({{"cache/a", "other"}}));
+    run_to_end(world.loop, world.clock, world.engine.upload("intruder", "/", other));
+    run_to_end(world.loop, world.clock, world.engine.remove(engine::ObjectKind::container, "intruder"));
+
+    world.writes["one"] = {};
+    CHECK(world.run(one_stage(cache_of("deps", "k"))).state == runner::State::success);
+    CHECK(has(world.told, "damaged"));
+    CHECK(has(world.told, "deps: miss"));
+    CHECK(world.seen("one", "/c/a").empty());
+    check_books(world);
+}
+
+TEST_CASE("whoever cleans up leaves what a living run uses", "[caches]")
+{
+    CacheWorld world;
+    world.writes["one"] = {{"/c/a", "first"}};
+    world.run(one_stage(cache_of("deps", "k")));
+    world.begin(one_stage(cache_of("deps", "k")));
+    drive(world.loop, world.clock, [&] { return has(world.told, "deps: hit"); });
+    const auto before = world.volumes();
+    {
+        auto session = world.caches().open(); // a process that died, and the entry is removed meanwhile
+        session.pin({"", {}});
+        session.remove(session.entries().at(0).entry);
+    }
+    run_to_end(world.loop, world.clock, runner::remove_cache_leftovers(world.engine, world.caches(), world.runs->instance()));
+    auto after = world.volumes();
+    for (const auto& name : before)
+        CHECK((name.find("cache") == std::string::npos || std::count(after.begin(), after.end(), name) == 1));
+    drive(world.loop, world.clock, [&] { return world.result.has_value(); });
+    world.finish();
+    CHECK(world.result->state == runner::State::success);
+    check_books(world);
 }
 
 TEST_CASE("the least recently used goes when the limit is reached", "[caches]")
