@@ -275,15 +275,15 @@ awaitable<void> ServiceRunner::probe_until_ready()
         co_return;
     }
     if (check_.kind == Kind::log || check_.kind == Kind::declared) {
+        const bool by_log = check_.kind == Kind::log;
         // The engine begins a probe an interval after the last one ended: its verdict may come that much later than ours.
-        const auto slack = check_.kind == Kind::declared ? check_.retries * check_.timeout + check_.interval
-                                                         : std::chrono::nanoseconds(0);
-        const std::function<bool()> told = [this] { return matched_ || !health_.empty(); };
+        const auto slack = by_log ? std::chrono::nanoseconds(0) : check_.retries * check_.timeout + check_.interval;
+        const std::function<bool()> told = [this, by_log] { return by_log ? matched_ : !health_.empty(); };
         auto news = changed_->wait_until(told);
         auto limit = parts_.clock.sleep_for(check_.patience() + slack);
         co_await first_of(std::move(news), std::move(limit));
-        if (!matched_ && health_ != "healthy")
-            fail_not_ready(health_.empty() ? "nothing" : health_);
+        if (by_log ? !matched_ : health_ != "healthy")
+            fail_not_ready(by_log || health_.empty() ? "nothing" : health_);
         become_ready();
         co_return;
     }
@@ -292,8 +292,9 @@ awaitable<void> ServiceRunner::probe_until_ready()
         const auto answer = co_await probe();
         last_probe_ = answer.said;
         const auto now = parts_.clock.now();
-        // The engine's own probes count where they were faster.
-        const auto verdict = readiness.on_probe(answer.succeeded || health_ == "healthy", now);
+        // The engine's own probes of the same check count where they were faster.
+        const bool engine_says = check_.kind == Kind::command && health_ == "healthy";
+        const auto verdict = readiness.on_probe(answer.succeeded || engine_says, now);
         if (verdict == Readiness::Verdict::ready)
             break;
         if (verdict == Readiness::Verdict::failed)
@@ -425,8 +426,11 @@ void ServiceRunner::fail_not_ready(const std::string& said)
 {
     Outcome outcome;
     outcome.cause = Cause::service_unhealthy;
-    outcome.message = fmt::format("service {} was not ready after {}: {} says {}", terminal_safe(name()),
-                                  print_duration(check_.patience()), describe(check_), said.empty() ? "no" : said);
+    const auto why = check_.kind == ReadyCheck::Kind::log
+                         ? "its output has no line that matches " + terminal_safe(check_.pattern)
+                         : describe(check_) + " says " + (said.empty() ? "no" : said);
+    outcome.message = fmt::format("service {} was not ready after {}: {}", terminal_safe(name()),
+                                  print_duration(check_.patience()), why);
     outcome.hint = "its log tells more, and healthcheck: {retries, interval, start_period} how long to wait";
     give_up(std::move(outcome));
 }

@@ -309,7 +309,7 @@ TEST_CASE("nobody can wait for the health of a service that has no check", "[ser
 
 TEST_CASE("a line of its output can make a service ready", "[services]")
 {
-    auto db = service("db");
+    auto db = checked(service("db")); // healthy at once, which does not count beside `ready`
     db.ready.emplace();
     db.ready->log = "ready to accept";
     Fixture fixture(plan_with({db}));
@@ -323,6 +323,19 @@ TEST_CASE("a line of its output can make a service ready", "[services]")
     const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
                                     [](const auto& event) { return event.kind == Kind::service_ready; });
     CHECK(ready->duration == 2s);
+}
+
+TEST_CASE("a line that never comes is named", "[services]")
+{
+    auto db = checked(service("db"));
+    db.ready.emplace();
+    db.ready->log = "^up$";
+    Fixture fixture(plan_with({db}));
+    fixture.behaviours["services/db"].output = "upwards\n";
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.stages.at(0).message == "service db was not ready after 5s: its output has no line that matches ^up$");
 }
 
 TEST_CASE("probe: declared leaves it to the engine", "[services]")
