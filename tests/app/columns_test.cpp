@@ -30,3 +30,8 @@ TEST_CASE("the right part stands at the edge, and the left gives way", "[app]")
     CHECK(spread("a long left part", "1.0s", 16) == "a long lef… 1.0s");
     CHECK(columns_of(spread("anything", "1.0s", 5)) <= 5);
 }
+
+TEST_CASE("columns of a table are as wide as what people see in them", "[app]")
+{
+    CHECK(aligned({{"A", "NAME"}, {"12", "é"}, {"日", ""}}) == "A   NAME\n12  é\n日\n");
+}

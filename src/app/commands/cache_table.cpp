@@ -38,23 +38,6 @@ std::uint64_t entries_of(const cache::Entry& entry)
     return sum;
 }
 
-std::string aligned(const std::vector<std::vector<std::string>>& rows)
-{
-    std::vector<int> widths(rows[0].size(), 0);
-    for (const auto& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], columns_of(row[i]));
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += row[i] + std::string(static_cast<std::size_t>(widths[i] - columns_of(row[i]) + 2), ' ');
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    }
-    return text;
-}
-
 } // namespace
 
 std::string repository_of(const cache::Entry& entry)

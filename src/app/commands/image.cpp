@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <memory>
 
 namespace gantry::app {
@@ -52,19 +51,7 @@ std::string table_of(const std::vector<engine::ImageEntry>& images)
             rows.push_back({terminal_safe(name), image.id.substr(0, 19), format_size(image.size_bytes),
                             format_time(image.created).substr(0, 19) + "Z", terminal_safe(run_of(image))});
     }
-    std::vector<int> widths(rows[0].size(), 0);
-    for (const auto& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], columns_of(row[i]));
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += row[i] + std::string(static_cast<std::size_t>(widths[i] - columns_of(row[i]) + 2), ' ');
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    }
-    return text;
+    return aligned(rows);
 }
 
 int list_images(Context& context, const ImageFlags& flags)

@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <memory>
 
 namespace gantry::app {
@@ -96,19 +95,7 @@ std::string table_of(const std::vector<RunSummary>& runs)
         rows.push_back({run.id, state_of(run), terminal_safe(run.pipeline), terminal_safe(on), begun ? ago(run.started) : "",
                         run.interrupted || !begun ? "" : format_duration(duration_of(run))});
     }
-    std::vector<int> widths(rows[0].size(), 0);
-    for (const auto& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], columns_of(row[i]));
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += row[i] + std::string(static_cast<std::size_t>(widths[i] - columns_of(row[i]) + 2), ' ');
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    }
-    return text;
+    return aligned(rows);
 }
 
 // One that cannot be read is named and left out.

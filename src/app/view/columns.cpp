@@ -119,4 +119,21 @@ std::string spread(std::string_view left, std::string_view right, int columns, s
     return line.append(right);
 }
 
+std::string aligned(const std::vector<std::vector<std::string>>& rows)
+{
+    std::vector<int> widths(rows[0].size(), 0);
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], columns_of(row[i]));
+    std::string text;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += row[i] + std::string(static_cast<std::size_t>(widths[i] - columns_of(row[i]) + 2), ' ');
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
 } // namespace gantry::app
