@@ -112,6 +112,16 @@ awaitable<void> note_failure(awaitable<T> task, std::string& into)
     }
 }
 
+// For what nobody tells us about.
+awaitable<void> eventually(std::function<bool()> condition)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (!condition()) {
+        timer.expires_after(std::chrono::milliseconds(5));
+        co_await timer.async_wait(use_awaitable);
+    }
+}
+
 } // namespace
 
 TEST_CASE("a daemon that is killed makes calls unavailable, and the watch finds it again", "[docker][restart]")
@@ -159,19 +169,13 @@ TEST_CASE("a daemon that is killed makes calls unavailable, and the watch finds 
     std::string reading, waiting;
     tasks.spawn([&] { return note_failure(attachment->read_all(sink), reading); });
     tasks.spawn([&] { return note_failure(engine->wait_container(spec.name), waiting); });
-    // The wait has begun once a later call has been answered.
+    // What it prints is here, and the wait has begun once a later call has been answered.
+    loop.run(with_deadline(std::chrono::seconds(60), "its output", eventually([&] { return !sink.out.empty(); })));
     loop.run(engine->inspect_container(spec.name));
     daemon.stop(SIGKILL);
     until([&] { return seen.size() >= 2; });
     CHECK(seen[1] == EngineEvent::Kind::lost);
-    const auto killed_now = [&] { return !reading.empty() && !waiting.empty(); };
-    loop.run([](const std::function<bool()>& condition) -> awaitable<void> {
-        asio::steady_timer timer(co_await asio::this_coro::executor);
-        while (!condition()) {
-            timer.expires_after(std::chrono::milliseconds(5));
-            co_await timer.async_wait(use_awaitable);
-        }
-    }(killed_now));
+    loop.run(eventually([&] { return !reading.empty() && !waiting.empty(); }));
     CHECK(reading == "unavailable");
     CHECK(waiting == "unavailable");
     CHECK(sink.out == "here\n");
