@@ -302,3 +302,13 @@ TEST_CASE("triggers have a word, a list and a map", "[pipeline][native]")
     CHECK(on("{ push: { branches: main } }").push->branches == Strings{"main"});
     CHECK(on("{ manual: { inputs: { n: { type: number, default: 3 }, s: } } }").inputs.size() == 2);
 }
+
+TEST_CASE("a condition without braces must stay one expression when braces are put around it", "[pipeline][native]")
+{
+    const auto with = [](const std::string& condition) { return parse_text("image: x\nsteps: [{ run: x, if: \"" + condition + "\" }]\n"); };
+    CHECK(places_of(with("branch != }} 'a'")) == ".gantry.yml:2:23 expression steps[0].if");
+    CHECK(places_of(with("branch == 'a")) == ".gantry.yml:2:23 expression steps[0].if");
+    const auto quoted = with("branch != '}}'");
+    REQUIRE(quoted.ok());
+    CHECK(parse_text(print_native(quoted.definition)).definition == quoted.definition);
+}

@@ -133,6 +133,13 @@ std::optional<Text> Reader::condition(const Node& node)
     }
     if (source.find(k_open) == std::string_view::npos) {
         const auto offset = static_cast<std::size_t>(source.data() - node.text.data());
+        // It is printed inside of braces, so it must end where they do.
+        std::optional<SplitError> problem;
+        const auto braced = split_text("${{ " + std::string(source) + " }}", node.mark, &problem);
+        if (problem || braced.parts().size() != 1) {
+            error(node, "expression", problem ? problem->message : "'}}' cannot stand inside an expression");
+            return std::nullopt;
+        }
         return Text(std::vector<Text::Part>{{true, std::string(source), mark_inside(node, offset)}});
     }
     const auto before = diagnostics_.size();
