@@ -44,7 +44,8 @@ std::uint64_t number_at(const std::string& header, Field field)
             value = (value << 8U) | static_cast<unsigned char>(header[field.at + i]);
         return value;
     }
-    const auto digits = trim(text_at(header, field));
+    const auto text = text_at(header, field);
+    const auto digits = trim(text);
     const auto* end = digits.data() + digits.size();
     if (!digits.empty() && std::from_chars(digits.data(), end, value, 8).ptr != end)
         damaged("a number is none");
