@@ -37,7 +37,6 @@ public:
         engine::PullPolicy pull = engine::PullPolicy::missing;
         std::optional<std::string> exchange_folder;
         bool hold = false;        // prepared ahead of its turn
-        bool keep_failed = false;
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
         std::function<void()> on_started;  // its command runs
         std::function<void()> on_output;   // may be empty

@@ -3,66 +3,54 @@
 #include "base/format.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace gantry::runner {
 
 namespace {
 
-bool uses(const pipeline::Container& container, const engine::VolumeSpec&, const std::string& key)
+bool names(const pipeline::Container& container, const pipeline::VolumeDeclaration& volume)
 {
-    return std::any_of(container.volumes.begin(), container.volumes.end(),
-                       [&](const auto& mount) { return !mount.source.is_literal() || mount.source.literal() == key; });
+    return std::any_of(container.volumes.begin(), container.volumes.end(), [&](const auto& mount) {
+        return !mount.source.is_literal() || mount.source.literal() == volume.name;
+    });
 }
 
-bool uses(const pipeline::Container& container, const engine::NetworkSpec&, const std::string& key)
+bool names(const pipeline::Container& container, const pipeline::NetworkDeclaration& declared)
 {
     return std::any_of(container.networks.begin(), container.networks.end(),
-                       [&](const auto& network) { return network.name == key; });
-}
-
-// The key of the declaration that became `name`.
-template <typename Declarations>
-std::string key_of(const Declarations& declarations,
-                   const std::function<std::string(const typename Declarations::value_type&)>& name_of,
-                   const std::string& name)
-{
-    for (const auto& declaration : declarations)
-        if (name_of(declaration) == name)
-            return declaration.name;
-    return {};
+                       [&](const auto& network) { return network.name == declared.name; });
 }
 
 // Whether a container of the stage names it: a stage makes what is its own only then.
-template <typename Spec> bool is_used(const pipeline::PlanStage& stage, const Spec& spec, const std::string& key)
+template <typename Declaration> bool uses(const pipeline::PlanStage& stage, const Declaration& declaration)
 {
-    return std::any_of(stage.steps.begin(), stage.steps.end(),
-                       [&](const auto& step) { return uses(step.container, spec, key); }) ||
-           std::any_of(stage.services.begin(), stage.services.end(),
-                       [&](const auto& service) { return uses(service.container, spec, key); });
+    const auto in = [&](const auto& one) { return names(one.container, declaration); };
+    return std::any_of(stage.steps.begin(), stage.steps.end(), in) ||
+           std::any_of(stage.services.begin(), stage.services.end(), in);
 }
 
 std::vector<engine::VolumeSpec> volumes_of_stage(const pipeline::Plan& plan, const pipeline::PlanStage& stage,
                                                  const Owner& owner)
 {
+    std::set<std::string> used;
+    for (const auto& volume : plan.volumes)
+        if (uses(stage, volume))
+            used.insert(volume_name(volume, owner));
     auto specs = volumes_of(plan, owner);
-    std::erase_if(specs, [&](const engine::VolumeSpec& spec) {
-        return !is_used(stage, spec,
-                        key_of(
-                            plan.volumes, [&](const auto& volume) { return volume_name(volume, owner); }, spec.name));
-    });
+    std::erase_if(specs, [&](const engine::VolumeSpec& spec) { return !used.contains(spec.name); });
     return specs;
 }
 
 std::vector<engine::NetworkSpec> networks_of_stage(const pipeline::Plan& plan, const pipeline::PlanStage& stage,
                                                    const Owner& owner)
 {
+    std::set<std::string> used;
+    for (const auto& network : plan.networks)
+        if (uses(stage, network))
+            used.insert(network_name(network, owner));
     auto specs = networks_of(plan, owner);
-    std::erase_if(specs, [&](const engine::NetworkSpec& spec) {
-        return !is_used(
-            stage, spec,
-            key_of(
-                plan.networks, [&](const auto& network) { return network_name(network, owner); }, spec.name));
-    });
+    std::erase_if(specs, [&](const engine::NetworkSpec& spec) { return !used.contains(spec.name); });
     return specs;
 }
 

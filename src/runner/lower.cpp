@@ -69,16 +69,8 @@ void lower_network(const StepContext& context, engine::ContainerSpec& spec)
 {
     using Network = engine::ContainerSpec::Network;
     const auto& container = context.step->container;
-    const auto mode = container.network_mode.value_or("default");
-    if (mode == "none" || mode == "host") {
-        spec.network = mode == "none" ? Network::none : Network::host;
+    if (lower_network_mode(container, context.services, spec))
         return;
-    }
-    if (const auto service = shared_network(container, context.services)) {
-        spec.network = Network::container;
-        spec.network_container = *service;
-        return;
-    }
     if (!context.network_container.empty()) {
         spec.network = Network::container;
         spec.network_container = context.network_container;

@@ -284,12 +284,20 @@ const std::string& container_of(const ServiceContainers& services, const std::st
 
 } // namespace
 
-std::optional<std::string> shared_network(const pipeline::Container& container, const ServiceContainers& services)
+bool lower_network_mode(const pipeline::Container& container, const ServiceContainers& services, engine::ContainerSpec& spec)
 {
+    using Network = engine::ContainerSpec::Network;
     constexpr std::string_view k_service = "service:";
-    if (!container.network_mode || !container.network_mode->starts_with(k_service))
-        return std::nullopt;
-    return container_of(services, container.network_mode->substr(k_service.size()), "network_mode");
+    const auto mode = container.network_mode.value_or("default");
+    if (mode == "none" || mode == "host") {
+        spec.network = mode == "none" ? Network::none : Network::host;
+        return true;
+    }
+    if (!mode.starts_with(k_service))
+        return false;
+    spec.network = Network::container;
+    spec.network_container = container_of(services, mode.substr(k_service.size()), "network_mode");
+    return true;
 }
 
 std::vector<std::string> shared_volumes(const pipeline::Container& container, const ServiceContainers& services)

@@ -56,7 +56,8 @@ std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const s
 // Containers of services, by name, that a container shares something with: its network, `network_mode: service:db`, or its
 // volumes, `volumes_from: [db:ro]`. Throws bad_input for one that is not there.
 using ServiceContainers = std::map<std::string, std::string>;
-std::optional<std::string> shared_network(const pipeline::Container& container, const ServiceContainers& services);
+// Whether network_mode alone says where it is: none, host or a service. The spec has it then.
+bool lower_network_mode(const pipeline::Container& container, const ServiceContainers& services, engine::ContainerSpec& spec);
 std::vector<std::string> shared_volumes(const pipeline::Container& container, const ServiceContainers& services);
 
 // Name without "CAP_", in capitals.

@@ -23,16 +23,8 @@ void lower_network(const ServiceContext& context, engine::ContainerSpec& spec)
 {
     using Network = engine::ContainerSpec::Network;
     const auto& container = context.service->container;
-    const auto mode = container.network_mode.value_or("default");
-    if (mode == "none" || mode == "host") {
-        spec.network = mode == "none" ? Network::none : Network::host;
+    if (lower_network_mode(container, context.services, spec))
         return;
-    }
-    if (const auto other = shared_network(container, context.services)) {
-        spec.network = Network::container;
-        spec.network_container = *other;
-        return;
-    }
     spec.network = Network::endpoints;
     const auto join = [&](const std::string& network, const pipeline::NetworkAttachment& as) {
         engine::Endpoint endpoint{network, {context.service->name}, as.ipv4_address, as.ipv6_address};

@@ -90,6 +90,7 @@ struct Run::Impl {
     void prepare_step(StepIndex index);
     void prepare_first(int stage);
     StepContext context_of(int stage, const Owner& owner);
+    Attempt::Parts parts_for(const std::vector<RunObserver*>& observers);
     std::shared_ptr<Attempt> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<Attempt> take_runner(StepIndex index, int attempt);
     void keep_for_shell(Attempt& runner);
@@ -103,6 +104,7 @@ struct Run::Impl {
 
     const pipeline::Plan& plan;
     RunDeps deps;
+    const std::vector<RunObserver*> nobody; // watches services and what is built for them: their words go to logs alone
     RunOptions options;
     Schedule schedule;
     MaskSet masks;
@@ -480,14 +482,12 @@ awaitable<void> Run::Impl::start_services(int stage)
         request.attempts = former->second;
     request.pull = [this](const pipeline::Container& container) { return policy_of(container, options.pull); };
     request.build = [this, stage](const pipeline::Service& service, const Owner& owner) {
-        static const std::vector<RunObserver*> k_nobody; // its words go to the service's log
-        const Attempt::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, k_nobody, *tasks};
-        return build_service(parts, context_of(stage, owner), service);
+        return build_service(parts_for(nobody), context_of(stage, owner), service);
     };
     request.grace = options.grace;
     request.on_lost = [this, stage](const ServiceFailure& failure) { post(input::ServiceLost{stage, failure.outcome}); };
-    const ServiceRunner::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, *tasks,
-                                     deps.workspaces.sees_our_disk(), [this](RunEvent event) { journal(std::move(event)); }};
+    const ServiceRunner::Parts parts{parts_for(nobody), deps.workspaces.sees_our_disk(),
+                                     [this](RunEvent event) { journal(std::move(event)); }};
     runtime.services = std::make_unique<Services>(parts, std::move(request));
     prepare_first(stage);
     const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
@@ -525,6 +525,11 @@ awaitable<void> Run::Impl::close_stage(int stage)
     co_await both(caches->close(stage, passed), close_host());
     runtime.place = {};
     post(input::StageClosed{stage});
+}
+
+Attempt::Parts Run::Impl::parts_for(const std::vector<RunObserver*>& observers)
+{
+    return {deps.engine, deps.clock, deps.writer, *images, *objects, masks, observers, *tasks};
 }
 
 // What all that runs in a stage has in common; without a step.
@@ -572,7 +577,7 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
     if (step.idle_timeout)
         request.on_output = [this, index] { post(input::StepOutput{index}); };
 
-    Attempt::Parts parts{deps.engine, deps.clock, deps.writer, *images, *objects, masks, deps.observers, *tasks};
+    const auto parts = parts_for(deps.observers);
     if (step.build || step.push)
         return std::make_shared<BuildRunner>(parts, std::move(request));
     return std::make_shared<StepRunner>(parts, std::move(request));

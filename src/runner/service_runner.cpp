@@ -3,7 +3,6 @@
 #include "base/format.hpp"
 #include "base/reach.hpp"
 #include "runner/service_files.hpp"
-#include "runner/step_runner.hpp"
 
 #include <fmt/format.h>
 #include <re2/re2.h>
@@ -20,9 +19,6 @@ constexpr auto k_reach_limit = std::chrono::seconds(1);
 constexpr std::size_t k_probe_output = 4 * 1024;
 constexpr std::size_t k_longest_line = 64 * 1024; // that `ready: {log: …}` looks at
 constexpr std::size_t k_said = 200;               // of a probe's output, in a message
-
-// What services print goes to their logs, not between the lines of the steps.
-const std::vector<RunObserver*> k_no_observers;
 
 // The first bytes that a probe prints.
 class Words final : public engine::OutputSink {
@@ -142,7 +138,7 @@ awaitable<void> ServiceRunner::create()
         output_ = std::make_unique<StepOutput>(
             StepKey{context.stage->id, context.owner.step, context.owner.attempt},
             parts_.writer.open_log({context.stage->id, context.owner.step, context.owner.attempt}), parts_.masks,
-            parts_.clock, k_no_observers, std::function<void()>());
+            parts_.clock, parts_.observers, std::function<void()>());
         sink_ = std::make_unique<Sink>(*this, check_);
     } catch (const ServiceFailure& not_built) {
         tell_not_built(not_built.outcome);

@@ -1,12 +1,8 @@
 #pragma once
 
-#include "runner/images.hpp"
+#include "runner/attempt.hpp"
 #include "runner/lower.hpp"
-#include "runner/masker.hpp"
-#include "runner/objects.hpp"
 #include "runner/readiness.hpp"
-#include "runner/report.hpp"
-#include "runner/run.hpp"
 #include "runner/step_output.hpp"
 
 #include <functional>
@@ -28,14 +24,7 @@ struct ServiceFailure {
 // but the last two.
 class ServiceRunner : public std::enable_shared_from_this<ServiceRunner> {
 public:
-    struct Parts {
-        engine::Engine& engine;
-        Clock& clock;
-        RunWriter& writer;
-        Images& images;
-        Objects& objects;
-        const MaskSet& masks;
-        TaskGroup& background;              // for what need not be waited for
+    struct Parts : Attempt::Parts {         // its observers see what the service prints
         bool near;                          // the engine's networks can be reached from here
         std::function<void(RunEvent)> tell; // to the journal: stage and step are filled in
     };
