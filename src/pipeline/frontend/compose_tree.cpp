@@ -118,17 +118,6 @@ const Node& key_of(const Node& map, std::string_view key)
     return map;
 }
 
-bool is_word_of(std::string_view words, std::string_view word)
-{
-    for (std::size_t at = 0; at <= words.size();) {
-        const auto end = std::min(words.find(' ', at), words.size());
-        if (words.substr(at, end - at) == word)
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
 void ComposeWorld::warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message)
 {
     constexpr std::size_t k_most = 20;

@@ -2,6 +2,7 @@
 
 #include "pipeline/frontend/compose_template.hpp"
 #include "pipeline/frontend/reader.hpp"
+#include "pipeline/frontend/word_list.hpp"
 
 #include <string>
 #include <unordered_map>
@@ -102,8 +103,5 @@ void select_services(ComposeWorld& world, Node& file);
 
 // A merged file in our own words: {services, volumes, networks}, of which the last two hold what the services use.
 Node* lower_compose(ComposeWorld& world, const Node& file);
-
-// Whether it is a word of a list that is separated by blanks.
-bool is_word_of(std::string_view words, std::string_view word);
 
 } // namespace gantry::pipeline::native

@@ -1,5 +1,7 @@
 #include "pipeline/frontend/habits.hpp"
 
+#include "pipeline/frontend/word_list.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -106,23 +108,12 @@ constexpr Habit k_habits[] = {
     {"retry", "exit_codes", "write when: [exit_codes: [75]]"},
 };
 
-bool has_word(std::string_view words, std::string_view word)
-{
-    for (std::size_t at = 0; at <= words.size();) {
-        const auto end = std::min(words.find(' ', at), words.size());
-        if (words.substr(at, end - at) == word)
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
 } // namespace
 
 std::string habit_hint(std::string_view object, std::string_view key)
 {
     const auto* found = std::find_if(std::begin(k_habits), std::end(k_habits), [&](const Habit& habit) {
-        return habit.key == key && has_word(habit.objects, object);
+        return habit.key == key && is_word_of(habit.objects, object);
     });
     return found == std::end(k_habits) ? "" : found->hint;
 }
