@@ -116,6 +116,12 @@ public:
     // Throws not_found (no such image here, or no such repository there), denied (registry), bad_input (the name),
     // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times in all).
     virtual awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) = 0;
+    // One archive of images with all of their layers, as `docker save` makes it. Throws not_found. Streams; gives up after
+    // 120 s without a byte.
+    virtual awaitable<void> save_images(const std::vector<std::string>& images, WritePiece archive) = 0;
+    // Takes in the images of such an archive, compressed or not; an image that has a name already loses it. Returns what was
+    // loaded: tags, or ids of images without one. Throws bad_input for anything else. Streams; 600 s after the last byte.
+    virtual awaitable<std::vector<std::string>> load_images(ReadPiece archive) = 0;
     // The images with all of these labels (an empty value matches any), by their first tag. 30 s.
     virtual awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) = 0;
 
@@ -145,6 +151,9 @@ public:
     virtual awaitable<ContainerExit> wait_container(const std::string& container) = 0;
     // Sends a signal ("SIGTERM", "KILL", "15") to its main process. Nothing happens if it does not run. 30 s.
     virtual awaitable<void> kill_container(const std::string& container, const std::string& signal) = 0;
+    // Tells what a running container uses, at once and then about once a second, and returns when it has ended. No deadline.
+    // Throws not_found.
+    virtual awaitable<void> watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use) = 0;
     // missing when there is none of that name. 30 s.
     virtual awaitable<ContainerStatus> inspect_container(const std::string& container) = 0;
     // Starts a further process in a running container. Throws conflict when it does not run. 30 s to start.
@@ -160,6 +169,8 @@ public:
     // Everything, of all kinds but images, that carries all of these labels (an empty value matches any), whoever made
     // it and in whatever state; containers before networks before volumes. 30 s.
     virtual awaitable<std::vector<Object>> list(const Labels& labels) = 0;
+    // The same with images, and with what each takes: the engine measures, which may take long. By kind and name. 300 s.
+    virtual awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) = 0;
     // Removes it, killing a container first; with its anonymous volumes. It is no error if there is none, or if it is being
     // removed already (then returns when it is gone). Retries "in use" for up to 10 s. 60 s.
     virtual awaitable<void> remove(ObjectKind kind, const std::string& name) = 0;

@@ -97,6 +97,15 @@ struct BuildSpec {
     bool pull = false, no_cache = false;
 };
 
+// What is at the engine, with what it takes there.
+struct StoredObject {
+    Object object;                 // of an image `name` is its first tag, or its id where nothing names it
+    std::vector<std::string> tags; // of an image
+    std::uint64_t size_bytes = 0; // a container's own layer; an image with all that it shares with others; 0: not known
+    std::chrono::system_clock::time_point created{}; // the epoch: not known
+    bool in_use = false; // a container that runs, an image or volume that a container has, a network with containers
+};
+
 struct BuildResult {
     std::optional<ImageInfo> image; // absent: an instruction failed, and
     int step = 0;                   // which one, from 1; 0 when that is not known
@@ -247,6 +256,18 @@ struct ContainerStatus {
     std::chrono::system_clock::time_point started{}, finished{};
     std::string ip_address;
     std::vector<Port> ports; // with the host ports that were picked
+};
+
+// What a container has used since its start, as the engine counts it. What it does not count is 0.
+struct ResourceUse {
+    std::uint64_t memory_bytes = 0;                   // now, without what the kernel can take back at once
+    std::uint64_t memory_peak_bytes = 0;              // the most that was seen
+    std::uint64_t memory_limit_bytes = 0;             // its own; 0: none
+    std::chrono::nanoseconds cpu{0};                  // of all processors
+    std::uint64_t read_bytes = 0, written_bytes = 0;  // block devices
+    std::uint64_t received_bytes = 0, sent_bytes = 0; // networks; 0 in another container's network
+    std::uint64_t processes = 0;                      // now
+    friend bool operator==(const ResourceUse&, const ResourceUse&) = default;
 };
 
 // ---- events

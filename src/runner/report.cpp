@@ -57,6 +57,9 @@ constexpr std::array k_kinds = {
     Names<Kind>{Kind::cancel_requested, "cancel_requested"},
     Names<Kind>{Kind::summary, "summary"},
     Names<Kind>{Kind::cache, "cache"},
+    Names<Kind>{Kind::artifacts, "artifacts"},
+    Names<Kind>{Kind::tests, "tests"},
+    Names<Kind>{Kind::coverage, "coverage"},
     Names<Kind>{Kind::warning, "warning"},
     Names<Kind>{Kind::resumed, "resumed"},
     Names<Kind>{Kind::service_started, "service_started"},
@@ -118,6 +121,12 @@ void put_timings(Json& json, const Timings& timings)
     put(object, "finish_ns", timings.finish);
     if (!object.empty())
         json["timings"] = std::move(object);
+}
+
+void put(Json& json, const char* key, std::uint64_t number)
+{
+    if (number != 0)
+        json[key] = number;
 }
 
 void put_outputs(Json& json, const std::map<std::string, std::string>& outputs)
@@ -212,6 +221,27 @@ std::chrono::system_clock::time_point time_at(const Json& json)
     return *time;
 }
 
+std::optional<engine::ResourceUse> use_at(const Json& json)
+{
+    const auto found = json.find("use");
+    if (found == json.end())
+        return std::nullopt;
+    if (!found->is_object())
+        refuse("use", "not an object");
+    const auto count = [&](const char* key) { return number_at<std::uint64_t>(*found, key).value_or(0); };
+    engine::ResourceUse use;
+    use.memory_bytes = count("memory_bytes");
+    use.memory_peak_bytes = count("memory_peak_bytes");
+    use.memory_limit_bytes = count("memory_limit_bytes");
+    use.cpu = duration_at(*found, "cpu_ns");
+    use.read_bytes = count("read_bytes");
+    use.written_bytes = count("written_bytes");
+    use.received_bytes = count("received_bytes");
+    use.sent_bytes = count("sent_bytes");
+    use.processes = count("processes");
+    return use;
+}
+
 bool flag_at(const Json& json, const char* key)
 {
     const auto found = json.find(key);
@@ -243,6 +273,21 @@ State state_of(Cause cause)
     }
 }
 
+Json to_json(const engine::ResourceUse& use)
+{
+    Json json = Json::object();
+    put(json, "memory_bytes", use.memory_bytes);
+    put(json, "memory_peak_bytes", use.memory_peak_bytes);
+    put(json, "memory_limit_bytes", use.memory_limit_bytes);
+    put(json, "cpu_ns", use.cpu);
+    put(json, "read_bytes", use.read_bytes);
+    put(json, "written_bytes", use.written_bytes);
+    put(json, "received_bytes", use.received_bytes);
+    put(json, "sent_bytes", use.sent_bytes);
+    put(json, "processes", use.processes);
+    return json;
+}
+
 Json to_json(const RunEvent& event)
 {
     Json json = {{"time", format_time(event.time)}, {"event", to_string(event.kind)}};
@@ -268,6 +313,8 @@ Json to_json(const RunEvent& event)
     put_outputs(json, event.outputs);
     if (event.log_bytes != 0)
         json["log_bytes"] = event.log_bytes;
+    if (event.use)
+        json["use"] = to_json(*event.use);
     return json;
 }
 
@@ -299,6 +346,7 @@ RunEvent event_from_json(const Json& json)
     event.allowed_failure = flag_at(json, "allowed_failure");
     event.outputs = outputs_at(json);
     event.log_bytes = number_at<std::uint64_t>(json, "log_bytes").value_or(0);
+    event.use = use_at(json);
     return event;
 }
 

@@ -50,6 +50,7 @@ struct Outcome {
     std::string image;            // that it ran
     Timings timings;
     std::uint64_t log_bytes = 0;  // length of the attempt's log
+    std::optional<engine::ResourceUse> use; // at its end; absent: the engine has not told
 };
 
 struct RunEvent {
@@ -66,6 +67,9 @@ struct RunEvent {
         cancel_requested, // message: by what ("SIGINT", "gantry cancel")
         summary,        // the text of CI_STEP_SUMMARY, in message
         cache,          // of a stage; message; when it opens also object (the volume) and outputs: cache, key, path, found (key)
+        artifacts,      // of a stage that kept some: outputs: files, bytes, kept_bytes (new here), expires (a time; absent: never)
+        tests,          // of a stage: what its test reports say, in outputs: passed, failed, skipped, newly_failed; message
+        coverage,       // of a stage: outputs: lines, covered, percent; message
         warning,        // message, hint
         resumed,        // the run goes on in another process
         // Of a service; `step` is its service_key():
@@ -89,12 +93,14 @@ struct RunEvent {
     bool allowed_failure = false;
     std::map<std::string, std::string> outputs; // of the step; or details of run_started
     std::uint64_t log_bytes = 0; // step_finished: length of the log of this attempt
+    std::optional<engine::ResourceUse> use; // step_finished, service_finished
 };
 std::string_view to_string(RunEvent::Kind kind);
 
 // One line of the journal and of `--json`; empty fields are left out. from_json ignores fields that it does not know
 // and throws bad_input for a kind, state or cause that it does not know.
 nlohmann::json to_json(const RunEvent& event);
+nlohmann::json to_json(const engine::ResourceUse& use); // zeros are left out
 RunEvent event_from_json(const nlohmann::json& json);
 
 struct StepKey {

@@ -157,6 +157,7 @@ void Schedule::Impl::retry_later(StepIndex index, const Outcome& outcome)
     event.image = outcome.image;
     event.timings = outcome.timings;
     event.log_bytes = outcome.log_bytes;
+    event.use = outcome.use;
 
     step.state = State::pending;
     step.killed = false;
@@ -201,6 +202,7 @@ void Schedule::Impl::end(StepIndex index, State state, const Outcome& outcome)
     event.outputs = outcome.outputs;
     event.allowed_failure = allowed;
     event.log_bytes = outcome.log_bytes;
+    event.use = outcome.use;
 }
 
 void Schedule::Impl::disarm_step(StepIndex index)

@@ -400,6 +400,7 @@ void ServiceRunner::tell_not_built(const Outcome& outcome)
     ended.exit_code = outcome.exit_code;
     ended.message = outcome.message;
     ended.log_bytes = outcome.log_bytes;
+    ended.use = outcome.use;
     parts_.tell(ended);
 }
 

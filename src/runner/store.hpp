@@ -54,6 +54,7 @@ struct StepSummary {
     bool allowed_failure = false;
     std::map<std::string, std::string> outputs;
     std::uint64_t log_bytes = 0;
+    std::optional<engine::ResourceUse> use;
 };
 struct StageSummary {
     std::string stage;

@@ -64,6 +64,7 @@ void end_attempt(StepSummary& step, const RunEvent& event)
     step.allowed_failure = event.allowed_failure;
     step.outputs = event.outputs;
     step.log_bytes = event.log_bytes;
+    step.use = event.use;
 }
 
 // What ran when the former process died does not run any more; it will be started again or not.
@@ -121,7 +122,10 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::image_ready:
     case Kind::cancel_requested:
     case Kind::summary:
-    case Kind::cache: break;
+    case Kind::cache:
+    case Kind::artifacts:
+    case Kind::tests:
+    case Kind::coverage: break;
     }
 }
 
@@ -173,6 +177,8 @@ Json as_json(const StepSummary& step)
     if (!step.outputs.empty())
         json["outputs"] = texts(step.outputs);
     json["log_bytes"] = step.log_bytes;
+    if (step.use)
+        json["use"] = to_json(*step.use);
     return json;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "support/catch.hpp"
+#include "support/source_dir.hpp"
 
 #include <cstdlib>
 #include <string>
@@ -11,7 +12,7 @@ namespace gantry::test {
 // The text of tests/data/app/<name>. With UPDATE_GOLDEN set the file is written instead, and the test says so.
 inline void check_golden(const std::string& name, const std::string& text)
 {
-    const auto path = std::string(GANTRY_SOURCE_DIR "/tests/data/app/") + name;
+    const auto path = source_dir() + "/tests/data/app/" + name;
     if (const char* update = std::getenv("UPDATE_GOLDEN"); update && *update) {
         write_file_atomic(path, text, 0644);
         WARN("skipped: " << path << " was rewritten");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pipeline/frontend/native.hpp"
+#include "support/source_dir.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -39,7 +40,7 @@ inline std::string places_of(const Parsed& parsed)
 }
 inline std::string places_of(const std::string& text) { return places_of(parse_text(text)); }
 
-inline std::filesystem::path data_folder() { return std::filesystem::path(GANTRY_SOURCE_DIR) / "tests/data/pipeline"; }
+inline std::filesystem::path data_folder() { return std::filesystem::path(test::source_dir()) / "tests/data/pipeline"; }
 
 inline std::optional<std::string> read_text(const std::filesystem::path& path)
 {

@@ -4,6 +4,7 @@
 #include "runner/lower.hpp"
 #include "runner/lower_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/source_dir.hpp"
 
 #include <fstream>
 #include <set>
@@ -265,7 +266,7 @@ TEST_CASE("docs/variables.md lists exactly the variables that steps get", "[lowe
         given.insert(name);
 
     // The first column of every table: | `A`, `B` | … |
-    std::ifstream file(GANTRY_SOURCE_DIR "/docs/variables.md");
+    std::ifstream file(source_dir() + "/docs/variables.md");
     std::set<std::string> listed;
     for (std::string line; std::getline(file, line);)
         if (line.starts_with("| `")) {

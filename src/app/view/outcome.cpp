@@ -58,6 +58,7 @@ runner::StepSummary step_of(const runner::RunEvent& event)
     step.image = event.image;
     step.allowed_failure = event.allowed_failure;
     step.log_bytes = event.log_bytes;
+    step.use = event.use;
     return step;
 }
 

@@ -98,6 +98,52 @@ std::string health_of(const Json& state)
     return status == "none" ? std::string() : status;
 }
 
+// The engine tells -1 where it has not counted.
+std::uint64_t count_of(const Json& object, const char* name)
+{
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(object, name)));
+}
+
+std::chrono::system_clock::time_point seconds_of(const Json& object, const char* name)
+{
+    return std::chrono::system_clock::time_point(std::chrono::seconds(number_field(object, name)));
+}
+
+// One item of each list that the daemon gives.
+
+Object container_object(const Json& item)
+{
+    const auto names = list_field(item, "Names");
+    auto name = names.empty() ? std::string() : names.front();
+    if (name.rfind('/', 0) == 0)
+        name.erase(0, 1);
+    return Object{ObjectKind::container, text_field(item, "Id"), name, map_field(item, "Labels")};
+}
+
+Object network_object(const Json& item)
+{
+    return Object{ObjectKind::network, text_field(item, "Id"), text_field(item, "Name"), map_field(item, "Labels")};
+}
+
+Object volume_object(const Json& item)
+{
+    const auto name = text_field(item, "Name");
+    return Object{ObjectKind::volume, name, name, map_field(item, "Labels")};
+}
+
+ImageEntry image_entry(const Json& item)
+{
+    ImageEntry image;
+    image.id = text_field(item, "Id");
+    for (const auto& tag : list_field(item, "RepoTags"))
+        if (tag.find("<none>") == std::string::npos)
+            image.tags.push_back(tag);
+    image.labels = map_field(item, "Labels");
+    image.size_bytes = count_of(item, "Size");
+    image.created = seconds_of(item, "Created");
+    return image;
+}
+
 std::optional<HealthcheckSpec> healthcheck_of(const Json& config)
 {
     HealthcheckSpec check;
@@ -129,7 +175,7 @@ EngineInfo engine_info(const Json& version, const Json& info)
     result.cgroup_version = text_field(info, "CgroupVersion");
     result.storage_driver = text_field(info, "Driver");
     result.cpus = static_cast<int>(number_field(info, "NCPU"));
-    result.memory_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(info, "MemTotal")));
+    result.memory_bytes = count_of(info, "MemTotal");
     result.live_restore = flag_field(info, "LiveRestoreEnabled");
     result.rootless = flag_field(info, "Rootless");
     for (const auto& option : list_field(info, "SecurityOptions"))
@@ -154,7 +200,7 @@ ImageInfo image_info(const Json& answer, const std::string& image)
     info.working_dir = text_field(config, "WorkingDir");
     info.stop_signal = text_field(config, "StopSignal");
     info.healthcheck = healthcheck_of(field(config, "Healthcheck"));
-    info.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(answer, "Size")));
+    info.size_bytes = count_of(answer, "Size");
     return info;
 }
 
@@ -178,13 +224,8 @@ ContainerStatus container_status(const Json& answer)
 std::vector<Object> containers_of(const Json& answer)
 {
     std::vector<Object> objects;
-    for (const auto& item : items_of(answer)) {
-        const auto names = list_field(item, "Names");
-        auto name = names.empty() ? std::string() : names.front();
-        if (name.rfind('/', 0) == 0)
-            name.erase(0, 1);
-        objects.push_back(Object{ObjectKind::container, text_field(item, "Id"), name, map_field(item, "Labels")});
-    }
+    for (const auto& item : items_of(answer))
+        objects.push_back(container_object(item));
     sort_by_name(objects);
     return objects;
 }
@@ -193,8 +234,7 @@ std::vector<Object> networks_of(const Json& answer)
 {
     std::vector<Object> objects;
     for (const auto& item : items_of(answer))
-        objects.push_back(
-            Object{ObjectKind::network, text_field(item, "Id"), text_field(item, "Name"), map_field(item, "Labels")});
+        objects.push_back(network_object(item));
     sort_by_name(objects);
     return objects;
 }
@@ -202,10 +242,8 @@ std::vector<Object> networks_of(const Json& answer)
 std::vector<Object> volumes_of(const Json& answer)
 {
     std::vector<Object> objects;
-    for (const auto& item : items_of(field(answer, "Volumes"))) {
-        const auto name = text_field(item, "Name");
-        objects.push_back(Object{ObjectKind::volume, name, name, map_field(item, "Labels")});
-    }
+    for (const auto& item : items_of(field(answer, "Volumes")))
+        objects.push_back(volume_object(item));
     sort_by_name(objects);
     return objects;
 }
@@ -213,20 +251,87 @@ std::vector<Object> volumes_of(const Json& answer)
 std::vector<ImageEntry> images_of(const Json& answer)
 {
     std::vector<ImageEntry> images;
-    for (const auto& item : items_of(answer)) {
-        ImageEntry image;
-        image.id = text_field(item, "Id");
-        for (const auto& tag : list_field(item, "RepoTags"))
-            if (tag.find("<none>") == std::string::npos)
-                image.tags.push_back(tag);
-        image.labels = map_field(item, "Labels");
-        image.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(item, "Size")));
-        image.created = std::chrono::system_clock::time_point(std::chrono::seconds(number_field(item, "Created")));
-        images.push_back(std::move(image));
-    }
+    for (const auto& item : items_of(answer))
+        images.push_back(image_entry(item));
     std::sort(images.begin(), images.end(),
               [](const ImageEntry& a, const ImageEntry& b) { return std::tie(a.tags, a.id) < std::tie(b.tags, b.id); });
     return images;
+}
+
+std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks)
+{
+    std::vector<StoredObject> all;
+    for (const auto& item : items_of(field(usage, "Containers"))) {
+        StoredObject stored;
+        stored.object = container_object(item);
+        stored.size_bytes = count_of(item, "SizeRw");
+        stored.created = seconds_of(item, "Created");
+        stored.in_use = text_field(item, "State") == "running";
+        all.push_back(std::move(stored));
+    }
+    for (const auto& item : items_of(networks)) {
+        StoredObject stored;
+        stored.object = network_object(item);
+        stored.created = time_of(text_field(item, "Created"));
+        all.push_back(std::move(stored));
+    }
+    for (const auto& item : items_of(field(usage, "Volumes"))) {
+        const auto& data = field(item, "UsageData");
+        StoredObject stored;
+        stored.object = volume_object(item);
+        stored.size_bytes = count_of(data, "Size");
+        stored.created = time_of(text_field(item, "CreatedAt"));
+        stored.in_use = number_field(data, "RefCount") > 0;
+        all.push_back(std::move(stored));
+    }
+    for (const auto& item : items_of(field(usage, "Images"))) {
+        const auto image = image_entry(item);
+        StoredObject stored;
+        stored.object =
+            Object{ObjectKind::image, image.id, image.tags.empty() ? image.id : image.tags.front(), image.labels};
+        stored.tags = image.tags;
+        stored.size_bytes = image.size_bytes;
+        stored.created = image.created;
+        stored.in_use = number_field(item, "Containers") > 0;
+        all.push_back(std::move(stored));
+    }
+    std::sort(all.begin(), all.end(), [](const StoredObject& a, const StoredObject& b) {
+        return std::tie(a.object.kind, a.object.name) < std::tie(b.object.kind, b.object.name);
+    });
+    return all;
+}
+
+std::optional<ResourceUse> resource_use(const Json& message)
+{
+    const auto& memory = field(message, "memory_stats");
+    const auto& details = field(memory, "stats");
+    ResourceUse use;
+    use.memory_bytes = count_of(memory, "usage");
+    if (use.memory_bytes == 0)
+        return std::nullopt;
+    use.memory_peak_bytes = std::max(count_of(memory, "max_usage"), use.memory_bytes);
+    // Pages of files that nobody has used of late: of cgroups v2, then of v1.
+    for (const auto* name : {"inactive_file", "total_inactive_file"})
+        if (const auto idle = count_of(details, name); idle > 0 && idle < use.memory_bytes) {
+            use.memory_bytes -= idle;
+            break;
+        }
+    use.memory_limit_bytes = count_of(memory, "limit");
+    use.cpu = std::chrono::nanoseconds(count_of(field(field(message, "cpu_stats"), "cpu_usage"), "total_usage"));
+    use.processes = count_of(field(message, "pids_stats"), "current");
+    for (const auto& entry : items_of(field(field(message, "blkio_stats"), "io_service_bytes_recursive"))) {
+        const auto what = to_lower(text_field(entry, "op"));
+        if (what == "read")
+            use.read_bytes += count_of(entry, "value");
+        else if (what == "write")
+            use.written_bytes += count_of(entry, "value");
+    }
+    if (const auto& networks = field(message, "networks"); networks.is_object())
+        for (const auto& network : networks) {
+            use.received_bytes += count_of(network, "rx_bytes");
+            use.sent_bytes += count_of(network, "tx_bytes");
+        }
+    return use;
 }
 
 std::optional<EngineEvent> engine_event(const Json& message)

@@ -13,7 +13,7 @@ namespace gantry::engine::docker {
 struct PullInFlight;
 
 // Its functions are defined by subject: docker.cpp, images.cpp, build.cpp, push.cpp, containers.cpp, streams.cpp, objects.cpp,
-// events.cpp.
+// events.cpp, use.cpp, image_archives.cpp.
 class DockerEngine final : public Engine {
 public:
     DockerEngine(asio::thread_pool& pool, DockerOptions options);
@@ -30,6 +30,8 @@ public:
     awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) override;
     awaitable<void> tag_image(const std::string& image, const std::string& tag) override;
     awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) override;
+    awaitable<void> save_images(const std::vector<std::string>& images, WritePiece archive) override;
+    awaitable<std::vector<std::string>> load_images(ReadPiece archive) override;
     awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) override;
     awaitable<void> create_network(const NetworkSpec& spec) override;
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
@@ -39,11 +41,13 @@ public:
     awaitable<void> start_container(const std::string& container) override;
     awaitable<ContainerExit> wait_container(const std::string& container) override;
     awaitable<void> kill_container(const std::string& container, const std::string& signal) override;
+    awaitable<void> watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use) override;
     awaitable<ContainerStatus> inspect_container(const std::string& container) override;
     awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
     awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) override;
     awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
     awaitable<std::vector<Object>> list(const Labels& labels) override;
+    awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
     awaitable<void> remove(ObjectKind kind, const std::string& name) override;
     awaitable<void> watch(const Labels& labels, std::function<void()> ready,
                           std::function<void(const EngineEvent&)> on_event) override;

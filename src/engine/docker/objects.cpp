@@ -12,6 +12,7 @@ namespace gantry::engine::docker {
 namespace {
 
 constexpr auto k_limit = 30s;
+constexpr auto k_measure_limit = 300s;
 constexpr auto k_remove_limit = 60s;
 constexpr auto k_in_use_limit = 10s;
 
@@ -138,6 +139,18 @@ awaitable<std::vector<Object>> DockerEngine::list(const Labels& labels)
     std::ranges::move(volumes_of(volumes), std::back_inserter(all));
     // Podman's filters take any of the labels instead of all.
     std::erase_if(all, [&](const Object& object) { return !carries(object, labels); });
+    co_return all;
+}
+
+awaitable<std::vector<StoredObject>> DockerEngine::list_stored(const Labels& labels)
+{
+    co_await api_->connect();
+    // It has no filter of its own.
+    const auto usage = co_await api_->json(Request("GET", "/system/df"), k_measure_limit);
+    const auto filters = encode_query(dump(label_filter(labels)));
+    const auto networks = co_await api_->json(Request("GET", "/networks?filters=" + filters), k_limit);
+    auto all = stored_objects(usage, networks);
+    std::erase_if(all, [&](const StoredObject& stored) { return !carries(stored.object, labels); });
     co_return all;
 }
 

@@ -139,6 +139,7 @@ void FakeDaemon::create(const NetworkSpec& spec)
                 if (!ours.subnet.empty() && ours.subnet == theirs.subnet)
                     throw Error(Errc::bad_input, "network " + spec.name + ": its subnet overlaps with that of " + name);
     networks.emplace(spec.name, FakeNetwork{spec, new_id()});
+    creation_times[spec.name] = clock.wall();
 }
 
 VolumeInfo FakeDaemon::create(const VolumeSpec& spec)
@@ -152,6 +153,7 @@ VolumeInfo FakeDaemon::create(const VolumeSpec& spec)
     volume.spec = spec;
     volume.id = spec.name;
     volumes.emplace(spec.name, std::move(volume));
+    creation_times[spec.name] = clock.wall();
     return {spec.name, mountpoint(spec.name)};
 }
 
@@ -170,6 +172,7 @@ void FakeDaemon::create(const ContainerSpec& spec)
     mount(*made);
     containers[spec.name] = made;
     ever[spec.name] = made;
+    creation_times[spec.name] = clock.wall();
 }
 
 void FakeDaemon::check(const ContainerSpec& spec)
@@ -217,6 +220,38 @@ std::vector<Object> FakeDaemon::list(const Labels& wanted) const
     for (const auto& [name, volume] : volumes)
         add(ObjectKind::volume, volume.id, name, volume.spec.labels);
     return found;
+}
+
+std::vector<StoredObject> FakeDaemon::list_stored(const Labels& wanted) const
+{
+    std::vector<StoredObject> all;
+    for (auto& object : list(wanted)) {
+        StoredObject stored;
+        if (const auto when = creation_times.find(object.name); when != creation_times.end())
+            stored.created = when->second;
+        stored.in_use = object.kind == ObjectKind::container ? find(object.name)->running()
+                                                             : user_of(object.kind, object.name).has_value();
+        stored.object = std::move(object);
+        all.push_back(std::move(stored));
+    }
+    std::map<std::string, StoredObject> images; // by id
+    for (const auto& [name, image] : named_images) {
+        if (!carries(image.labels, wanted))
+            continue;
+        auto& stored = images[image.id];
+        if (name != image.id)
+            stored.tags.push_back(name);
+        stored.object =
+            Object{ObjectKind::image, image.id, stored.tags.empty() ? image.id : stored.tags.front(), image.labels};
+        stored.size_bytes = image_info(name).size_bytes;
+        stored.created = image.created;
+        stored.in_use = stored.in_use || std::any_of(containers.begin(), containers.end(), [&](const auto& container) {
+                            return container.second->spec.image == name;
+                        });
+    }
+    for (auto& [id, stored] : images)
+        all.push_back(std::move(stored));
+    return all;
 }
 
 std::optional<std::string> FakeDaemon::user_of(ObjectKind kind, const std::string& name) const

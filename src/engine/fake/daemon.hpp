@@ -33,6 +33,7 @@ struct FakeVolume {
 struct FakeImage {
     std::string id;
     Labels labels;
+    std::chrono::system_clock::time_point created{};
 };
 
 struct FakeNetwork {
@@ -122,6 +123,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     void mount_overlay(FakeVolume& volume);
     FakeVolume* volume_at(const std::string& mountpoint);
     std::vector<Object> list(const Labels& wanted) const;
+    std::vector<StoredObject> list_stored(const Labels& wanted) const;
     // The name of a container that uses it.
     std::optional<std::string> user_of(ObjectKind kind, const std::string& name) const;
     void remove(ObjectKind kind, const std::string& name);
@@ -170,6 +172,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     std::map<std::string, FakeNetwork> networks;
     std::map<std::string, FakeVolume> volumes;
     std::set<std::string> made_images;
+    std::map<std::string, std::chrono::system_clock::time_point> creation_times; // of objects but images, by name
     std::map<std::string, FakeImage> named_images; // by tag or id: those that were built or tagged here
     std::set<std::string> pushed;                  // ids, with their registry
     std::list<std::shared_ptr<FakeWatcher>> watchers;

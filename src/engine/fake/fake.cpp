@@ -258,6 +258,31 @@ awaitable<std::vector<Object>> FakeEngine::list(const Labels& labels)
     co_return found;
 }
 
+awaitable<std::vector<StoredObject>> FakeEngine::list_stored(const Labels& labels)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("list_stored", {}, text_of(labels));
+    co_await daemon->arrive(call);
+    auto stored = daemon->list_stored(labels);
+    co_await daemon->answer(call);
+    co_return stored;
+}
+
+awaitable<void> FakeEngine::watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use)
+{
+    using namespace std::chrono_literals;
+    const auto daemon = daemon_;
+    auto call = call_of("watch_use", container);
+    co_await daemon->arrive(call);
+    const auto found = daemon->container(container);
+    while (found->running()) {
+        on_use(found->process->behaviour().uses);
+        co_await daemon->clock.sleep_for(1s);
+        daemon->check_connection(call);
+    }
+    co_await daemon->answer(call);
+}
+
 awaitable<void> FakeEngine::remove(ObjectKind kind, const std::string& name)
 {
     using namespace std::chrono_literals;

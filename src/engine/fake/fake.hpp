@@ -41,6 +41,7 @@ struct FakeBehaviour {
     std::chrono::nanoseconds healthy_after{0}; // with a health check in the spec: "starting" until then, since the start
     bool unhealthy = false;           // what it is then
     std::string start_error;          // not empty: its process cannot be run, start throws bad_input with this
+    ResourceUse uses;                 // what watch_use() tells, each second
     std::map<std::string, std::string> files; // absolute path: contents; for download() when it has ended, or never ends
 };
 
@@ -137,6 +138,8 @@ public:
     awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) override;
     awaitable<void> tag_image(const std::string& image, const std::string& tag) override;
     awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) override;
+    awaitable<void> save_images(const std::vector<std::string>& images, WritePiece archive) override;
+    awaitable<std::vector<std::string>> load_images(ReadPiece archive) override;
     awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) override;
     awaitable<void> create_network(const NetworkSpec& spec) override;
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
@@ -146,11 +149,13 @@ public:
     awaitable<void> start_container(const std::string& container) override;
     awaitable<ContainerExit> wait_container(const std::string& container) override;
     awaitable<void> kill_container(const std::string& container, const std::string& signal) override;
+    awaitable<void> watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use) override;
     awaitable<ContainerStatus> inspect_container(const std::string& container) override;
     awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
     awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) override;
     awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
     awaitable<std::vector<Object>> list(const Labels& labels) override;
+    awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
     awaitable<void> remove(ObjectKind kind, const std::string& name) override;
     awaitable<void> watch(const Labels& labels, std::function<void()> ready,
                           std::function<void(const EngineEvent&)> on_event) override;

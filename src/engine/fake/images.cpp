@@ -55,8 +55,9 @@ void FakeDaemon::tag(const std::string& image, const std::string& tag)
     if (!has_image(image))
         throw Error(Errc::not_found, "no such image: " + image);
     const auto named = named_images.find(image);
-    const auto labels = named == named_images.end() ? Labels() : named->second.labels;
-    named_images[tag] = FakeImage{image_info(image).id, labels};
+    auto tagged = named == named_images.end() ? FakeImage() : named->second;
+    tagged.id = image_info(image).id;
+    named_images[tag] = std::move(tagged);
     made_images.insert(tag);
 }
 
@@ -95,7 +96,7 @@ awaitable<BuildResult> FakeEngine::build_image(const BuildSpec& spec, ReadPiece 
         result.error = behaviour.error;
     } else {
         const auto id = "sha256:" + sha256_hex(archive + dockerfile);
-        daemon->named_images[id] = FakeImage{id, spec.labels};
+        daemon->named_images[id] = FakeImage{id, spec.labels, daemon->clock.wall()};
         daemon->made_images.insert(id);
         for (const auto& tag : spec.tags)
             daemon->tag(id, tag);
@@ -136,6 +137,50 @@ awaitable<Pushed> FakeEngine::push_image(const std::string& image, std::function
     pushed.layers_there = sum.layers_there;
     co_await daemon->answer(call);
     co_return pushed;
+}
+
+// Its archives are lists of names, a line each.
+awaitable<void> FakeEngine::save_images(const std::vector<std::string>& images, WritePiece archive)
+{
+    const auto daemon = daemon_;
+    FakeDaemon::Call call;
+    call.what = {"save_images", join(images, " "), {}};
+    co_await daemon->arrive(call);
+    for (const auto& image : images)
+        if (!daemon->has_image(image))
+            throw Error(Errc::not_found, "no such image: " + image);
+    for (const auto& image : images) {
+        const auto line = image + "\n";
+        co_await archive(line);
+        daemon->check_connection(call);
+    }
+    co_await daemon->answer(call);
+}
+
+awaitable<std::vector<std::string>> FakeEngine::load_images(ReadPiece archive)
+{
+    const auto daemon = daemon_;
+    FakeDaemon::Call call;
+    call.what = {"load_images", {}, {}};
+    co_await daemon->arrive(call);
+    std::string text;
+    for (;;) {
+        const std::string piece = co_await archive();
+        daemon->check_connection(call);
+        if (piece.empty())
+            break;
+        text += piece;
+    }
+    std::vector<std::string> loaded;
+    for (const auto& line : split(text, '\n'))
+        if (!line.empty())
+            loaded.push_back(line);
+    if (loaded.empty())
+        throw Error(Errc::bad_input, "there is no image in this archive");
+    for (const auto& image : loaded)
+        daemon->made_images.insert(image);
+    co_await daemon->answer(call);
+    co_return loaded;
 }
 
 awaitable<std::vector<ImageEntry>> FakeEngine::list_images(const Labels& labels)

@@ -390,7 +390,7 @@ TEST_CASE("problems of .env and of files that cannot be read", "[pipeline][compo
 
 TEST_CASE("docs/compose.md tells of every key", "[pipeline][compose]")
 {
-    const auto text = read_text(std::filesystem::path(GANTRY_SOURCE_DIR) / "docs/compose.md").value();
+    const auto text = read_text(std::filesystem::path(gantry::test::source_dir()) / "docs/compose.md").value();
     for (const auto rows :
          {native::compose_service_keys(), native::compose_deploy_keys(), native::compose_build_keys()})
         for (const auto& row : rows) {
