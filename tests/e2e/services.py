@@ -241,6 +241,24 @@ class Services(e2e.Case):
             """))
         self.assertEqual(shown["state"], "success")
 
+    def test_a_log_that_the_engine_rotates_costs_no_byte(self):
+        folder = self.folder(self.stage(f"""
+            talker:
+              image: {e2e.IMAGE}
+              command: [sh, -c, "seq -w 5000; echo said it all; sleep 1000"]
+              ready: {{ log: "^said it all" }}
+              logging: {{ driver: json-file, options: {{ max-size: 1k, max-file: "2" }} }}
+            """, "sleep 1000"))
+        run = self.start(folder)
+        run.until("step_started")
+        name = self.engine.container_of("services/talker", instance=self.instance())
+        kept = self.engine.get(f"/containers/{name}/json")["HostConfig"]["LogConfig"]
+        self.assertEqual(kept, {"Type": "json-file", "Config": {"max-size": "1k", "max-file": "2"}})
+        run.signal(2)
+        self.assertEqual(run.end(), 130)
+        everything = "".join(f"{number:04}\n" for number in range(1, 5001)) + "said it all\n"
+        self.assertEqual(self.gantry("logs", "1", "talker").stdout.decode(), everything)
+
     def test_a_port_that_is_taken(self):
         import socket
         with socket.socket() as taken:
