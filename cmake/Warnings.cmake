@@ -7,6 +7,10 @@ target_compile_options(gantry_warnings INTERFACE -Wno-missing-field-initializers
 # g++ 13 and later suspect every reference that a function returns beside a temporary argument, such as a JSON member by name.
 target_compile_options(gantry_warnings INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-dangling-reference>)
+# Several sources in one file see each other's names, and what is a source's own is no longer in the main file.
+if(CMAKE_UNITY_BUILD)
+    target_compile_options(gantry_warnings INTERFACE -Wno-shadow -Wno-subobject-linkage)
+endif()
 if(GANTRY_DEV)
     target_compile_options(gantry_warnings INTERFACE -Werror)
 endif()

@@ -13,8 +13,6 @@ namespace {
 
 Evaluated known(Value value) { return {std::move(value), {}}; }
 Evaluated unknown() { return {}; }
-Evaluated failed(std::string error) { return {std::nullopt, std::move(error)}; }
-
 std::size_t weight(const Value& value)
 {
     std::size_t bytes = sizeof(Value);

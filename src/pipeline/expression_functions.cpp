@@ -15,8 +15,6 @@ namespace gantry::pipeline {
 
 namespace {
 
-Evaluated failed(std::string error) { return {std::nullopt, std::move(error)}; }
-
 Evaluated text_result(std::string text)
 {
     if (text.size() > k_max_text_bytes)
@@ -158,6 +156,8 @@ nlohmann::json to_json_value(const Value& value)
 }
 
 } // namespace
+
+Evaluated failed(std::string error) { return {std::nullopt, std::move(error)}; }
 
 const Function* find_function(std::string_view name)
 {

@@ -16,6 +16,9 @@ struct Function {
     Evaluated (*compute)(const List& arguments);
 };
 
+// The result of what cannot be computed.
+Evaluated failed(std::string error);
+
 // Null: there is none of this name.
 const Function* find_function(std::string_view name);
 

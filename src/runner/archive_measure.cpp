@@ -1,6 +1,7 @@
 #include "runner/archive_measure.hpp"
 
 #include "base/error.hpp"
+#include "runner/archive_words.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +12,6 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_block = 512;
 constexpr std::size_t k_extension_limit_bytes = 1 << 20;
 constexpr std::size_t k_size_at = 124, k_size_length = 12, k_type_at = 156;
 
@@ -67,10 +67,10 @@ void ArchiveMeasure::feed(std::string_view bytes)
 {
     while (!bytes.empty() && part_ != Part::end) {
         if (part_ == Part::header) {
-            const auto count = std::min(k_block - block_.size(), bytes.size());
+            const auto count = std::min(k_tar_block_bytes - block_.size(), bytes.size());
             block_.append(bytes.substr(0, count));
             bytes.remove_prefix(count);
-            if (block_.size() == k_block)
+            if (block_.size() == k_tar_block_bytes)
                 begin_entry();
             continue;
         }
@@ -105,7 +105,7 @@ void ArchiveMeasure::begin_entry()
             sum_.size_bytes += unpadded_;
         }
     }
-    left_ = (unpadded_ + k_block - 1) / k_block * k_block;
+    left_ = (unpadded_ + k_tar_block_bytes - 1) / k_tar_block_bytes * k_tar_block_bytes;
     part_ = Part::contents;
     if (left_ == 0)
         end_extension();

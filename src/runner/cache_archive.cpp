@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "runner/archive_words.hpp"
 #include "runner/tar.hpp"
 
 #include <archive.h>
@@ -16,7 +17,6 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_block = 512;
 constexpr std::size_t k_head_limit_bytes = 1 << 16;
 constexpr const char* k_head_name = "gantry-cache.json";
 const std::string k_folder = "cache";
@@ -27,11 +27,6 @@ const std::string k_folder = "cache";
 }
 
 using Reader = std::unique_ptr<::archive, int (*)(::archive*)>;
-
-std::string text(const char* value)
-{
-    return value ? value : "";
-}
 
 bool is_below_folder(const std::string& path)
 {
@@ -46,7 +41,7 @@ bool is_below_folder(const std::string& path)
 // Devices of an overlay that mean "deleted" (0:0) are no danger, but no cache that was exported has them either.
 void check_entry(::archive_entry* entry, const std::string& name)
 {
-    const auto path = text(archive_entry_pathname(entry));
+    const auto path = text_or_empty(archive_entry_pathname(entry));
     if (!is_below_folder(path))
         refuse(name, "'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
     const auto* link = archive_entry_hardlink(entry);
@@ -77,7 +72,7 @@ cache::Entry entry_of(const std::string& json_text, const std::string& name)
 std::string read_head(::archive* reader, ::archive_entry* entry, const std::string& name)
 {
     const auto size = archive_entry_size(entry);
-    if (text(archive_entry_pathname(entry)) != k_head_name || size <= 0 || size > static_cast<la_int64_t>(k_head_limit_bytes))
+    if (text_or_empty(archive_entry_pathname(entry)) != k_head_name || size <= 0 || size > static_cast<la_int64_t>(k_head_limit_bytes))
         refuse(name, "this is no exported cache");
     std::string contents(static_cast<std::size_t>(size), '\0');
     if (archive_read_data(reader, contents.data(), contents.size()) != size)
@@ -93,9 +88,9 @@ std::string archive_head(const cache::Entry& entry)
     TarBuilder tar;
     tar.add_file(k_head_name, 0644, json.dump() + "\n");
     auto head = tar.finish();
-    const std::string end(k_block, '\0');
-    while (head.size() > k_block && head.compare(head.size() - k_block, k_block, end) == 0)
-        head.resize(head.size() - k_block);
+    const std::string end(k_tar_block_bytes, '\0');
+    while (head.size() > k_tar_block_bytes && head.compare(head.size() - k_tar_block_bytes, k_tar_block_bytes, end) == 0)
+        head.resize(head.size() - k_tar_block_bytes);
     return head;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "runner/archive_words.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +13,6 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_block = 512;
 constexpr std::size_t k_most_extension_bytes = 1 << 20;
 
 // Fields of a ustar header: offset, length.
@@ -70,7 +70,7 @@ void seal(std::string& header)
 
 std::string new_header(std::string_view name, char type, std::uint64_t size, unsigned mode)
 {
-    std::string header(k_block, '\0');
+    std::string header(k_tar_block_bytes, '\0');
     put(header, k_name, name);
     put(header, k_mode, fmt::format("{:07o}", mode));
     put(header, {108, 8}, "0000000");
@@ -85,7 +85,7 @@ std::string new_header(std::string_view name, char type, std::uint64_t size, uns
 
 std::uint64_t padding_of(std::uint64_t size)
 {
-    return (k_block - size % k_block) % k_block;
+    return (k_tar_block_bytes - size % k_tar_block_bytes) % k_tar_block_bytes;
 }
 
 // Links, devices and folders have nothing behind their header, whatever size it says.
@@ -153,7 +153,7 @@ void ContextFilter::feed(std::string_view bytes, std::string& out)
                 phase_ = phase_ == Phase::contents && padding_ > 0 ? Phase::padding : Phase::header;
             continue;
         }
-        const auto wanted = phase_ == Phase::header ? k_block : static_cast<std::size_t>(left_ + padding_of(left_));
+        const auto wanted = phase_ == Phase::header ? k_tar_block_bytes : static_cast<std::size_t>(left_ + padding_of(left_));
         const auto count = std::min(wanted - block_.size(), bytes.size());
         block_.append(bytes.substr(0, count));
         bytes.remove_prefix(count);
@@ -291,7 +291,7 @@ void ContextFilter::finish(std::string& out)
     if (phase_ != Phase::over)
         throw Error(Errc::unavailable, "the engine's archive of the build context was cut off");
     if (!options_.is_file)
-        out.append(2 * k_block, '\0');
+        out.append(2 * k_tar_block_bytes, '\0');
 }
 
 } // namespace gantry::runner

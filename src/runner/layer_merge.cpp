@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "runner/archive_words.hpp"
 #include "runner/spool.hpp"
 
 #include <archive.h>
@@ -52,11 +53,6 @@ std::string digest_of_data(::archive* reader)
     return digest;
 }
 
-std::string text(const char* value)
-{
-    return value ? value : "";
-}
-
 // "1/src/a.txt" → "src/a.txt": the archive begins with the folder's own name.
 std::string below_first(const std::string& path)
 {
@@ -70,12 +66,12 @@ LayerChanges changes_of(int fd)
     const auto reader = open_tar(fd);
     archive_entry* entry = nullptr;
     while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) {
-        const auto path = below_first(text(archive_entry_pathname(entry)));
+        const auto path = below_first(text_or_empty(archive_entry_pathname(entry)));
         if (path.empty() || archive_entry_filetype(entry) == AE_IFDIR)
             continue;
         std::string digest = std::to_string(archive_entry_filetype(entry)) + ' ' +
-                             std::to_string(archive_entry_perm(entry)) + ' ' + text(archive_entry_symlink(entry)) + ' ' +
-                             text(archive_entry_hardlink(entry)) + ' ';
+                             std::to_string(archive_entry_perm(entry)) + ' ' + text_or_empty(archive_entry_symlink(entry)) + ' ' +
+                             text_or_empty(archive_entry_hardlink(entry)) + ' ';
         if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
             digest += digest_of_data(reader.get());
         changes[path] = std::move(digest);
@@ -94,7 +90,7 @@ void rename_top(int from, int to, const std::string& name)
     archive_entry* entry = nullptr;
     std::array<char, 1 << 16> buffer;
     while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) {
-        const auto below = below_first(text(archive_entry_pathname(entry)));
+        const auto below = below_first(text_or_empty(archive_entry_pathname(entry)));
         archive_entry_set_pathname(entry, (below.empty() ? name : name + "/" + below).c_str());
         if (const auto* link = archive_entry_hardlink(entry))
             archive_entry_set_hardlink(entry, (name + "/" + below_first(link)).c_str());
@@ -109,7 +105,7 @@ void rename_top(int from, int to, const std::string& name)
         }
     }
     if (archive_write_close(writer.get()) != ARCHIVE_OK)
-        throw Error(Errc::no_space, std::string("layer: ") + text(archive_error_string(writer.get())));
+        throw Error(Errc::no_space, std::string("layer: ") + text_or_empty(archive_error_string(writer.get())));
     ::lseek(to, 0, SEEK_SET);
 }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t k_longest_key = 512;
 constexpr const char* k_default_key = "default";
 
-[[noreturn]] void refuse(const std::string& name, const std::string& why, std::string hint = {})
+[[noreturn]] void refuse_cache(const std::string& name, const std::string& why, std::string hint = {})
 {
     throw Error(Errc::bad_input, fmt::format("cache {}: {}", terminal_safe(name), why), std::move(hint));
 }
@@ -25,9 +25,9 @@ std::string computed(const std::string& name, const char* what, const pipeline::
     std::string error;
     const auto resolved = pipeline::resolve(text, scope, &error);
     if (!error.empty())
-        refuse(name, fmt::format("{}: {}", what, error));
+        refuse_cache(name, fmt::format("{}: {}", what, error));
     if (!resolved.is_literal())
-        refuse(name, fmt::format("{}: '{}' is not known when the stage starts", what, terminal_safe(resolved.source())),
+        refuse_cache(name, fmt::format("{}: '{}' is not known when the stage starts", what, terminal_safe(resolved.source())),
                "only results of stages that its stage needs can be used");
     return resolved.literal();
 }
@@ -35,11 +35,11 @@ std::string computed(const std::string& name, const char* what, const pipeline::
 std::string checked_key(const std::string& name, const char* what, std::string key)
 {
     if (key.empty())
-        refuse(name, fmt::format("{} is empty", what));
+        refuse_cache(name, fmt::format("{} is empty", what));
     if (key.size() > k_longest_key)
-        refuse(name, fmt::format("{} is longer than {} bytes", what, k_longest_key), "use hashFiles(…) for what is long");
+        refuse_cache(name, fmt::format("{} is longer than {} bytes", what, k_longest_key), "use hashFiles(…) for what is long");
     if (terminal_safe(key) != key)
-        refuse(name, fmt::format("{} has characters that cannot be shown: {}", what, terminal_safe(key)));
+        refuse_cache(name, fmt::format("{} has characters that cannot be shown: {}", what, terminal_safe(key)));
     return key;
 }
 
@@ -47,7 +47,7 @@ std::string checked_target(const std::string& name, const std::string& written)
 {
     auto found = pipeline::cache_path(written);
     if (!found.problem.empty())
-        refuse(name, found.problem, found.hint);
+        refuse_cache(name, found.problem, found.hint);
     return found.target;
 }
 
@@ -63,7 +63,7 @@ CacheRequest lower_cache(const pipeline::Plan& plan, const pipeline::Cache& cach
     request.target = checked_target(cache.name, computed(cache.name, "path", cache.path, scope));
     const auto key = cache.key.empty() ? std::string(k_default_key) : computed(cache.name, "key", cache.key, scope);
     if (cache.key.empty() && !cache.key_files.empty())
-        refuse(cache.name, "key: the files cannot be read here");
+        refuse_cache(cache.name, "key: the files cannot be read here");
     request.key = checked_key(cache.name, "key", key);
     for (const auto& fallback : cache.fallback_keys)
         request.fallback_keys.push_back(
@@ -87,9 +87,9 @@ std::vector<CacheRequest> lower_caches(const pipeline::Plan& plan, const pipelin
     for (const auto& cache : stage.caches) {
         requests.push_back(lower_cache(plan, cache, scope));
         if (!targets.insert(requests.back().target).second)
-            refuse(cache.name, "path " + requests.back().target + " is another cache's already");
+            refuse_cache(cache.name, "path " + requests.back().target + " is another cache's already");
         if (!names.insert(cache.name).second)
-            refuse(cache.name, "the stage has another of that name");
+            refuse_cache(cache.name, "the stage has another of that name");
     }
     return requests;
 }

@@ -1,5 +1,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "runner/archive_words.hpp"
 #include "runner/snapshot.hpp"
 
 #include <algorithm>
@@ -21,7 +22,6 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_block_bytes = 512;
 
 struct TarHeader {
     std::string path, link;
@@ -42,7 +42,7 @@ bool put_octal(char* field, std::size_t digits, std::uint64_t value)
 
 std::string ustar_block(const TarHeader& header)
 {
-    std::string block(k_block_bytes, '\0');
+    std::string block(k_tar_block_bytes, '\0');
     char* const at = block.data();
     std::memcpy(at, header.path.data(), std::min<std::size_t>(header.path.size(), 100));
     put_octal(at + 100, 7, header.mode);
@@ -63,7 +63,7 @@ std::string ustar_block(const TarHeader& header)
 
 std::string padding(std::uint64_t size_bytes)
 {
-    return std::string((k_block_bytes - size_bytes % k_block_bytes) % k_block_bytes, '\0');
+    return std::string((k_tar_block_bytes - size_bytes % k_tar_block_bytes) % k_tar_block_bytes, '\0');
 }
 
 // "<length> <key>=<value>\n", where the length counts itself.
@@ -175,7 +175,7 @@ private:
         if (file_)
             return copy_file(piece);
         if (folders_.empty()) {
-            piece.append(2 * k_block_bytes, '\0');
+            piece.append(2 * k_tar_block_bytes, '\0');
             ended_ = true;
             return;
         }

@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 constexpr mode_t k_file_mode = 0600;
 constexpr std::size_t k_document_limit_bytes = 256 << 20;
 
-nlohmann::json to_json(const RunMeta& meta)
+nlohmann::json json_of(const RunMeta& meta)
 {
     return {{"folder", meta.folder}, {"file", meta.file}, {"arguments", meta.arguments}, {"engine", meta.engine},
             {"engine_endpoint", meta.engine_endpoint}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev}};
@@ -250,7 +250,7 @@ std::unique_ptr<RunWriter> FolderStore::create_run(const pipeline::Plan& plan, c
         auto lock = RunLock::take(files.lock());
         GANTRY_ASSERT(lock);
         replace_file(files.plan(), pipeline::to_json(plan).dump());
-        replace_file(files.meta(), to_json(meta).dump());
+        replace_file(files.meta(), json_of(meta).dump());
         open_append(files.journal(), k_file_mode);
         const std::string id = publish(draft);
         remove_old_drafts();

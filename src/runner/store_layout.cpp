@@ -42,7 +42,7 @@ std::string RunFolder::log(const StepKey& step) const
 
 namespace {
 
-struct Owner {
+struct LockOwner {
     int pid = 0;
     std::uint64_t started = 0; // clock ticks since boot
 };
@@ -84,11 +84,11 @@ bool is_held(const Fd& file)
     return ::fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-Owner read_owner(const Fd& file)
+LockOwner read_owner(const Fd& file)
 {
     char text[64];
     const ssize_t size = ::pread(file.get(), text, sizeof text, 0);
-    Owner owner;
+    LockOwner owner;
     if (size <= 0)
         return owner;
     const char* const end = text + size;
@@ -131,7 +131,7 @@ bool RunLock::interrupt_owner(const std::string& path)
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file || !is_held(file))
         return false;
-    const Owner owner = read_owner(file);
+    const LockOwner owner = read_owner(file);
     if (owner.pid <= 0)
         return false;
     // The descriptor pins the process: what is checked is what is signalled.

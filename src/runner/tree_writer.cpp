@@ -1,6 +1,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "runner/archive_words.hpp"
 #include "runner/snapshot.hpp"
 #include "runner/tree_writer_root.hpp"
 
@@ -32,11 +33,6 @@ using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 [[noreturn]] void refuse(const std::string& path, const std::string& why)
 {
     throw Error(Errc::bad_input, "archive entry '" + terminal_safe(path) + "' " + why);
-}
-
-std::string text(const char* chars)
-{
-    return chars != nullptr ? chars : "";
 }
 
 // Names of a path that stays inside; empty for the root itself. Refuses the rest.
@@ -151,7 +147,7 @@ private:
 
     std::vector<std::string> target_of(archive_entry* entry) const
     {
-        return inside(text(archive_entry_pathname(entry)));
+        return inside(text_or_empty(archive_entry_pathname(entry)));
     }
 
     std::vector<std::string> inside(const std::string& path) const
@@ -237,7 +233,7 @@ private:
         switch (archive_entry_filetype(entry)) {
         case AE_IFREG: root_.file(names, mode, time, [&](const Fd& file) { write_content(from, entry, file, join(names, "/")); }); break;
         case AE_IFDIR: root_.folder(names, mode, is_opaque(entry)); break;
-        case AE_IFLNK: root_.symlink(names, text(archive_entry_symlink(entry))); break;
+        case AE_IFLNK: root_.symlink(names, text_or_empty(archive_entry_symlink(entry))); break;
         case AE_IFCHR: root_.remove(names); break;
         default: break;
         }

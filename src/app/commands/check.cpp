@@ -18,7 +18,7 @@ struct CheckFlags {
 };
 
 // Several pipelines as one list: the marks of each point behind the sources of those before it.
-struct Findings {
+struct Checked {
     pipeline::Diagnostics diagnostics;
     pipeline::Sources sources;
     std::vector<std::string> files;
@@ -48,7 +48,7 @@ std::string good_news(const std::vector<std::string>& files)
 
 int check_paths(Context& context, const CheckFlags& flags)
 {
-    Findings findings;
+    Checked findings;
     for (const auto& path : flags.paths.empty() ? std::vector<std::string>{"."} : flags.paths) {
         SourceFlags source;
         source.path = path;

@@ -7,7 +7,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 constexpr auto k_create_limit = 60s;
 constexpr auto k_start_limit = 120s;
 constexpr std::size_t k_exit_limit_bytes = 64 * 1024;

@@ -10,6 +10,11 @@
 
 namespace gantry::engine::docker {
 
+// For an answer that the daemon has to hand.
+inline constexpr auto k_limit = 30s;
+// Between two reports of the progress of a pull or push.
+inline constexpr auto k_progress_interval = 50ms;
+
 struct PullInFlight;
 
 // Its functions are defined by subject: docker.cpp, images.cpp, build.cpp, push.cpp, containers.cpp, streams.cpp, objects.cpp,

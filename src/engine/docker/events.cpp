@@ -12,7 +12,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 
 // One connection of GET /events, and from where the next one goes on.
 class EventStream {

@@ -9,7 +9,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 constexpr auto k_silence_limit = 120s;
 constexpr auto k_load_limit = 600s;
 

@@ -15,9 +15,7 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 constexpr auto k_image_limit = 600s; // writing a layer
-constexpr auto k_progress_interval = 50ms;
 
 std::string create_target(const Reference& reference, const std::string& platform)
 {

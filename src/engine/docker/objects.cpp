@@ -11,7 +11,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 constexpr auto k_measure_limit = 300s;
 constexpr auto k_remove_limit = 60s;
 constexpr auto k_in_use_limit = 10s;

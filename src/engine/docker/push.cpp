@@ -16,8 +16,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
-constexpr auto k_progress_interval = 50ms;
 // How much longer than otherwise a registry is left alone that says it is asked too often. Docker's API tells its words, not
 // its Retry-After.
 constexpr int k_rate_factor = 10;

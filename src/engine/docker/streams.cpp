@@ -9,7 +9,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_limit = 30s;
 constexpr auto k_idle_limit = 120s; // between two pieces of an archive
 
 } // namespace

@@ -6,12 +6,6 @@
 
 namespace gantry::engine::docker {
 
-namespace {
-
-constexpr auto k_limit = 30s;
-
-} // namespace
-
 awaitable<void> DockerEngine::watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use)
 {
     co_await api_->connect();
