@@ -72,7 +72,8 @@ cache::Entry entry_of(const std::string& json_text, const std::string& name)
 std::string read_head(::archive* reader, ::archive_entry* entry, const std::string& name)
 {
     const auto size = archive_entry_size(entry);
-    if (text_or_empty(archive_entry_pathname(entry)) != k_head_name || size <= 0 || size > static_cast<la_int64_t>(k_head_limit_bytes))
+    if (text_or_empty(archive_entry_pathname(entry)) != k_head_name || size <= 0 ||
+        size > static_cast<la_int64_t>(k_head_limit_bytes))
         refuse(name, "this is no exported cache");
     std::string contents(static_cast<std::size_t>(size), '\0');
     if (archive_read_data(reader, contents.data(), contents.size()) != size)
@@ -89,7 +90,8 @@ std::string archive_head(const cache::Entry& entry)
     tar.add_file(k_head_name, 0644, json.dump() + "\n");
     auto head = tar.finish();
     const std::string end(k_tar_block_bytes, '\0');
-    while (head.size() > k_tar_block_bytes && head.compare(head.size() - k_tar_block_bytes, k_tar_block_bytes, end) == 0)
+    while (head.size() > k_tar_block_bytes &&
+           head.compare(head.size() - k_tar_block_bytes, k_tar_block_bytes, end) == 0)
         head.resize(head.size() - k_tar_block_bytes);
     return head;
 }

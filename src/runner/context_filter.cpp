@@ -153,7 +153,8 @@ void ContextFilter::feed(std::string_view bytes, std::string& out)
                 phase_ = phase_ == Phase::contents && padding_ > 0 ? Phase::padding : Phase::header;
             continue;
         }
-        const auto wanted = phase_ == Phase::header ? k_tar_block_bytes : static_cast<std::size_t>(left_ + padding_of(left_));
+        const auto wanted =
+            phase_ == Phase::header ? k_tar_block_bytes : static_cast<std::size_t>(left_ + padding_of(left_));
         const auto count = std::min(wanted - block_.size(), bytes.size());
         block_.append(bytes.substr(0, count));
         bytes.remove_prefix(count);

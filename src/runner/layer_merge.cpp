@@ -69,9 +69,9 @@ LayerChanges changes_of(int fd)
         const auto path = below_first(text_or_empty(archive_entry_pathname(entry)));
         if (path.empty() || archive_entry_filetype(entry) == AE_IFDIR)
             continue;
-        std::string digest = std::to_string(archive_entry_filetype(entry)) + ' ' +
-                             std::to_string(archive_entry_perm(entry)) + ' ' + text_or_empty(archive_entry_symlink(entry)) + ' ' +
-                             text_or_empty(archive_entry_hardlink(entry)) + ' ';
+        std::string digest =
+            std::to_string(archive_entry_filetype(entry)) + ' ' + std::to_string(archive_entry_perm(entry)) + ' ' +
+            text_or_empty(archive_entry_symlink(entry)) + ' ' + text_or_empty(archive_entry_hardlink(entry)) + ' ';
         if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
             digest += digest_of_data(reader.get());
         changes[path] = std::move(digest);

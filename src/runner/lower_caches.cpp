@@ -27,8 +27,9 @@ std::string computed(const std::string& name, const char* what, const pipeline::
     if (!error.empty())
         refuse_cache(name, fmt::format("{}: {}", what, error));
     if (!resolved.is_literal())
-        refuse_cache(name, fmt::format("{}: '{}' is not known when the stage starts", what, terminal_safe(resolved.source())),
-               "only results of stages that its stage needs can be used");
+        refuse_cache(name,
+                     fmt::format("{}: '{}' is not known when the stage starts", what, terminal_safe(resolved.source())),
+                     "only results of stages that its stage needs can be used");
     return resolved.literal();
 }
 
@@ -37,7 +38,8 @@ std::string checked_key(const std::string& name, const char* what, std::string k
     if (key.empty())
         refuse_cache(name, fmt::format("{} is empty", what));
     if (key.size() > k_longest_key)
-        refuse_cache(name, fmt::format("{} is longer than {} bytes", what, k_longest_key), "use hashFiles(…) for what is long");
+        refuse_cache(name, fmt::format("{} is longer than {} bytes", what, k_longest_key),
+                     "use hashFiles(…) for what is long");
     if (terminal_safe(key) != key)
         refuse_cache(name, fmt::format("{} has characters that cannot be shown: {}", what, terminal_safe(key)));
     return key;

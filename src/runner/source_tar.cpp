@@ -22,7 +22,6 @@ namespace gantry::runner {
 
 namespace {
 
-
 struct TarHeader {
     std::string path, link;
     char type = '0';

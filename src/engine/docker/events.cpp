@@ -12,7 +12,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-
 // One connection of GET /events, and from where the next one goes on.
 class EventStream {
 public:
