@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "runner/lower.hpp"
+#include "runner/placing.hpp"
 #include "runner/tar.hpp"
 
 #include <fcntl.h>
@@ -73,19 +74,23 @@ std::optional<engine::Mount> ExchangeFiles::mount() const
     return mount;
 }
 
-awaitable<void> ExchangeFiles::place(engine::Engine& engine, const std::string& container)
+std::vector<std::string> ExchangeFiles::paths_in_container() const
+{
+    std::vector<std::string> paths;
+    for (const auto* name : k_names)
+        if (!folder_)
+            paths.push_back(std::string(k_exchange) + "/" + name);
+    return paths;
+}
+
+awaitable<void> ExchangeFiles::place(engine::Engine& engine, const engine::ContainerSpec& container)
 {
     if (folder_)
         co_return;
-    TarBuilder tar;
-    const std::string folder = std::string(k_exchange).substr(1);
-    tar.add_folder(folder, 0777);
-    for (const auto* name : k_names)
-        tar.add_file(folder + "/" + name, 0666, "");
-    std::string bytes = tar.finish();
-    ReadOnce source(std::move(bytes));
-    engine::ReadPiece read = source;
-    co_await engine.upload(container, "/", read);
+    std::vector<PlacedEntry> entries{{k_exchange, 0777, {}, true}};
+    for (auto& path : paths_in_container())
+        entries.push_back({std::move(path), 0666, {}, false});
+    co_await place_entries(engine, container, std::move(entries));
 }
 
 awaitable<ExchangeFiles::Contents> ExchangeFiles::collect(engine::Engine& engine, const std::string& container)

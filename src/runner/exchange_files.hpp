@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace gantry::runner {
 
@@ -21,8 +22,10 @@ public:
 
     // To be added to the container, if any.
     std::optional<engine::Mount> mount() const;
+    // Those that place() puts into the container.
+    std::vector<std::string> paths_in_container() const;
     // Before the start, on the created container.
-    awaitable<void> place(engine::Engine& engine, const std::string& container);
+    awaitable<void> place(engine::Engine& engine, const engine::ContainerSpec& container);
 
     struct Contents {
         std::string env, output, summary;

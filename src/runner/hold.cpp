@@ -2,6 +2,7 @@
 
 #include "runner/lower.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +20,18 @@ bool is_known_shell(const std::vector<std::string>& shell)
     return name == "sh" || name == "bash" || name == "ash" || name == "dash";
 }
 
+bool has_fixed_address(const engine::Endpoint& endpoint)
+{
+    return !endpoint.ipv4_address.empty() || !endpoint.ipv6_address.empty();
+}
+
 } // namespace
 
 bool can_be_held(const pipeline::PlanStep& step, const engine::ContainerSpec& spec)
 {
+    // What only one container can have at a time, the one that runs now may have.
+    if (!spec.ports.empty() || std::any_of(spec.endpoints.begin(), spec.endpoints.end(), has_fixed_address))
+        return false;
     return step.run && is_known_shell(step.shell) && spec.entrypoint && spec.working_dir == k_workspace;
 }
 

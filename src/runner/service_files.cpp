@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "runner/lower_container.hpp"
+#include "runner/placing.hpp"
 #include "runner/tar.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <map>
 #include <memory>
 
 namespace gantry::runner {
@@ -69,7 +71,7 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context)
     return files;
 }
 
-FileArchive::FileArchive() : archive_(archive_write_new())
+FileArchive::FileArchive(std::string place) : place_(std::move(place)), archive_(archive_write_new())
 {
     archive_write_set_format_pax_restricted(archive_);
     archive_write_set_bytes_per_block(archive_, 0);
@@ -82,9 +84,15 @@ FileArchive::FileArchive() : archive_(archive_write_new())
 
 FileArchive::~FileArchive() { archive_write_free(archive_); }
 
+std::string FileArchive::name_in(const std::string& path) const
+{
+    const auto name = path.substr(place_.size());
+    return name.empty() ? "." : name.substr(name.find_first_not_of('/'));
+}
+
 void FileArchive::add(const PlacedFile& file, const std::string& path, archive_entry* entry)
 {
-    archive_entry_set_pathname(entry, path.c_str() + 1);
+    archive_entry_set_pathname(entry, name_in(path).c_str());
     archive_entry_set_uid(entry, file.uid);
     archive_entry_set_gid(entry, file.gid);
     archive_entry_set_uname(entry, nullptr);
@@ -131,7 +139,7 @@ void FileArchive::add_packed(const PlacedFile& file, const std::string& packed)
             continue; // sockets, pipes and devices have no contents to copy
         const char* name = archive_entry_pathname(entry);
         const auto path = file.target + behind_first(name ? name : "");
-        const auto linked = link ? (file.target + behind_first(link)).substr(1) : std::string();
+        const auto linked = link ? name_in(file.target + behind_first(link)) : std::string();
         if (link)
             archive_entry_set_hardlink(entry, linked.c_str());
         add(file, path, entry);
@@ -150,12 +158,14 @@ std::string FileArchive::finish()
     return std::move(bytes_);
 }
 
-awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const std::string& container,
+awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
                             std::vector<PlacedFile> files)
 {
-    FileArchive archive;
+    std::map<std::string, FileArchive> archives; // by the folder that each is unpacked in
     std::size_t total = 0;
     for (const auto& file : files) {
+        const auto place = spec.security.read_only_root ? place_of(file.target) : "/";
+        auto& archive = archives.try_emplace(place, place).first->second;
         if (file.source.empty()) {
             total += file.content.size();
             if (total > k_max_service_files)
@@ -185,9 +195,11 @@ awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, 
         else
             archive.add_empty_folder(file);
     }
-    ReadOnce source(archive.finish());
-    engine::ReadPiece read = source;
-    co_await engine.upload(container, "/", read);
+    for (auto& [place, archive] : archives) {
+        ReadOnce source(archive.finish());
+        engine::ReadPiece read = source;
+        co_await engine.upload(spec.name, place, read);
+    }
 }
 
 } // namespace gantry::runner

@@ -27,16 +27,16 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context);
 // All files of one service may come to this; a copy passes through this process.
 inline constexpr std::size_t k_max_service_files = 64 * 1024 * 1024;
 
-// Puts them into a created container. `carrier` is a container that has the workspace; it is only asked for sources. A
+// Puts them into the created container of `spec`, which has had make_places() for their targets. `carrier` is a container that has the workspace; it is only asked for sources. A
 // source that is not there is an empty folder. Throws bad_input above the limit, and what download() and upload() throw.
-awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const std::string& container,
+awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
                             std::vector<PlacedFile> files);
 
-// The archive that is unpacked at the root of the container: `packed` is what the engine gave for the source of `file` (a tar
+// The archive that is unpacked in the folder `place` of the container: `packed` is what the engine gave for the source of `file` (a tar
 // whose names begin with the source's last part). Pure; appends to `out`.
 class FileArchive {
 public:
-    FileArchive();
+    explicit FileArchive(std::string place = "/");
     ~FileArchive();
     FileArchive(const FileArchive&) = delete;
 
@@ -48,6 +48,9 @@ public:
 private:
     void add(const PlacedFile& file, const std::string& path, ::archive_entry* entry);
 
+    std::string name_in(const std::string& path) const;
+
+    std::string place_;
     ::archive* archive_;
     std::string bytes_;
 };

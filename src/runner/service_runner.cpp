@@ -2,6 +2,7 @@
 
 #include "base/format.hpp"
 #include "base/reach.hpp"
+#include "runner/placing.hpp"
 #include "runner/service_files.hpp"
 
 #include <fmt/format.h>
@@ -126,12 +127,17 @@ awaitable<void> ServiceRunner::create()
         const auto image = co_await parts_.images.get(context.image, platform, request_.pull);
         otherwise = Cause::internal;
         check_ = ready_check(*context.service, image.info.healthcheck);
-        const auto spec = lower_service(context);
+        auto spec = lower_service(context);
+        auto files = lower_files(context);
+        std::vector<std::string> targets;
+        for (const auto& file : files)
+            targets.push_back(file.target);
+        make_places(spec, targets);
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
         co_await parts_.engine.create_container(spec);
-        if (auto files = lower_files(context); !files.empty())
-            co_await place_files(parts_.engine, request_.carrier(), container_, std::move(files));
+        if (!files.empty())
+            co_await place_files(parts_.engine, request_.carrier(), spec, std::move(files));
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
         attachment_ = co_await parts_.engine.attach(container_, attach);

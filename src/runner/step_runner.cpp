@@ -2,7 +2,7 @@
 
 #include "base/format.hpp"
 #include "runner/hold.hpp"
-#include "runner/tar.hpp"
+#include "runner/placing.hpp"
 
 #include <algorithm>
 
@@ -98,14 +98,15 @@ awaitable<void> StepRunner::create()
     if (const auto mount = exchange_->mount())
         context.mounts.push_back(*mount);
     auto spec = lower_step(context);
+    make_places(spec, paths_to_place());
     const bool hold = request_.hold && can_be_held(*context.step, spec);
     if (hold)
         hold_back(spec);
 
     parts_.objects.intend(engine::ObjectKind::container, name_);
     co_await parts_.engine.create_container(spec);
-    co_await exchange_->place(parts_.engine, name_);
-    co_await place_files(spec.user.empty() ? image_user : spec.user);
+    co_await exchange_->place(parts_.engine, spec);
+    co_await place_files(spec, spec.user.empty() ? image_user : spec.user);
     engine::Engine::AttachOptions attach;
     attach.tty = spec.tty;
     attach.open_stdin = spec.open_stdin;
@@ -117,24 +118,28 @@ awaitable<void> StepRunner::create()
     timings_.start = parts_.clock.now() - have_image;
 }
 
-// Secrets go into the container's own layer, which goes with it: never on our disk. The folders of workspace and caches belong
-// to root; a step that is somebody else may write to them all the same.
-awaitable<void> StepRunner::place_files(const std::string& user)
+std::vector<std::string> StepRunner::paths_to_place() const
 {
-    const auto secrets = secret_files_of(request_.context);
+    auto paths = exchange_->paths_in_container();
+    for (const auto& [path, secret] : secret_files_of(request_.context))
+        paths.push_back(path);
+    return paths;
+}
+
+// Secrets go into the container's own layer, or into a volume that goes with it: never on our disk. The folders of workspace
+// and caches belong to root; a step that is somebody else may write to them all the same.
+awaitable<void> StepRunner::place_files(const engine::ContainerSpec& spec, const std::string& user)
+{
+    std::vector<PlacedEntry> entries;
     const bool is_root =
         user.empty() || user == "root" || user == "0" || user.rfind("root:", 0) == 0 || user.rfind("0:", 0) == 0;
-    if (secrets.empty() && is_root)
-        co_return;
-    TarBuilder tar;
     for (const auto& mount : request_.context.mounts)
         if (!is_root && mount.type == engine::Mount::Type::volume)
-            tar.add_folder(mount.target.substr(1), 0777);
-    for (const auto& [path, secret] : secrets)
-        tar.add_file(path.substr(path.find_first_not_of('/')), 0444, secret.reveal());
-    ReadOnce source(tar.finish());
-    engine::ReadPiece read = source;
-    co_await parts_.engine.upload(name_, "/", read);
+            entries.push_back({mount.target, 0777, {}, true});
+    for (const auto& [path, secret] : secret_files_of(request_.context))
+        entries.push_back({path, 0444, secret.reveal(), false});
+    if (!entries.empty())
+        co_await place_entries(parts_.engine, spec, std::move(entries));
 }
 
 awaitable<void> StepRunner::begin()

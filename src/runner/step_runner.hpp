@@ -29,7 +29,8 @@ public:
 
 private:
     awaitable<void> create();
-    awaitable<void> place_files(const std::string& user);
+    std::vector<std::string> paths_to_place() const;
+    awaitable<void> place_files(const engine::ContainerSpec& spec, const std::string& user);
     awaitable<void> begin();
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();

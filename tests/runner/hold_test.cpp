@@ -41,6 +41,19 @@ TEST_CASE("a step with a working directory is not held: its start would make the
     CHECK(held(fixture));
 }
 
+TEST_CASE("a step with a port or an address of its own is not held: the step before it may have the same", "[hold]")
+{
+    LowerFixture fixture;
+    fixture.step().run = pipeline::Text("make");
+    fixture.container().ports = {{"", "8080", "80", "tcp", {}}};
+    CHECK_FALSE(held(fixture));
+    fixture.container().ports.clear();
+    fixture.container().networks = {{"default", {}, "10.1.2.3", "", {}}};
+    CHECK_FALSE(held(fixture));
+    fixture.container().networks[0].ipv4_address.clear();
+    CHECK(held(fixture));
+}
+
 TEST_CASE("a held container runs the same command after one line", "[hold]")
 {
     LowerFixture fixture;
