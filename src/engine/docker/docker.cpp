@@ -27,9 +27,9 @@ Dialect DockerEngine::dialect() const
 
 awaitable<EngineInfo> DockerEngine::probe()
 {
-    constexpr auto k_limit = 10s;
+    constexpr auto k_probe_limit = 10s;
     const Request info_request("GET", "/info");
-    const auto info = co_await api_->json(info_request, k_limit);
+    const auto info = co_await api_->json(info_request, k_probe_limit);
     auto result = engine_info(api_->negotiated().version, info);
     result.name = api_->negotiated().podman ? "podman" : "docker";
     result.api_version = fmt::format("1.{}", api_->negotiated().api_minor);
