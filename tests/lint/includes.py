@@ -26,6 +26,7 @@ LIBRARIES = {
     "RE2": (r"re2/", ["pipeline/", "base/", "runner/"]),
     "libgit2": (r"git2(\.h|/)", ["runner/git.cpp"]),
     "libarchive": (r"archive(_entry)?\.h", ["runner/", "cache/"]),
+    "Expat": (r"expat\.h", ["runner/xml_reader.cpp"]),
     "CLI11": (r"CLI/", ["app/"]),
     "SQLite": (r"sqlite3\.h", ["api/store/"]),
     "files and processes": (r"(fstream|filesystem|unistd\.h|fcntl\.h|spawn\.h|sys/.*)",
