@@ -8,29 +8,53 @@
 
 namespace gantry::app {
 
+namespace {
+
+// Of several that a name fits, those that ran: a stage that was skipped has nothing to show.
+struct Fitting {
+    std::vector<runner::StepKey> all, ran;
+
+    void add(const runner::StageSummary& stage, const runner::StepSummary& step)
+    {
+        all.push_back({stage.stage, step.step, step.attempt});
+        if (step.state != runner::State::pending && step.state != runner::State::skipped)
+            ran.push_back(all.back());
+    }
+    const std::vector<runner::StepKey>& best() const { return ran.empty() ? all : ran; }
+};
+
+// Throws bad_input; `what` they are.
+[[noreturn]] void refuse_ambiguous(const std::vector<runner::StepKey>& found, const std::string& what)
+{
+    std::string names;
+    for (const auto& one : found)
+        names += (names.empty() ? "" : ", ") + one.stage + "/" + one.step;
+    throw Error(Errc::bad_input, what, "one of " + names);
+}
+
+} // namespace
+
 runner::StepKey find_log(const runner::RunSummary& summary, const std::string& name)
 {
-    std::vector<runner::StepKey> found;
+    Fitting fitting;
     for (const auto& stage : summary.stages)
         for (const auto& service : stage.services)
             if (service.step == name || service.step == runner::service_key(name) || stage.stage + "/" + service.step == name)
-                found.push_back({stage.stage, service.step, service.attempt});
+                fitting.add(stage, service);
     const bool names_step = std::any_of(summary.stages.begin(), summary.stages.end(), [&](const auto& stage) {
         return std::any_of(stage.steps.begin(), stage.steps.end(), [&](const auto& step) { return step.step == name; });
     });
+    const auto& found = fitting.best();
     if (found.empty() || names_step)
         return find_step(summary, name);
-    if (found.size() == 1)
-        return found[0];
-    std::string names;
-    for (const auto& service : found)
-        names += (names.empty() ? "" : ", ") + service.stage + "/" + service.step;
-    throw Error(Errc::bad_input, "several services of run " + summary.id + " are called '" + name + "'", "one of " + names);
+    if (found.size() > 1)
+        refuse_ambiguous(found, "several services of run " + summary.id + " are called '" + name + "'");
+    return found[0];
 }
 
 runner::StepKey find_step(const runner::RunSummary& summary, const std::string& name)
 {
-    std::vector<runner::StepKey> found;
+    Fitting fitting;
     std::vector<std::string> known;
     for (const auto& stage : summary.stages)
         for (const auto& step : stage.steps) {
@@ -39,8 +63,9 @@ runner::StepKey find_step(const runner::RunSummary& summary, const std::string& 
             if (step.step == name)
                 known.push_back(step.step);
             if (step.step == name || full == name || (stage.steps.size() == 1 && stage.stage == name))
-                found.push_back({stage.stage, step.step, step.attempt});
+                fitting.add(stage, step);
         }
+    const auto& found = fitting.best();
     if (found.size() == 1)
         return found[0];
     if (found.empty()) {
@@ -48,10 +73,7 @@ runner::StepKey find_step(const runner::RunSummary& summary, const std::string& 
         throw Error(Errc::not_found, "run " + summary.id + " has no step '" + name + "'",
                     meant ? "did you mean '" + *meant + "'?" : "gantry show " + summary.id + " lists them");
     }
-    std::string names;
-    for (const auto& step : found)
-        names += (names.empty() ? "" : ", ") + step.stage + "/" + step.step;
-    throw Error(Errc::bad_input, "several steps of run " + summary.id + " are called '" + name + "'", "one of " + names);
+    refuse_ambiguous(found, "several steps of run " + summary.id + " are called '" + name + "'");
 }
 
 } // namespace gantry::app
