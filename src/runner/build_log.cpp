@@ -26,7 +26,8 @@ std::string shortened(const std::string& instruction)
 
 } // namespace
 
-BuildLog::BuildLog(std::string dockerfile, std::vector<int> lines) : dockerfile_(std::move(dockerfile)), lines_(std::move(lines))
+BuildLog::BuildLog(std::string dockerfile, std::vector<int> lines, int added)
+    : dockerfile_(std::move(dockerfile)), lines_(std::move(lines)), added_(added)
 {
 }
 
@@ -43,10 +44,11 @@ std::string BuildLog::on(const engine::BuildEvent& event, Clock::time_point now)
     }
     auto text = close_step(now);
     counter_ = fmt::format("[{}/{}]", event.step, event.steps);
+    steps_ = event.steps;
     instructions_.push_back(shortened(event.text));
     began_ = now;
     open_ = true;
-    return text + fmt::format("{} {} {}\n", counter_, place_of(event.step), instructions_.back());
+    return text + fmt::format("{} {}{}\n", counter_, is_added(event.step) ? "" : place_of(event.step) + " ", instructions_.back());
 }
 
 std::string BuildLog::end(Clock::time_point now)
@@ -62,10 +64,16 @@ std::string BuildLog::close_step(Clock::time_point now)
     return text;
 }
 
+bool BuildLog::is_added(int step) const
+{
+    const auto index = static_cast<std::size_t>(step) - 1;
+    return step > steps_ - added_ && index < instructions_.size() && instructions_[index].starts_with("LABEL ");
+}
+
 std::string BuildLog::place_of(int step) const
 {
     const auto index = static_cast<std::size_t>(step) - 1;
-    return index < lines_.size() ? fmt::format("{}:{}", dockerfile_, lines_[index]) : dockerfile_;
+    return index < lines_.size() && !is_added(step) ? fmt::format("{}:{}", dockerfile_, lines_[index]) : dockerfile_;
 }
 
 std::string BuildLog::place(int step) const

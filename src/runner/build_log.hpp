@@ -15,8 +15,9 @@ namespace gantry::runner {
 //     [2/4] 1.2s
 class BuildLog {
 public:
-    // `lines` of its instructions, as far as they are known.
-    BuildLog(std::string dockerfile, std::vector<int> lines);
+    // `lines` of its instructions, as far as they are known; up to `added` labels, which a builder may count as its last
+    // instructions, stand in no file.
+    BuildLog(std::string dockerfile, std::vector<int> lines, int added);
 
     // What to write to the log, before the event's own output.
     std::string on(const engine::BuildEvent& event, Clock::time_point now);
@@ -27,11 +28,13 @@ public:
     std::string place(int step) const;
 
 private:
+    bool is_added(int step) const;
     std::string place_of(int step) const;
     std::string close_step(Clock::time_point now);
 
     std::string dockerfile_;
     std::vector<int> lines_;
+    int added_ = 0, steps_ = 0;
     std::vector<std::string> instructions_; // of the steps that have begun
     std::string counter_;                   // "[2/4]"
     Clock::time_point began_{};

@@ -138,7 +138,9 @@ awaitable<void> BuildRunner::build()
     co_await context.open();
     outcome_.timings.start = parts_.clock.now() - began;
 
-    BuildLog log(context.dockerfile_name(), context.dockerfile_lines());
+    // The builder puts the labels behind the Dockerfile, or the part of it that the target needs.
+    const auto labels = static_cast<int>(context.spec().labels.size());
+    BuildLog log(context.dockerfile_name(), context.dockerfile_lines(), labels);
     engine::TellBuild tell_log = [&](const engine::BuildEvent& event) { return tell(log, event); };
     std::function<void(BuildContext::Sent)> sent = [this](BuildContext::Sent sum) {
         say(fmt::format("context: {}, {}\n", counted(sum.files, "file"), format_size(sum.bytes)));

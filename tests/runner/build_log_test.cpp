@@ -27,7 +27,7 @@ BuildEvent output(const std::string& text)
 
 TEST_CASE("a build reads as its steps with line, time and whether they were there already", "[build_log]")
 {
-    runner::BuildLog log("api/Dockerfile", {2, 4, 7});
+    runner::BuildLog log("api/Dockerfile", {2, 4, 7, 9}, 1); // the last line is of a stage that is not built
     const Clock::time_point begin{};
     BuildEvent cached;
     cached.kind = BuildEvent::Kind::cached;
@@ -47,16 +47,17 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
                   "[3/4] api/Dockerfile:7 RUN make\n"
                   "no line end\n"
                   "[3/4] 2.0s\n"
-                  "[4/4] api/Dockerfile LABEL gantry.run=1\n"
+                  "[4/4] LABEL gantry.run=1\n"
                   "[4/4] 1ms\n");
     CHECK(log.place(3) == "api/Dockerfile:7: RUN make");
+    CHECK(log.place(4) == "api/Dockerfile: LABEL gantry.run=1");
     CHECK(log.place(0) == "api/Dockerfile");
     CHECK(log.place(9) == "api/Dockerfile");
 }
 
 TEST_CASE("an instruction is shown on one line, without what drives a terminal", "[build_log]")
 {
-    runner::BuildLog log("Dockerfile", {});
+    runner::BuildLog log("Dockerfile", {}, 0);
     const auto line = log.on(step(1, 1, "RUN \x1b]0;x\x07" + std::string(500, 'a')), {});
     CHECK(line.find('\x1b') == std::string::npos);
     CHECK(line.size() < 260);
