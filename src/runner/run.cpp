@@ -104,7 +104,7 @@ struct Run::Impl {
 
     const pipeline::Plan& plan;
     RunDeps deps;
-    const std::vector<RunObserver*> nobody; // watches services and what is built for them: their words go to logs alone
+    const std::vector<RunObserver*> nobody; // watches services: their words go to logs alone
     RunOptions options;
     Schedule schedule;
     MaskSet masks;
@@ -482,7 +482,7 @@ awaitable<void> Run::Impl::start_services(int stage)
         request.attempts = former->second;
     request.pull = [this](const pipeline::Container& container) { return policy_of(container, options.pull); };
     request.build = [this, stage](const pipeline::Service& service, const Owner& owner) {
-        return build_service(parts_for(nobody), context_of(stage, owner), service);
+        return build_service(parts_for(deps.observers), context_of(stage, owner), service);
     };
     request.grace = options.grace;
     request.on_lost = [this, stage](const ServiceFailure& failure) { post(input::ServiceLost{stage, failure.outcome}); };

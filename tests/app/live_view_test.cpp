@@ -92,6 +92,22 @@ TEST_CASE("an open group is shown by its title, also where its mark comes in two
     CHECK(text.find("Install packages") == std::string::npos);
 }
 
+TEST_CASE("a service whose image is built is shown with what the builder says, until it starts", "[app]")
+{
+    ViewFixture world;
+    app::Picture picture(app::Style{false, true});
+    tell_half(world, picture);
+    picture.on_output({"test[gcc=13]", "services/db", 1}, "[2/5] Dockerfile:3 RUN apt-get install\nUnpacking c\n");
+    auto text = drawn(picture, {80, 24}, world.clock.now());
+    CHECK_THAT(text, ContainsSubstring("services/db  not started yet"));
+    CHECK_THAT(text, ContainsSubstring("│ Unpacking c\n"));
+
+    picture.on_event(world.event(Kind::service_started, "test[gcc=13]", "services/db"), world.clock.now());
+    text = drawn(picture, {80, 24}, world.clock.now());
+    CHECK_THAT(text, ContainsSubstring("services/db  not ready yet"));
+    CHECK(text.find("Unpacking c") == std::string::npos);
+}
+
 TEST_CASE("nothing that a step prints drives the terminal", "[app]")
 {
     ViewFixture world;

@@ -132,13 +132,17 @@ void Picture::on_event(const RunEvent& event, Time now)
             step->told = step_of(event);
         break;
     case Kind::service_started:
-        if (stage)
+        if (stage) {
+            stage->built.erase(event.step);
             stage->awaited[event.step] = now;
+        }
         break;
     case Kind::service_ready:
     case Kind::service_finished:
-        if (stage)
+        if (stage) {
+            stage->built.erase(event.step);
             stage->awaited.erase(event.step);
+        }
         break;
     case Kind::service_health:
         say(style_.yellow("! ") + readable_stage(event.stage) + " › " + terminal_safe(event.step) + " is " + terminal_safe(event.message));
@@ -169,9 +173,22 @@ void Picture::end_stage(const RunEvent& event)
     stage->steps.clear();
 }
 
+// A step, or a service whose image is being built: what it prints itself is not told.
+Picture::Step* Picture::find_speaker(const runner::StepKey& key)
+{
+    if (auto* step = find_step(key.stage, key.step))
+        return step;
+    auto* stage = find_stage(key.stage);
+    if (!stage || stage->is_over)
+        return nullptr;
+    auto& service = stage->built[key.step];
+    service.begun = stage->begun; // images of services are what a stage begins with
+    return &service;
+}
+
 void Picture::on_output(const runner::StepKey& key, std::string_view bytes)
 {
-    auto* step = find_step(key.stage, key.step);
+    auto* step = find_speaker(key);
     if (!step)
         return;
     // A mark may lie across the border of two pieces: the border with a little of both sides is looked at, too.
@@ -234,6 +251,10 @@ std::vector<std::string> Picture::draw(TerminalSize size, Time now) const
 void Picture::draw_stage(std::vector<Row>& rows, const Stage& stage, int columns, Time now) const
 {
     rows.push_back({stage_rank, stage_row(style_, stage.state, stage.id, "", now - stage.begun, columns)});
+    for (const auto& [service, build] : stage.built) {
+        rows.push_back({step_rank, step_row(style_, State::running, service, "not started yet", now - build.begun, columns)});
+        draw_output(rows, build, columns);
+    }
     for (const auto& [service, begun] : stage.awaited)
         rows.push_back({step_rank, step_row(style_, State::running, service, "not ready yet", now - begun, columns)});
     for (const auto& step : stage.steps)

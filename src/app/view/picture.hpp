@@ -40,6 +40,7 @@ private:
         std::string id;
         std::vector<std::string> needs;
         std::vector<Step> steps;
+        std::map<std::string, Step> built;   // services that do not run yet, by what the builder of their image says
         std::map<std::string, Time> awaited; // services that run and are not ready yet, since when
         runner::State state = runner::State::pending;
         Time begun{};
@@ -57,6 +58,7 @@ private:
 
     Stage* find_stage(const std::string& id);
     Step* find_step(const std::string& stage, const std::string& step);
+    Step* find_speaker(const runner::StepKey& key);
     void end_stage(const runner::RunEvent& event);
     void say(const std::string& line) { above_.push_back({std::nullopt, line}); }
     void draw_stage(std::vector<Row>& rows, const Stage& stage, int columns, Time now) const;
