@@ -254,6 +254,8 @@ class Services(e2e.Case):
         name = self.engine.container_of("services/talker", instance=self.instance())
         kept = self.engine.get(f"/containers/{name}/json")["HostConfig"]["LogConfig"]
         self.assertEqual(kept, {"Type": "json-file", "Config": {"max-size": "1k", "max-file": "2"}})
+        kept = self.engine.call("GET", f"/containers/{name}/logs?stdout=1")[1]
+        self.assertLess(len(kept), 10000, "the engine keeps a part")
         run.signal(2)
         self.assertEqual(run.end(), 130)
         everything = "".join(f"{number:04}\n" for number in range(1, 5001)) + "said it all\n"
