@@ -225,6 +225,13 @@ class Build(e2e.Case):
         step = self.fails({"Dockerfile": f"FROM {BASE}"}, "config_error", "{ target: nowhere }")
         self.assertIn("nowhere", step["message"])
 
+    def test_a_name_that_is_none_is_told(self):
+        step = self.step(self.run_pipeline(f"""
+            steps: [{{ name: app, build: {{ dockerfile_inline: "FROM {BASE}\\n", tags: ["example/app:${{{{ tag }}}}"] }} }}]
+        """, expect=None))
+        self.assertEqual(step["cause"], "config_error")
+        self.assertIn("'example/app:' is not an image: nothing follows ':'", step["message"])
+
     def test_contexts_that_are_not_there_or_not_ours(self):
         self.assertIn("there is no api", self.fails({"x": ""}, "config_error", "./api")["message"])
         self.assertIn("is not in the workspace", self.fails({"x": ""}, "config_error", "../..")["message"])

@@ -2,6 +2,7 @@
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp"
+#include "engine/docker/reference.hpp"
 
 #include <fmt/format.h>
 
@@ -67,6 +68,8 @@ BuildResult failed_build(const BuildMessages& messages)
 
 awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
 {
+    for (const auto& tag : spec.tags)
+        (void)parse_reference(tag); // the daemon would not say which one is wrong, and only after the context was sent
     Request request("POST", query_of(spec));
     request.content_type = "application/x-tar";
     if (spec.remote.empty())

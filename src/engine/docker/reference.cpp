@@ -123,6 +123,8 @@ Reference parse_reference(const std::string& image)
     if (colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash)) {
         reference.tag = rest.substr(colon + 1);
         rest = rest.substr(0, colon);
+        if (reference.tag.empty())
+            throw bad("nothing follows ':'").with_hint("an expression there has no value: ${{ default(tag, 'dev') }} always has one");
         if (!is_tag(reference.tag))
             throw bad("what follows ':' is no tag");
     }
