@@ -34,10 +34,11 @@ std::string hint_from(std::string_view word, const Diagnostics& so_far, Collect 
 void check_stages(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 // Expressions: syntax, names, and text from outside in scripts.
 void check_expressions(const Definition& definition, const StageGraph& graph, Diagnostics& out);
-// What each step and service says for itself, and the volumes, networks, services and caches that it names.
+// What each step and service says for itself, and the volumes, networks, services, caches and reports that it names.
 void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 void check_services(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_caches(const Stage& stage, std::size_t index, Diagnostics& out);
+void check_artifacts(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
                      const MakePath& path, Mark fallback, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);

@@ -161,6 +161,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
                 [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
         check_caches(stage, i, out);
+        check_artifacts(stage, i, out);
     }
 }
 

@@ -222,6 +222,16 @@ TEST_CASE("secrets are named, not given", "[checks]")
           });
 }
 
+TEST_CASE("report globs stay below the workspace", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    one.artifacts.emplace();
+    one.artifacts->reports = {{"coverage", {"/tmp/coverage.xml", "cov/*.info"}}, {"junit", {"a/../../junit.xml", "a..b/junit.xml"}}};
+    const std::string hint = " | paths are relative to the workspace: \"build/**/junit.xml\"";
+    CHECK(problems_of(one) == Lines{"report 'coverage': /tmp/coverage.xml is not relative to the workspace" + hint,
+                                    "report 'junit': a/../../junit.xml leads out of the workspace" + hint});
+}
+
 TEST_CASE("caches have names and places of their own", "[checks]")
 {
     auto one = stage("a", {step("s")});

@@ -230,7 +230,7 @@ private:
         Artifacts made{filled_list(), words(), pick(times), {}, {}, {}};
         maybe(made.expire_in, [&] { return duration(); });
         if (chance(50))
-            made.reports = {{"junit", words()}, {word(), words()}};
+            made.reports = {{"coverage", {word()}}, {"junit", {word(), word()}}};
         return made;
     }
 

@@ -89,6 +89,45 @@ const ObjectKeys& cache_keys()
 const Words k_artifact_times{{"on_success", "on_failure", "always"}, "a time to keep artifacts"};
 using Paths = OneOrListType<FilledTextType>;
 
+// The kinds that there are, as keys of their own: one that there is not is told apart where it stands.
+struct Reports {
+    std::vector<std::string> junit, coverage;
+};
+
+const ObjectKeys& report_keys()
+{
+    static const Key rows[] = {
+        key<OneOrListType<NameType>, &Reports::junit>("junit", "Test reports in JUnit's XML: globs of files."),
+        key<OneOrListType<NameType>, &Reports::coverage>("coverage", "Coverage in Cobertura's XML or LCOV's tracefiles: globs of files."),
+    };
+    static const ObjectKeys keys{"reports", "reports", {{rows}}};
+    return keys;
+}
+
+struct ReportsType {
+    using Value = std::map<std::string, std::vector<std::string>>;
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        Reports reports;
+        const bool good = read_object(reader, node, report_keys(), &reports);
+        if (!reports.junit.empty())
+            value["junit"] = std::move(reports.junit);
+        if (!reports.coverage.empty())
+            value["coverage"] = std::move(reports.coverage);
+        return good;
+    }
+    static Out write(const Value& value)
+    {
+        Reports reports;
+        if (const auto found = value.find("junit"); found != value.end())
+            reports.junit = found->second;
+        if (const auto found = value.find("coverage"); found != value.end())
+            reports.coverage = found->second;
+        return write_object(report_keys(), &reports);
+    }
+    static Out schema(SchemaBuilder& builder) { return builder.ref(report_keys()); }
+};
+
 const ObjectKeys& artifact_keys()
 {
     static const Key rows[] = {
@@ -96,7 +135,7 @@ const ObjectKeys& artifact_keys()
         key<OneOrListType<NameType>, &Artifacts::exclude>("exclude", "Globs of what is not kept."),
         key<WordType<k_artifact_times>, &Artifacts::when>("when", "on_success (default), on_failure or always."),
         key<DurationType, &Artifacts::expire_in>("expire_in", "How long they are kept."),
-        key<SortedType<MapType<OneOrListType<NameType>>>, &Artifacts::reports>("reports", "Reports by kind: junit, coverage."),
+        key<ReportsType, &Artifacts::reports>("reports", "Files whose results a run shows, by kind."),
     };
     static const ObjectKeys keys{"artifacts", "artifacts", {{rows}}};
     return keys;
