@@ -58,14 +58,19 @@ TestCase test_of(const json& value)
 
 } // namespace
 
+json to_json(const std::vector<TestCase>& tests)
+{
+    auto array = json::array();
+    for (const auto& test : tests)
+        array.push_back(json_of_test(test));
+    return array;
+}
+
 void write_results(const std::string& run_folder, const std::string& stage, const StageResults& results)
 {
     json document = json::object();
-    if (results.tests) {
-        auto& tests = document["tests"] = json::array();
-        for (const auto& test : *results.tests)
-            tests.push_back(json_of_test(test));
-    }
+    if (results.tests)
+        document["tests"] = to_json(*results.tests);
     if (results.coverage)
         document["coverage"] = {{"lines", results.coverage->lines}, {"covered", results.coverage->covered}};
     make_directories(folder_of(run_folder), 0700);

@@ -49,7 +49,8 @@ std::string slowest_of(std::vector<TestCase> tests)
                      [](const TestCase& a, const TestCase& b) { return a.duration > b.duration; });
     std::string text;
     for (std::size_t i = 0; i < std::min(tests.size(), k_slowest); ++i)
-        text += fmt::format("{}{} {}", i == 0 ? "" : "\n", tests[i].duration.count(), terminal_safe(title_of(tests[i])));
+        text +=
+            fmt::format("{}{} {}", i == 0 ? "" : "\n", tests[i].duration.count(), terminal_safe(title_of(tests[i])));
     return text;
 }
 
@@ -169,11 +170,46 @@ CoverageSummary coverage_summary(const RunEvent& event)
     summary.count = {number("lines"), number("covered")};
     if (const auto found = event.outputs.find("earlier_percent"); found != event.outputs.end()) {
         double percent = 0;
-        const auto [end, error] = std::from_chars(found->second.data(), found->second.data() + found->second.size(), percent);
+        const auto [end, error] =
+            std::from_chars(found->second.data(), found->second.data() + found->second.size(), percent);
         if (error == std::errc())
             summary.earlier_percent = percent;
     }
     return summary;
+}
+
+nlohmann::json to_json(const TestsSummary& summary)
+{
+    nlohmann::json json = {{"passed", summary.passed},   {"failed", summary.failed},
+                           {"skipped", summary.skipped}, {"newly_failed", summary.newly_failed},
+                           {"fixed", summary.fixed},     {"failed_names", summary.failed_names}};
+    json["slowest"] = nlohmann::json::array();
+    for (const auto& slow : summary.slowest)
+        json["slowest"].push_back({{"name", slow.name}, {"duration_ns", slow.duration.count()}});
+    return json;
+}
+
+nlohmann::json to_json(const CoverageSummary& summary)
+{
+    nlohmann::json json = {
+        {"lines", summary.count.lines}, {"covered", summary.count.covered}, {"percent", percent_of(summary.count)}};
+    if (summary.earlier_percent)
+        json["earlier_percent"] = *summary.earlier_percent;
+    return json;
+}
+
+void add_reported(std::vector<ReportedStage>& stages, const RunEvent& event)
+{
+    const bool is_tests = event.kind == RunEvent::Kind::tests;
+    if (!is_tests && event.kind != RunEvent::Kind::coverage)
+        return;
+    auto stage = std::find_if(stages.begin(), stages.end(), [&](const auto& one) { return one.stage == event.stage; });
+    if (stage == stages.end())
+        stage = stages.insert(stages.end(), ReportedStage{event.stage, {}, {}});
+    if (is_tests)
+        stage->tests = tests_summary(event);
+    else
+        stage->coverage = coverage_summary(event);
 }
 
 } // namespace gantry::runner

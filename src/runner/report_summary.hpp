@@ -21,7 +21,7 @@ struct StageResults {
     friend bool operator==(const StageResults&, const StageResults&) = default;
 };
 
-// The events `tests` and `coverage`, without stage and time. Pure.
+// The events `tests` and `coverage`, without stage and time.
 std::vector<RunEvent> events_of(const StageResults& now, const std::optional<StageResults>& earlier);
 
 // What the event `tests` says in its outputs.
@@ -37,11 +37,22 @@ struct TestsSummary {
     std::vector<Slow> slowest; // at most 3, of half a second and more
 };
 TestsSummary tests_summary(const RunEvent& event);
+nlohmann::json to_json(const TestsSummary& summary);
 
 struct CoverageSummary {
     LineCount count;
     std::optional<double> earlier_percent;
 };
 CoverageSummary coverage_summary(const RunEvent& event);
+nlohmann::json to_json(const CoverageSummary& summary);
+
+// What a run's events tell of the reports of one of its stages.
+struct ReportedStage {
+    std::string stage; // id
+    std::optional<TestsSummary> tests;
+    std::optional<CoverageSummary> coverage;
+};
+// Takes the events `tests` and `coverage` into account, and no others. The last of a stage counts: it ran again.
+void add_reported(std::vector<ReportedStage>& stages, const RunEvent& event);
 
 } // namespace gantry::runner

@@ -4,10 +4,12 @@
 #include "app/exit_code.hpp"
 #include "app/view/columns.hpp"
 #include "app/view/end_text.hpp"
+#include "app/view/report_rows.hpp"
 #include "app/view/rows.hpp"
 #include "app/view/view.hpp"
 #include "base/clock.hpp"
 #include "base/format.hpp"
+#include "runner/report_results.hpp"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -23,7 +25,7 @@ namespace {
 
 struct ShowFlags {
     std::string run = "latest";
-    bool json = false;
+    bool json = false, tests = false;
 };
 
 constexpr int k_columns = 100;
@@ -72,12 +74,52 @@ std::string text_of(Context& context, const RunSummary& run, const Style& style)
     }, style);
 }
 
+// Of each stage that had test reports.
+int show_tests(Context& context, const std::string& id, const ShowFlags& flags)
+{
+    const auto view = detect_view(false, false, false);
+    const Style style{view.colours, view.unicode};
+    auto array = nlohmann::json::array();
+    std::string text;
+    for (const auto& stage : context.store().plan(id).stages) {
+        const auto results = runner::find_results(context.store().root() + "/runs/" + id, stage.id);
+        if (!results || !results->tests)
+            continue;
+        array.push_back({{"stage", stage.id}, {"tests", runner::to_json(*results->tests)}});
+        text += failed_tests_text(stage.id, *results->tests, style);
+    }
+    if (text.empty())
+        context.err("gantry: run " + id + " has no test reports: artifacts.reports of a stage names them\n");
+    context.out(flags.json ? array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : style.shown(text));
+    return k_exit_ok;
+}
+
+// Stages say what their reports do.
+nlohmann::json json_of(Context& context, const RunSummary& run)
+{
+    std::vector<runner::ReportedStage> reported;
+    for (const auto& event : context.store().events(run.id))
+        add_reported(reported, event);
+    auto json = to_json(run);
+    for (auto& stage : json["stages"])
+        for (const auto& one : reported)
+            if (stage.value("stage", "") == one.stage) {
+                if (one.tests)
+                    stage["tests"] = to_json(*one.tests);
+                if (one.coverage)
+                    stage["coverage"] = to_json(*one.coverage);
+            }
+    return json;
+}
+
 int show_run(Context& context, const ShowFlags& flags)
 {
     const auto id = context.store().resolve_id(flags.run);
+    if (flags.tests)
+        return show_tests(context, id, flags);
     const auto run = context.store().summary(id);
     if (flags.json) {
-        context.out(to_json(run).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        context.out(json_of(context, run).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
         return k_exit_ok;
     }
     const auto view = detect_view(false, false, false);
@@ -92,9 +134,11 @@ void add_show(CLI::App& app, Context& context)
     auto* command = app.add_subcommand("show", "Show a run: its stages and steps, how they ended and why");
     const auto flags = std::make_shared<ShowFlags>();
     command->add_option("RUN", flags->run, "Its id, or latest (default)")->type_name("");
-    command->add_flag("--json", flags->json, "As a JSON object");
+    command->add_flag("--tests", flags->tests, "What its test reports say: each failed test, where it is and what it said");
+    command->add_flag("--json", flags->json, "As a JSON object; with --tests an array of stages with all their tests");
     command->footer("Examples:\n"
                     "  gantry show 17\n"
+                    "  gantry show --tests\n"
                     "  gantry show --json | jq '.stages[].steps[] | {step, state, duration_ns}'");
     command->callback([&context, flags] {
         context.action = [flags](Context& inner) { return show_run(inner, *flags); };

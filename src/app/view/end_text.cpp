@@ -2,6 +2,7 @@
 
 #include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
+#include "app/view/report_rows.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -161,6 +162,8 @@ private:
                                (warning.hint.empty() ? "" : " (" + terminal_safe(warning.hint) + ")"));
         rows("allowed", allowed);
         rows("skipped", skipped());
+        rows("tests", tests_rows(notes_.reported(), run_.id, style_));
+        rows("coverage", coverage_rows(notes_.reported()));
         rows("warning", warnings);
         summaries();
     }
@@ -265,6 +268,7 @@ void EndNotes::add(const runner::RunEvent& event)
 {
     using Kind = runner::RunEvent::Kind;
     time_.add(event);
+    add_reported(reported_, event);
     if (event.kind == Kind::intent && event.object_kind == "container")
         containers_.insert(event.object);
     else if (event.kind == Kind::removed)

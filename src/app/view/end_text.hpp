@@ -3,6 +3,7 @@
 #include "app/view/style.hpp"
 #include "app/view/time_account.hpp"
 #include "app/view/view.hpp"
+#include "runner/report_summary.hpp"
 
 #include <set>
 #include <string>
@@ -22,11 +23,14 @@ public:
     };
     // CI_STEP_SUMMARY of steps, in the order of their ends.
     const std::vector<Text>& summaries() const { return summaries_; }
+    // What the test and coverage reports of stages say.
+    const std::vector<runner::ReportedStage>& reported() const { return reported_; }
 
 private:
     TimeAccount time_;
     std::set<std::string> containers_;
     std::vector<Text> summaries_;
+    std::vector<runner::ReportedStage> reported_;
 };
 
 enum class EndDetail { all, quiet }; // quiet: nothing when all is well but the last line
