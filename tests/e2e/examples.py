@@ -49,13 +49,13 @@ class Case(e2e.Case):
         return folder, subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True,
                                       text=True).stdout[:8]
 
-    def run_example(self, name, *arguments, says, limit=e2e.LIMIT):
+    def run_example(self, name, says):
         """Runs it; `says` has a line of the output of each of the steps that it names."""
         folder, _ = self.copy(name)
-        self.run_in(folder, *arguments, says=says, limit=limit)
+        self.run_in(folder, says=says)
 
-    def run_in(self, folder, *arguments, says, limit=e2e.LIMIT):
-        done = self.gantry("run", *arguments, folder, limit=limit)
+    def run_in(self, folder, *arguments, says):
+        done = self.gantry("run", *arguments, folder)
         self.check_output(says)
         self.assert_nothing_left()
         return done
@@ -69,7 +69,7 @@ class Examples(Case):
     def test_each_folder_has_a_test(self):
         names = [os.path.basename(os.path.dirname(path)) for path in glob.glob(EXAMPLES + "/*/.gantry.yml")]
         self.assertTrue(names, f"no pipelines in {EXAMPLES}")
-        tests = {name for case in (Examples, WithRegistry, WebApplication) for name in dir(case)}
+        tests = {name for case in (Examples, Push, WebApplication) for name in dir(case)}
         missing = [name for name in sorted(names) if "test_" + name.replace("-", "_") not in tests]
         self.assertEqual(missing, [], "these examples have no test_NAME in tests/e2e/examples.py that runs them")
 
@@ -136,15 +136,17 @@ class Examples(Case):
         self.assertEqual(self.logs("query"), b"42 hits\n")
 
 
-class WithRegistry(Case):
-    """Those that push: without a registry, and with one."""
-
+class RegistryCase(Case):
     @classmethod
     def setUpClass(cls):
         if reason := registry.missing():
             raise unittest.SkipTest(reason)
         cls.registry = registry.Registry()
         cls.addClassCleanup(cls.registry.close)
+
+
+class Push(RegistryCase):
+    """Without a registry, and with one."""
 
     def test_build_and_push(self):
         self.need("gcc:14", "busybox:1.36")
@@ -159,10 +161,8 @@ class WithRegistry(Case):
 NO_WAY_TO_PACKAGES = re.compile(r"^.*(Temporary failure resolving|Could not (?:resolve|connect)|Unable to connect|Failed to fetch).*$", re.M)
 
 
-class WebApplication(WithRegistry):
+class WebApplication(RegistryCase):
     """Builds three images with packages of the distribution: a minute or two the first time, seconds from then on."""
-
-    test_build_and_push = None
 
     def run_or_skip(self, folder, *arguments):
         """A failed build is a reason to skip where it could not reach the distribution."""
@@ -200,5 +200,4 @@ class WebApplication(WithRegistry):
 
 
 if __name__ == "__main__":
-    del Case
     e2e.main()
