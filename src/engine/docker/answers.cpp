@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <set>
 #include <tuple>
 
 namespace gantry::engine::docker {
@@ -258,9 +260,23 @@ std::vector<ImageEntry> images_of(const Json& answer)
     return images;
 }
 
-std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks)
+namespace {
+
+std::set<std::string> mounted_volumes(const Json& containers)
+{
+    std::set<std::string> names;
+    for (const auto& container : items_of(containers))
+        for (const auto& mount : items_of(field(container, "Mounts")))
+            names.insert(text_field(mount, "Name"));
+    return names;
+}
+
+} // namespace
+
+std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks, const Json& volumes)
 {
     std::vector<StoredObject> all;
+    const auto mounted = mounted_volumes(field(usage, "Containers"));
     for (const auto& item : items_of(field(usage, "Containers"))) {
         StoredObject stored;
         stored.object = container_object(item);
@@ -275,13 +291,17 @@ std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks
         stored.created = time_of(text_field(item, "Created"));
         all.push_back(std::move(stored));
     }
-    for (const auto& item : items_of(field(usage, "Volumes"))) {
+    std::map<std::string, Json> volumes_by_name;
+    for (const auto* answer : {&volumes, &usage}) // what the second says of one is more
+        for (const auto& item : items_of(field(*answer, "Volumes")))
+            volumes_by_name[text_field(item, "Name")] = item;
+    for (const auto& [name, item] : volumes_by_name) {
         const auto& data = field(item, "UsageData");
         StoredObject stored;
         stored.object = volume_object(item);
         stored.size_bytes = count_of(data, "Size");
         stored.created = time_of(text_field(item, "CreatedAt"));
-        stored.in_use = number_field(data, "RefCount") > 0;
+        stored.in_use = number_field(data, "RefCount") > 0 || mounted.contains(name);
         all.push_back(std::move(stored));
     }
     for (const auto& item : items_of(field(usage, "Images"))) {

@@ -1,9 +1,12 @@
 #include "base/format.hpp"
 #include "engine/docker/answers.hpp"
 #include "engine/docker/docker_engine.hpp"
+#include "engine/docker/own_labels.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 // Networks and volumes, what is there, and taking it away.
 
@@ -78,6 +81,31 @@ awaitable<void> call(Api& api, Request request, Answer& into)
     into = co_await api.call(std::move(request), k_limit);
 }
 
+awaitable<std::optional<Json>> find_json(Api& api, std::string path)
+{
+    Request request("GET", std::move(path));
+    const auto answer = co_await api.call(std::move(request), k_limit);
+    if (answer.status == 404)
+        co_return std::nullopt;
+    check(answer);
+    co_return parse_json(answer.body);
+}
+
+// None of an image that is gone meanwhile.
+awaitable<Labels> own_labels_of(Api& api, const Object& image)
+{
+    const auto path = "/images/" + encode_path(image.id);
+    const auto inspected = co_await find_json(api, path + "/json");
+    const auto history = co_await find_json(api, path + "/history");
+    if (!inspected || !history)
+        co_return Labels();
+    std::optional<Labels> base;
+    if (const auto parent = text_field(*inspected, "Parent"); !parent.empty())
+        if (const auto found = co_await find_json(api, "/images/" + encode_path(parent) + "/json"))
+            base = map_field(field(*found, "Config"), "Labels");
+    co_return own_labels(image.labels, *history, base);
+}
+
 // The daemon goes on with a creation whose connection has ended, and a removal would come before it: so it is seen through.
 awaitable<Answer> create(Api& api, Request request)
 {
@@ -148,8 +176,14 @@ awaitable<std::vector<StoredObject>> DockerEngine::list_stored(const Labels& lab
     const auto usage = co_await api_->json(Request("GET", "/system/df"), k_measure_limit);
     const auto filters = encode_query(dump(label_filter(labels)));
     const auto networks = co_await api_->json(Request("GET", "/networks?filters=" + filters), k_limit);
-    auto all = stored_objects(usage, networks);
-    std::erase_if(all, [&](const StoredObject& stored) { return !carries(stored.object, labels); });
+    const auto volumes = co_await api_->json(Request("GET", "/volumes?filters=" + filters), k_limit);
+    auto all = stored_objects(usage, networks, volumes);
+    const auto is_other = [&](const StoredObject& stored) { return !carries(stored.object, labels); };
+    std::erase_if(all, is_other);
+    for (auto& stored : all)
+        if (stored.object.kind == ObjectKind::image && !stored.object.labels.empty())
+            stored.object.labels = co_await own_labels_of(*api_, stored.object);
+    std::erase_if(all, is_other);
     co_return all;
 }
 
