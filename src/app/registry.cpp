@@ -40,6 +40,8 @@ const std::array k_commands{
     CommandRow{"cache", add_cache},
     CommandRow{"image", add_image},
     CommandRow{"secret", add_secret},
+    CommandRow{"df", add_df},
+    CommandRow{"prune", add_prune},
     CommandRow{"doctor", add_doctor},
     CommandRow{"completion", add_completion},
     CommandRow{"version", add_version},

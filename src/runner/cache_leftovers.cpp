@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace gantry::runner {
 
@@ -71,6 +73,38 @@ awaitable<void> remove_unused_volumes(cache::Store& store, cache::Pin own, std::
     for (const auto& name : unused)
         co_await remove(name);
     own.release();
+}
+
+awaitable<RemovedCaches> remove_cache_entries(engine::Engine& engine, cache::Store& store, std::vector<cache::Used> entries)
+{
+    const auto info = co_await engine.probe();
+    RemovedCaches removed;
+    std::set<std::string> volumes;
+    std::optional<cache::Pin> pin;
+    {
+        auto session = store.open();
+        const auto before = session.entries();
+        for (const auto& now : before) {
+            const auto is_meant = [&](const cache::Used& used) { return used.entry == now.entry && used.used == now.used; };
+            if (now.entry.place.engine != info.id || std::none_of(entries.begin(), entries.end(), is_meant))
+                continue;
+            session.remove(now.entry);
+            ++removed.entries;
+            for (const auto& layer : now.entry.layers)
+                volumes.insert(layer.volume);
+        }
+        removed.size_bytes = cache::size_bytes_of(before) - cache::size_bytes_of(session.entries());
+        cache::PinContents doomed;
+        doomed.engine = info.id;
+        doomed.names = volumes;
+        pin = session.pin(doomed);
+    }
+    const RemoveVolume remove = [&engine](std::string name) -> awaitable<void> {
+        co_await engine.remove(engine::ObjectKind::volume, name);
+    };
+    auto own = std::move(*pin);
+    co_await remove_unused_volumes(store, std::move(own), info.id, volumes, remove);
+    co_return removed;
 }
 
 awaitable<int> remove_cache_leftovers(engine::Engine& engine, cache::Store& store, const std::string& instance)

@@ -10,6 +10,8 @@
 #include "runner/objects.hpp"
 #include "runner/report.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -97,5 +99,13 @@ awaitable<int> remove_cache_leftovers(engine::Engine& engine, cache::Store& stor
 using RemoveVolume = std::function<awaitable<void>(std::string)>;
 awaitable<void> remove_unused_volumes(cache::Store& store, cache::Pin own, std::string engine_id,
                                       std::set<std::string> candidates, RemoveVolume remove);
+
+// Removes those of the entries that are at this engine and were not replaced or used since; whoever looks from then on finds a
+// miss. Volumes that a run still uses go with that run.
+struct RemovedCaches {
+    std::size_t entries = 0;
+    std::uint64_t size_bytes = 0; // of layers that no other entry has
+};
+awaitable<RemovedCaches> remove_cache_entries(engine::Engine& engine, cache::Store& store, std::vector<cache::Used> entries);
 
 } // namespace gantry::runner

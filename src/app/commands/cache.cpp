@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -79,47 +80,32 @@ int show(Context& context, const CacheFlags& flags)
 
 // ---- rm
 
-std::vector<cache::Entry> to_remove(Context& context, const CacheFlags& flags)
+std::vector<cache::Used> to_remove(Context& context, const CacheFlags& flags)
 {
-    std::vector<cache::Entry> entries;
     if (!flags.keep.empty()) {
         const auto size = parse_size(flags.keep);
         if (!size)
             throw Error(Errc::bad_input, "--keep " + flags.keep + " is not a size", "write it as 500m or 20g");
-        return cache::over_limit(chosen(context, flags), {*size, *size});
+        auto entries = chosen(context, flags);
+        const auto over = cache::over_limit(entries, {*size, *size});
+        std::erase_if(entries, [&](const cache::Used& used) {
+            return std::find(over.begin(), over.end(), used.entry) == over.end();
+        });
+        return entries;
     }
     if (flags.name.empty() && !flags.all)
         throw Error(Errc::bad_input, "which cache?", "gantry cache rm NAME, or --all, or --keep SIZE");
-    for (auto& used : flags.all ? chosen(context, flags) : chosen_or_throw(context, flags))
-        entries.push_back(std::move(used.entry));
-    return entries;
+    return flags.all ? chosen(context, flags) : chosen_or_throw(context, flags);
 }
 
-// Records go first: whoever looks from then on finds a miss. Volumes that a run still uses go with that run.
-awaitable<void> remove_entries(Context& context, const std::vector<cache::Entry>& entries)
+awaitable<void> remove_entries(Context& context, std::vector<cache::Used> entries)
 {
     const auto info = co_await context.engine().probe();
-    std::set<std::string> volumes;
-    std::optional<cache::Pin> pin;
-    {
-        auto session = context.caches().open();
-        for (const auto& entry : entries) {
-            if (entry.place.engine != info.id) {
-                context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) +
-                            " is at another engine and stays\n");
-                continue;
-            }
-            session.remove(entry);
-            for (const auto& layer : entry.layers)
-                volumes.insert(layer.volume);
-        }
-        pin = session.pin({info.id, volumes});
-    }
-    const runner::RemoveVolume remove = [&context](std::string name) -> awaitable<void> {
-        co_await context.engine().remove(engine::ObjectKind::volume, name);
-    };
-    auto own = std::move(*pin);
-    co_await runner::remove_unused_volumes(context.caches(), std::move(own), info.id, volumes, remove);
+    for (const auto& used : entries)
+        if (used.entry.place.engine != info.id)
+            context.err("gantry: " + terminal_safe(used.entry.place.name) + ", key " + terminal_safe(used.entry.key) +
+                        " is at another engine and stays\n");
+    co_await runner::remove_cache_entries(context.engine(), context.caches(), std::move(entries));
 }
 
 int remove(Context& context, const CacheFlags& flags)

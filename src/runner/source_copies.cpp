@@ -1,0 +1,87 @@
+#include "runner/source_copies.hpp"
+
+#include "base/disk.hpp"
+#include "runner/source_files.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include <sys/stat.h>
+
+namespace gantry::runner {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<std::string> entries_of(const std::string& folder)
+{
+    std::vector<std::string> paths;
+    std::error_code failure;
+    for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure))
+        paths.push_back(entry->path().string());
+    std::sort(paths.begin(), paths.end());
+    return paths;
+}
+
+WallTime modified(const std::string& path)
+{
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec) : WallTime();
+}
+
+// The folder's lock, where nobody works on it and no run uses a stack of it. A stack is only looked at under that lock: whoever
+// pins one counts on getting it.
+std::optional<Fd> lock_unused(const std::string& folder)
+{
+    auto lock = try_lock(folder + "/lock", LockKind::exclusive);
+    if (!lock)
+        return std::nullopt;
+    for (const auto& stack : entries_of(folder + "/stacks"))
+        if (!try_lock(stack, LockKind::exclusive))
+            return std::nullopt;
+    return lock;
+}
+
+} // namespace
+
+std::vector<KnownSource> known_sources(const std::string& cache_folder)
+{
+    std::vector<KnownSource> sources;
+    for (const auto& folder : entries_of(cache_folder + "/workspaces")) {
+        if (!fs::is_directory(folder + "/layers"))
+            continue;
+        KnownSource source;
+        source.folder = folder;
+        source.size_bytes = disk_usage(folder + "/layers");
+        if (entries_of(folder + "/layers").empty())
+            continue;
+        for (const auto& stack : entries_of(folder + "/stacks"))
+            source.used = std::max(source.used, modified(stack));
+        if (source.used == WallTime())
+            source.used = modified(folder + "/layers");
+        source.in_use = !lock_unused(folder);
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+// The folder and its lock stay: somebody may be about to wait for it.
+bool clear_source(const std::string& folder)
+{
+    const auto lock = lock_unused(folder);
+    if (!lock)
+        return false;
+    for (const auto& path : entries_of(folder)) {
+        if (path.ends_with(".manifest"))
+            remove_tree(path);
+        else if (path.ends_with("/stacks") || path.ends_with("/layers"))
+            for (const auto& inner : entries_of(path))
+                remove_tree(inner);
+    }
+    return true;
+}
+
+} // namespace gantry::runner
