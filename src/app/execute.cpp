@@ -1,6 +1,7 @@
 #include "app/execute.hpp"
 
 #include "app/exit_code.hpp"
+#include "app/housekeeper.hpp"
 #include "app/junit.hpp"
 #include "app/registry.hpp"
 #include "app/view/view.hpp"
@@ -113,6 +114,8 @@ public:
         co_await reap_caches(context_);
         auto& engine = context_.engine();
         const auto info = co_await engine.probe();
+        budget_ = std::make_unique<runner::DiskBudget>(runner::keep_free_of(request_.flags.keep_free), budgeted(disks_of(info)));
+        co_await check_room();
         const bool is_new = request_.resume.empty();
         request_.meta.engine = info.name;
         request_.meta.engine_endpoint = info.endpoint;
@@ -128,6 +131,7 @@ public:
                                                               [this](const std::string& run) { cancel_other(run); });
         runner::RunDeps deps{engine,       system_clock(), &context_.pool(), *writer_,
                              *workspaces_, context_.log(), {view_.get()},    groups_.get(), &context_.caches()};
+        deps.disks = budget_.get();
         run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
 
         TaskGroup helpers(co_await asio::this_coro::executor);
@@ -159,6 +163,24 @@ private:
         options.instance = context_.store().instance();
         options.run = writer_->id();
         return runner::make_workspaces(engine, context_.pool(), context_.log(), options);
+    }
+
+    static std::vector<runner::BudgetedDisk> budgeted(const std::vector<WatchedDisk>& disks)
+    {
+        std::vector<runner::BudgetedDisk> result;
+        for (const auto& disk : disks)
+            result.push_back({disk.what, disk.folder});
+        return result;
+    }
+
+    // A run that has no room does not begin.
+    awaitable<void> check_room()
+    {
+        auto error = budget_->find_short();
+        if (!error)
+            co_return;
+        const auto freed = co_await what_prune_would_free(context_);
+        throw freed.empty() ? std::move(*error) : std::move(*error).with_hint(freed + "\nor let runs take more: --keep-free SIZE");
     }
 
     // For `cancel_in_progress`.
@@ -233,6 +255,7 @@ public:
 private:
     Context& context_;
     ExecuteRequest request_;
+    std::unique_ptr<runner::DiskBudget> budget_;
     std::unique_ptr<runner::RunWriter> writer_;
     std::unique_ptr<View> view_;
     std::unique_ptr<runner::WorkspaceProvider> workspaces_;
@@ -257,6 +280,7 @@ void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
         ->take_all()
         ->allow_extra_args(false);
     command.add_option("--pull", flags.pull, "always, missing (default) or never")->type_name("WHEN");
+    command.add_option("--keep-free", flags.keep_free, "End rather than leave a disk less room than this (2 GB)")->type_name("SIZE");
     command.add_option("--report-junit", flags.report_junit, "Write the steps' results as JUnit XML")->type_name("FILE");
     command.add_flag("--keep-failed", flags.keep_failed, "Keep a failed step's container for gantry shell");
     command.add_flag("--json", flags.json, "One event a line on standard output");

@@ -24,6 +24,7 @@ struct ExecuteFlags {
     std::vector<std::string> secret_files, allow;
     std::string pull = "missing";
     std::string report_junit;
+    std::string keep_free;    // empty: as the environment says
     bool keep_failed = false;
     bool in_place = false; // what the stages changed goes into the user's tree
     bool json = false, quiet = false, timestamps = false;

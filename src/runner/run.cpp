@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <set>
 
 namespace gantry::runner {
@@ -77,6 +78,8 @@ struct Run::Impl {
     void journal(RunEvent event);
     void warn(std::string message, std::string hint);
     void cancel(const std::string& by, bool hard);
+    awaitable<void> watch_disks();
+    awaitable<void> make_room();
 
     // ---- carrying out
 
@@ -121,6 +124,7 @@ struct Run::Impl {
     std::unique_ptr<Objects> objects;
     std::unique_ptr<Declared> declared;
     std::unique_ptr<StageCaches> caches;
+    std::unique_ptr<DiskWatch> disk_watch; // none: nobody has to
     std::deque<Input> inputs;
     std::unique_ptr<Timers> timers;
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
@@ -205,6 +209,9 @@ awaitable<RunResult> Run::Impl::execute()
         inputs.push_front(input::Cancel{true, "the files of earlier stages cannot be restored"});
     }
     inputs.push_front(input::Begin{});
+    TaskGroup watchers(executor);
+    if (deps.disks)
+        watchers.spawn([this]() { return watch_disks(); });
     while (!result) {
         while (!inputs.empty() && !result) {
             const auto input = std::move(inputs.front());
@@ -218,6 +225,7 @@ awaitable<RunResult> Run::Impl::execute()
     }
 
     timers->disarm_all();
+    co_await watchers.close();
     co_await tasks->join();
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
         co_await write_back();
@@ -236,6 +244,35 @@ awaitable<RunResult> Run::Impl::execute()
     if (fatal)
         std::rethrow_exception(fatal);
     co_return *result;
+}
+
+// Room is made of what may be made again: entries of caches beyond their limits.
+awaitable<void> Run::Impl::make_room()
+{
+    if (!deps.caches)
+        co_return;
+    std::vector<cache::Used> over;
+    {
+        auto session = deps.caches->open();
+        const auto entries = session.entries();
+        const auto dropped = cache::over_limit(entries, deps.caches->limits());
+        std::copy_if(entries.begin(), entries.end(), std::back_inserter(over), [&](const cache::Used& used) {
+            return std::find(dropped.begin(), dropped.end(), used.entry) != dropped.end();
+        });
+    }
+    if (!over.empty())
+        co_await remove_cache_entries(deps.engine, *deps.caches, over);
+}
+
+awaitable<void> Run::Impl::watch_disks()
+{
+    const DiskWatch::MakeRoom room = [this]() { return make_room(); };
+    const DiskWatch::OnShort on_short = [this](const Error& error) {
+        warn(error.what(), error.hint());
+        post(input::DiskFull{error.what()});
+    };
+    disk_watch = std::make_unique<DiskWatch>(*deps.disks, deps.clock, co_await asio::this_coro::executor, room, on_short);
+    co_await disk_watch->watch();
 }
 
 void Run::Impl::carry_out(const Action& action)
@@ -299,6 +336,9 @@ void Run::Impl::journal(RunEvent event)
     }
     for (auto* observer : deps.observers)
         observer->on_event(event);
+    using Kind = RunEvent::Kind;
+    if (disk_watch && (event.kind == Kind::step_started || event.kind == Kind::step_finished || event.kind == Kind::image_ready))
+        disk_watch->look_now();
 }
 
 void Run::Impl::warn(std::string message, std::string hint)

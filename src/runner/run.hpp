@@ -5,6 +5,7 @@
 #include "engine/engine.hpp"
 #include "pipeline/plan.hpp"
 #include "runner/concurrency_groups.hpp"
+#include "runner/disk_budget.hpp"
 #include "runner/lower.hpp"
 #include "runner/masker.hpp"
 #include "runner/report.hpp"
@@ -33,6 +34,7 @@ struct RunDeps {
     std::vector<RunObserver*> observers;
     ConcurrencyGroups* groups = nullptr; // none: `concurrency:` holds nobody up
     cache::Store* caches = nullptr;      // none: stages go without their caches
+    const DiskBudget* disks = nullptr;   // none: the run goes on until a disk is full to the last byte
 };
 
 struct RunOptions {

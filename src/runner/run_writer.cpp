@@ -27,7 +27,7 @@ void writing(const Write& write)
     } catch (const Error& error) {
         if (error.code() != Errc::no_space)
             throw;
-        throw Error(Errc::no_space, error.what(), "free some space there, or set XDG_STATE_HOME to a bigger disk");
+        throw Error(Errc::no_space, error.what(), "make room there: gantry prune logs; or set XDG_STATE_HOME to a bigger disk");
     }
 }
 

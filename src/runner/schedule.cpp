@@ -175,6 +175,14 @@ void Schedule::Impl::on(const input::TimerFired& fired)
     }
 }
 
+void Schedule::Impl::on(const input::DiskFull& full)
+{
+    if (halted != StopReason::none || finished)
+        return;
+    disk_message = full.message;
+    halt_run(StopReason::disk_full);
+}
+
 void Schedule::Impl::on(const input::Cancel& cancel)
 {
     const bool again = halted == StopReason::cancel;

@@ -36,10 +36,11 @@ struct StageClosed { int stage = 0; };                      // answers CloseStag
 struct ServiceLost { int stage = 0; Outcome outcome; };
 struct TimerFired { int timer = 0; };
 struct Cancel { bool hard = false; std::string by; };       // hard: no grace, no finally
+struct DiskFull { std::string message; };                   // there is no room for the run to go on
 } // namespace input
 using Input = std::variant<input::Begin, input::StageOpened, input::StageFailedToOpen, input::StepStarted,
                            input::StepOutput, input::StepEnded, input::StageClosed, input::ServiceLost,
-                           input::TimerFired, input::Cancel>;
+                           input::TimerFired, input::Cancel, input::DiskFull>;
 
 namespace action {
 struct OpenStage { int stage = 0; };                 // workspace, network; answered by StageOpened or StageFailedToOpen
@@ -87,6 +88,7 @@ struct ScheduleOptions {
 // - Cancel: nothing new starts but finally-steps of opened stages; running steps are stopped; a second or hard cancel stops
 //   those too, at once. A step that was asked to stop ends as cancelled or timed out, whatever its process says. A timeout of
 //   stage or run halts like a cancel; what had not begun then is skipped. Final states never change.
+// - A full disk halts the run like a timeout of it, with cause disk_full.
 // - A service that goes away halts its stage like a timeout of the stage: steps that run are stopped and end with its cause.
 // - engine_lost, disk_full and other causes of ours end the stage in state error; allow_failure does not cover them.
 // - The run ends when every stage is final and closed. Its state: cancelled, else timed_out, else error, else failure if any

@@ -73,6 +73,8 @@ Cause cause_of(StopReason reason)
         return Cause::ok;
     if (reason == StopReason::service_lost)
         return Cause::service_unhealthy;
+    if (reason == StopReason::disk_full)
+        return Cause::disk_full;
     return reason == StopReason::cancel ? Cause::cancelled : Cause::timeout;
 }
 

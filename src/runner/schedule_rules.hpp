@@ -15,7 +15,7 @@
 namespace gantry::runner {
 
 // Why a step was stopped, inner reasons before outer ones: the outermost is the one that is told.
-enum class StopReason { none, idle_timeout, step_timeout, service_lost, finally_limit, stage_timeout, run_timeout, cancel };
+enum class StopReason { none, idle_timeout, step_timeout, service_lost, finally_limit, stage_timeout, disk_full, run_timeout, cancel };
 Cause cause_of(StopReason reason);
 
 struct Decision {

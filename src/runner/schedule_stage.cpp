@@ -15,6 +15,15 @@ State unbegun_state(StopReason reason)
     return reason == StopReason::cancel ? State::cancelled : State::skipped;
 }
 
+std::string why_unbegun(StopReason reason)
+{
+    switch (reason) {
+    case StopReason::cancel: return "";
+    case StopReason::disk_full: return "the disk is full";
+    default: return "the run timed out";
+    }
+}
+
 } // namespace
 
 // ---- opening
@@ -34,7 +43,7 @@ void Schedule::Impl::resolve(int index)
     if (const auto kept = options.kept.find(stage_plan.id); kept != options.kept.end())
         return keep(index, kept->second);
     if (halted != StopReason::none)
-        return skip(unbegun_state(halted), halted == StopReason::cancel ? "" : "the run timed out");
+        return skip(unbegun_state(halted), why_unbegun(halted));
     const auto& reason = plan.skip_reason ? plan.skip_reason : stage_plan.skip_reason;
     if (reason)
         return skip(State::skipped, *reason);

@@ -74,6 +74,7 @@ struct Schedule::Impl {
     void on(const input::ServiceLost& lost);
     void on(const input::TimerFired& fired);
     void on(const input::Cancel& cancel);
+    void on(const input::DiskFull& full);
     void go_on();
 
     // ---- stages (schedule_stage.cpp)
@@ -134,7 +135,8 @@ struct Schedule::Impl {
     int last_timer = 0, run_timer = 0;
     int running = 0;                     // steps
     int not_final = 0, not_closed = 0;   // stages
-    StopReason halted = StopReason::none; // the run: run_timeout or cancel
+    StopReason halted = StopReason::none; // the run: disk_full, run_timeout or cancel
+    std::string disk_message;
     bool hard = false;
     bool begun = false, finished = false;
     Clock::time_point now{}, began{};

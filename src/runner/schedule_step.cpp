@@ -132,6 +132,7 @@ std::string Schedule::Impl::words_for(StepIndex index, StopReason reason) const
     case StopReason::idle_timeout:
         return "no output for " + print_duration(plan_of(index).idle_timeout.value_or(pipeline::Duration(0)));
     case StopReason::step_timeout: return limit("step", plan_of(index).timeout);
+    case StopReason::disk_full: return disk_message;
     case StopReason::service_lost: return at(index.stage).lost.message;
     case StopReason::finally_limit: return "finally-steps took more than " + print_duration(options.finally_limit);
     case StopReason::stage_timeout: return limit("stage", plan_of(index.stage).timeout);

@@ -73,7 +73,7 @@ awaitable<void> StageCaches::save(int stage, OpenStage& here, Clone& clone)
         co_return;
     const bool is_full = failure->code() == Errc::no_space;
     warn(stage, "cache " + clone.place.name + " was not saved: " + failure->what(),
-         is_full ? "gantry cache rm makes room" : failure->hint());
+         is_full ? "make room: gantry prune, or gantry cache rm" : failure->hint());
 }
 
 // Nothing where there is nothing to save.

@@ -109,6 +109,7 @@ public:
         writer = runs->create_run(*plans.back(), {});
         workspaces = std::make_unique<MountingWorkspaces>(engine, mounts);
         runner::RunDeps deps{engine, clock, nullptr, *writer, *workspaces, {}, {this}, &groups, &caches()};
+        deps.disks = disks;
         runner::RunOptions options;
         options.instance = runs->instance();
         options.scope = "/src/shop";
@@ -162,6 +163,7 @@ public:
 
     bool mounts;
     bool keep_failed = false;
+    const runner::DiskBudget* disks = nullptr;
     cache::Limits limits;
     Scratch folder;
     asio::io_context loop;

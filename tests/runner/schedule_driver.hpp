@@ -42,6 +42,7 @@ public:
         outcome.message = "service db ended";
         return send(runner::input::ServiceLost{stage_index(stage), outcome});
     }
+    ScheduleDriver& fills_disk() { return send(runner::input::DiskFull{"1 GB free"}); }
     ScheduleDriver& begins(const std::string& step) { return send(runner::input::StepStarted{index(step)}); }
     ScheduleDriver& says(const std::string& step) { return send(runner::input::StepOutput{index(step)}); }
     ScheduleDriver& ends(const std::string& step, runner::Cause cause = runner::Cause::ok, int exit_code = -1)

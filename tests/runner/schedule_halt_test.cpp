@@ -412,3 +412,36 @@ TEST_CASE("once only finally-steps run, a service may go", "[schedule]")
 
     CHECK(run.finishes.at(0).state == State::success);
 }
+
+TEST_CASE("a full disk stops every step with its cause, finally still runs, and nothing new begins", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {retried(2, step("one")), step("two"), in_finally(step("tidy"))}),
+                                stage("b", {"a"}, {step("late")}), stage("c", {}, {step("other")})}));
+
+    run.begin().begins("a/one").begins("c/other").fills_disk();
+    CHECK(run.stops == Names{"a/one", "c/other"});
+    run.fills_disk(); // once is enough
+    run.ends("a/one", Cause::failed, 1).ends("c/other");
+
+    CHECK(run.state("a/one") == State::error);
+    CHECK(run.finished("a/one").cause == Cause::disk_full);
+    CHECK(run.finished("a/one").message == "1 GB free");
+    CHECK(run.state("c/other") == State::error);
+    CHECK(run.state("a/two") == State::skipped);
+    CHECK(run.state("a/tidy") == State::running);
+    run.begins("a/tidy").ends("a/tidy");
+
+    CHECK(run.state("b/late") == State::skipped);
+    CHECK(run.finishes.at(0).state == State::error);
+    CHECK(run.finishes.at(0).cause == Cause::disk_full);
+}
+
+TEST_CASE("a cancel counts for more than a full disk", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one")})}));
+
+    run.begin().begins("a/one").fills_disk().cancel();
+    run.ends("a/one", Cause::failed, 1);
+
+    CHECK(run.finishes.at(0).state == State::cancelled);
+}

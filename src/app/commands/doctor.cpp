@@ -2,25 +2,25 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
+#include "app/housekeeper.hpp"
 #include "app/view/view.hpp"
+#include "base/disk.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
+#include "runner/disk_budget.hpp"
 #include "runner/workspaces.hpp"
 
 #include <CLI/CLI.hpp>
 
-#include <sys/statvfs.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <optional>
+#include <algorithm>
 #include <vector>
 
 namespace gantry::app {
 
 namespace {
 
-constexpr std::uint64_t k_low_disk_bytes = 2'000'000'000;
+// Runs keep some room free; a disk that has not twice that will soon stop them.
+constexpr std::uint64_t k_low_disk_factor = 2;
 
 enum class Verdict { good, warning, bad };
 
@@ -61,19 +61,41 @@ Finding about_workspaces(runner::WorkspaceKind kind)
             "an engine on this machine that can mount " + cache_dir() + " needs no copy"};
 }
 
-Finding about_disk(const std::string& what, const std::string& folder)
+Finding about_disk(const WatchedDisk& disk, const runner::DiskBudget& budget, const std::string& freed_by_prune)
 {
-    auto existing = std::filesystem::path(folder);
-    while (!existing.empty() && existing != existing.root_path() && !std::filesystem::exists(existing))
-        existing = existing.parent_path();
-    struct statvfs status{};
-    if (::statvfs(existing.c_str(), &status) != 0)
-        return {Verdict::warning, "disk: cannot look at " + folder, {}};
-    const auto free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
-    const auto text = "disk: " + format_size(free) + " free for " + what + " (" + folder + ")";
-    if (free < k_low_disk_bytes)
-        return {Verdict::warning, text, "make room there"};
-    return {Verdict::good, text, {}};
+    const auto room = disk_room(disk.folder);
+    if (!room)
+        return {Verdict::warning, "disk: cannot look at " + disk.folder, {}};
+    const auto kept = budget.kept_bytes(*room);
+    const auto text = "disk: " + format_size(room->free_bytes) + " free for " + disk.what + " (" + disk.folder + "); runs keep " +
+                      format_size(kept) + " free";
+    if (room->free_bytes >= k_low_disk_factor * kept)
+        return {Verdict::good, text, {}};
+    const auto verdict = room->free_bytes < kept ? Verdict::bad : Verdict::warning;
+    return {verdict, text, freed_by_prune.empty() ? "make room there, or keep less free: GANTRY_KEEP_FREE" : freed_by_prune};
+}
+
+bool is_low(const std::vector<WatchedDisk>& disks, const runner::DiskBudget& budget)
+{
+    return std::any_of(disks.begin(), disks.end(), [&](const WatchedDisk& disk) {
+        const auto room = disk_room(disk.folder);
+        return room && room->free_bytes < k_low_disk_factor * budget.kept_bytes(*room);
+    });
+}
+
+// What could be freed is measured only where somebody will want to know: it may take the engine a while.
+void about_disks(Context& context, Findings& findings, const std::vector<WatchedDisk>& disks)
+{
+    try {
+        const runner::DiskBudget budget(runner::keep_free_of(""), {});
+        std::string freed;
+        if (is_low(disks, budget))
+            context.run([&]() -> awaitable<void> { freed = co_await what_prune_would_free(context); });
+        for (const auto& disk : disks)
+            findings.push_back(about_disk(disk, budget, freed));
+    } catch (const Error& error) {
+        findings.push_back({Verdict::bad, error.what(), error.hint()});
+    }
 }
 
 Finding about_state(Context& context)
@@ -97,15 +119,14 @@ Finding about_clock()
     return {Verdict::good, "clock: " + format_time(std::chrono::system_clock::now()), {}};
 }
 
-awaitable<void> ask_engine(Context& context, Findings& findings)
+awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<WatchedDisk>& disks)
 {
     try {
         auto& engine = context.engine();
         const auto info = co_await engine.probe();
         for (auto& finding : about_engine(info))
             findings.push_back(std::move(finding));
-        if (info.local && !info.root_dir.empty() && std::filesystem::exists(info.root_dir))
-            findings.push_back(about_disk("images and containers", info.root_dir));
+        disks = disks_of(info);
         runner::WorkspacesOptions options;
         options.cache_folder = cache_dir();
         options.instance = context.store().instance();
@@ -135,10 +156,10 @@ std::string render(const Findings& findings, const ViewOptions& view)
 int doctor(Context& context)
 {
     Findings findings;
-    context.run([&context, &findings] { return ask_engine(context, findings); });
+    auto disks = own_disks();
+    context.run([&context, &findings, &disks] { return ask_engine(context, findings, disks); });
     findings.push_back(about_state(context));
-    findings.push_back(about_disk("journals and logs", state_dir()));
-    findings.push_back(about_disk("snapshots", cache_dir()));
+    about_disks(context, findings, disks);
     findings.push_back(about_clock());
     context.out(render(findings, detect_view(false, false, false)));
     for (const auto& finding : findings)

@@ -49,7 +49,7 @@ struct Situation {
 constexpr std::string_view k_rate_hint = "the registry limits how often one may ask: sign in (docker login), or wait";
 
 constexpr std::array k_situations = {
-    Situation{"no space left on device", Errc::no_space, "free some: docker system prune, or gantry prune"},
+    Situation{"no space left on device", Errc::no_space, "make room: gantry prune, or docker system prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
     Situation{"http request to an https server", Errc::bad_input, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"},
     Situation{"pull access denied", Errc::denied, "if the image exists, sign in: docker login REGISTRY"},
