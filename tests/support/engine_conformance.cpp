@@ -65,7 +65,7 @@ awaitable<void> EngineBench::clear()
 std::vector<ConformanceCase> conformance_cases()
 {
     auto all = container_cases();
-    for (const auto& more : {stream_cases(), object_cases(), file_cases(), image_cases()})
+    for (const auto& more : {stream_cases(), object_cases(), file_cases(), image_cases(), use_cases()})
         all.insert(all.end(), more.begin(), more.end());
     return all;
 }
@@ -117,6 +117,9 @@ FakeBehaviour never_ends(bool speaks)
     FakeBehaviour behaviour;
     behaviour.never_ends = true;
     behaviour.output = speaks ? "ready\n" : "";
+    behaviour.uses.memory_bytes = 100'000;
+    behaviour.uses.memory_peak_bytes = 200'000;
+    behaviour.uses.cpu = std::chrono::milliseconds(10);
     return behaviour;
 }
 

@@ -57,6 +57,7 @@ std::vector<ConformanceCase> stream_cases();
 std::vector<ConformanceCase> object_cases();
 std::vector<ConformanceCase> file_cases();
 std::vector<ConformanceCase> image_cases();
+std::vector<ConformanceCase> use_cases();
 
 // Runs one case, then removes what it left.
 void run_case(EngineBench& bench, const ConformanceCase& one);

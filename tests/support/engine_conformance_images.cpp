@@ -122,6 +122,78 @@ awaitable<void> broken_context(EngineBench& bench)
     CHECK(why == "no_space");
 }
 
+// Gives the archive in pieces of an odd size, so that their borders lie anywhere.
+ReadPiece pieces_of(const std::string& archive)
+{
+    return [&archive, at = std::size_t{0}]() mutable -> awaitable<std::string> {
+        const auto piece = archive.substr(at, 30'011);
+        at += piece.size();
+        co_return piece;
+    };
+}
+
+awaitable<void> save_and_load(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    const auto tag = bench.unique_name("saved") + ":1";
+    const auto built = co_await build(bench, "FROM " + bench.image() + "\nENV A=b\n", tag);
+    REQUIRE(built.result.image.has_value());
+
+    std::string archive;
+    bool whole = false;
+    WritePiece write = [&](std::string_view piece) -> awaitable<void> {
+        CHECK_FALSE(whole);
+        whole = piece.empty();
+        archive += piece;
+        co_return;
+    };
+    const std::vector<std::string> images{tag};
+    co_await engine.save_images(images, write);
+    CHECK(whole);
+    co_await engine.remove(ObjectKind::image, tag);
+    co_await engine.remove(ObjectKind::image, built.result.image->id);
+    const auto gone = co_await engine.find_image(tag);
+    CHECK_FALSE(gone.has_value());
+
+    const auto read = pieces_of(archive);
+    const auto loaded = co_await engine.load_images(read);
+    CHECK(loaded == images);
+    const auto found = co_await engine.find_image(tag);
+    CHECK(found.has_value());
+    auto spec = bench.shell("use", scripts::k_two_streams);
+    spec.image = tag;
+    const auto ran = co_await whole_life(bench, spec);
+    CHECK(ran.out == "one\ntwo");
+    co_await engine.remove(ObjectKind::image, tag);
+}
+
+awaitable<void> broken_archives(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    for (const auto& archive : {std::string(5000, '\0'), "rubbish" + std::string(5000, '\xff'), std::string()}) {
+        const auto read = pieces_of(archive);
+        const auto why = co_await failure_of(engine.load_images(read));
+        CHECK(why == "bad_input");
+    }
+    const ReadPiece unreadable = []() -> awaitable<std::string> { throw Error(Errc::no_space, "the reader's own"); co_return ""; };
+    const auto unread = co_await failure_of(engine.load_images(unreadable));
+    CHECK(unread == "no_space");
+
+    bool written = false;
+    const WritePiece write = [&written](std::string_view) -> awaitable<void> {
+        written = true;
+        co_return;
+    };
+    const std::vector<std::string> some_missing{bench.image(), bench.unique_name("missing") + ":1"};
+    const auto missing = co_await failure_of(engine.save_images(some_missing, write));
+    CHECK(missing == "not_found");
+    CHECK_FALSE(written);
+    const WritePiece full = [](std::string_view) -> awaitable<void> { throw Error(Errc::no_space, "the writer's own"); co_return; };
+    const std::vector<std::string> there{bench.image()};
+    const auto unwritten = co_await failure_of(engine.save_images(there, full));
+    CHECK(unwritten == "no_space");
+}
+
 awaitable<void> names(EngineBench& bench)
 {
     auto& engine = bench.engine();
@@ -145,6 +217,8 @@ std::vector<ConformanceCase> image_cases()
         {"a build without its Dockerfile is bad input", no_dockerfile},
         {"a context that cannot be read ends the build with its reader's error", broken_context},
         {"only what is there can be named and pushed", names},
+        {"an image that was saved and removed is loaded again, and can be used", save_and_load},
+        {"archives end with the error of whoever cannot read or write them", broken_archives},
     };
 }
 

@@ -321,39 +321,6 @@ std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks
     return all;
 }
 
-std::optional<ResourceUse> resource_use(const Json& message)
-{
-    const auto& memory = field(message, "memory_stats");
-    const auto& details = field(memory, "stats");
-    ResourceUse use;
-    use.memory_bytes = count_of(memory, "usage");
-    if (use.memory_bytes == 0)
-        return std::nullopt;
-    use.memory_peak_bytes = std::max(count_of(memory, "max_usage"), use.memory_bytes);
-    // Pages of files that nobody has used of late: of cgroups v2, then of v1.
-    for (const auto* name : {"inactive_file", "total_inactive_file"})
-        if (const auto idle = count_of(details, name); idle > 0 && idle < use.memory_bytes) {
-            use.memory_bytes -= idle;
-            break;
-        }
-    use.memory_limit_bytes = count_of(memory, "limit");
-    use.cpu = std::chrono::nanoseconds(count_of(field(field(message, "cpu_stats"), "cpu_usage"), "total_usage"));
-    use.processes = count_of(field(message, "pids_stats"), "current");
-    for (const auto& entry : items_of(field(field(message, "blkio_stats"), "io_service_bytes_recursive"))) {
-        const auto what = to_lower(text_field(entry, "op"));
-        if (what == "read")
-            use.read_bytes += count_of(entry, "value");
-        else if (what == "write")
-            use.written_bytes += count_of(entry, "value");
-    }
-    if (const auto& networks = field(message, "networks"); networks.is_object())
-        for (const auto& network : networks) {
-            use.received_bytes += count_of(network, "rx_bytes");
-            use.sent_bytes += count_of(network, "tx_bytes");
-        }
-    return use;
-}
-
 std::optional<EngineEvent> engine_event(const Json& message)
 {
     constexpr std::string_view k_health = "health_status";

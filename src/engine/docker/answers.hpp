@@ -25,8 +25,6 @@ std::vector<ImageEntry> images_of(const Json& answer);
 // From the answers of /system/df, /networks and /volumes: the first leaves out volumes with options of their driver, such as
 // overlays. By kind and name.
 std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks, const Json& volumes);
-// One message of a container's statistics; nothing for one of a container that does not run.
-std::optional<ResourceUse> resource_use(const Json& message);
 // Nothing for the events that nobody asked for.
 std::optional<EngineEvent> engine_event(const Json& message);
 

@@ -1,6 +1,6 @@
-#include "engine/docker/answers.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp" // JsonLines
+#include "engine/docker/use_meter.hpp"
 
 // What a running container uses.
 
@@ -8,23 +8,26 @@ namespace gantry::engine::docker {
 
 awaitable<void> DockerEngine::watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use)
 {
-    co_await api_->connect();
     Request request("GET", container_path(container, "/stats?stream=1"));
-    const auto exchange = co_await api_->open(std::move(request), k_limit);
+    std::unique_ptr<Exchange> exchange;
+    try {
+        exchange = co_await api_->open(std::move(request), k_limit);
+    } catch (const Error& error) {
+        if (error.code() != Errc::conflict) // Podman's word for a container that does not run
+            throw;
+        co_return;
+    }
     JsonLines lines;
-    ResourceUse last;
+    UseMeter meter;
     for (;;) {
         const std::string piece = co_await exchange->read();
         if (piece.empty())
             co_return;
         lines.feed(piece);
         while (const auto message = lines.next()) {
-            auto use = resource_use(*message);
+            const auto use = meter.add(*message);
             if (!use)
-                co_return; // it has ended, which a stream of an engine may outlive
-            // Of cgroups v2 the engine knows no peak: the highest of what was seen is the best there is.
-            use->memory_peak_bytes = std::max(use->memory_peak_bytes, last.memory_peak_bytes);
-            last = *use;
+                co_return; // it has ended, which Docker's stream outlives
             on_use(*use);
         }
     }

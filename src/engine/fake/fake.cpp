@@ -276,8 +276,16 @@ awaitable<void> FakeEngine::watch_use(const std::string& container, std::functio
     co_await daemon->arrive(call);
     const auto found = daemon->container(container);
     while (found->running()) {
-        on_use(found->process->behaviour().uses);
-        co_await daemon->clock.sleep_for(1s);
+        const auto uses = found->process->behaviour().uses;
+        if (uses == ResourceUse()) { // nobody counts it, and simulated hours have no seconds
+            co_await found->ended.wait();
+            daemon->check_connection(call);
+            continue;
+        }
+        on_use(uses);
+        auto second = daemon->clock.sleep_for(1s);
+        auto end = found->ended.wait();
+        co_await first_of(std::move(second), std::move(end));
         daemon->check_connection(call);
     }
     co_await daemon->answer(call);

@@ -154,6 +154,7 @@ awaitable<void> FakeEngine::save_images(const std::vector<std::string>& images, 
         co_await archive(line);
         daemon->check_connection(call);
     }
+    co_await archive(std::string_view());
     co_await daemon->answer(call);
 }
 
@@ -171,6 +172,8 @@ awaitable<std::vector<std::string>> FakeEngine::load_images(ReadPiece archive)
             break;
         text += piece;
     }
+    if (text.find('\0') != std::string::npos || !is_utf8(text))
+        throw Error(Errc::bad_input, "cannot load this archive");
     std::vector<std::string> loaded;
     for (const auto& line : split(text, '\n'))
         if (!line.empty())
