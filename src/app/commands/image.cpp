@@ -1,5 +1,6 @@
 #include "app/commands/commands.hpp"
 
+#include "app/commands/image_archive.hpp"
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
 #include "app/view/columns.hpp"
@@ -18,7 +19,7 @@ using Json = nlohmann::json;
 
 struct ImageFlags {
     bool all = false, json = false;
-    std::string platform;
+    std::string platform, file = "-";
     std::vector<std::string> names;
 };
 
@@ -121,6 +122,16 @@ int inspect_images(Context& context, const ImageFlags& flags)
     return k_exit_ok;
 }
 
+int save(Context& context, const ImageFlags& flags)
+{
+    return save_images(context, flags.names, flags.file);
+}
+
+int load(Context& context, const ImageFlags& flags)
+{
+    return load_images(context, flags.file);
+}
+
 using Act = int (*)(Context&, const ImageFlags&);
 
 void add_act(CLI::App* command, Context& context, const std::shared_ptr<ImageFlags>& flags, Act act)
@@ -134,7 +145,7 @@ void add_act(CLI::App* command, Context& context, const std::shared_ptr<ImageFla
 
 void add_image(CLI::App& app, Context& context)
 {
-    auto* command = app.add_subcommand("image", "Look at the engine's images, get them and remove them");
+    auto* command = app.add_subcommand("image", "Look at the engine's images, get, save, load and remove them");
     command->require_subcommand(1);
     const auto flags = std::make_shared<ImageFlags>();
 
@@ -156,9 +167,20 @@ void add_image(CLI::App& app, Context& context)
     inspect->add_option("IMAGE", flags->names, "Names or ids")->type_name("")->required();
     add_act(inspect, context, flags, inspect_images);
 
+    auto* saved = command->add_subcommand("save", "Write images with all their layers to an archive, as docker has them");
+    saved->add_option("IMAGE", flags->names, "Names or ids")->type_name("")->required();
+    saved->add_option("-o,--output", flags->file, "The archive; - is standard output (default)")->type_name("FILE");
+    add_act(saved, context, flags, save);
+
+    auto* loaded = command->add_subcommand("load", "Take the images of such an archive in, compressed or not; prints their names");
+    loaded->add_option("FILE", flags->file, "The archive; - is standard input (default)")->type_name("FILE");
+    add_act(loaded, context, flags, load);
+
     command->footer("Examples:\n"
                     "  gantry image ls\n"
-                    "  gantry image pull registry.example/shop:1");
+                    "  gantry image pull registry.example/shop:1\n"
+                    "  gantry image save shop:1 -o shop.tar\n"
+                    "  gantry image save shop:1 | gzip | ssh other gantry image load");
 }
 
 } // namespace gantry::app
