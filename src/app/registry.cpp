@@ -30,6 +30,7 @@ const std::array k_commands{
     CommandRow{"graph", add_graph},
     CommandRow{"schema", add_schema},
     CommandRow{"ps", add_ps},
+    CommandRow{"top", add_top},
     CommandRow{"show", add_show},
     CommandRow{"logs", add_logs},
     CommandRow{"cancel", add_cancel},

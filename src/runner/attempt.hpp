@@ -6,9 +6,11 @@
 #include "runner/objects.hpp"
 #include "runner/report.hpp"
 #include "runner/store.hpp"
+#include "runner/use_watch.hpp"
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ public:
         engine::PullPolicy pull = engine::PullPolicy::missing;
         std::optional<std::string> exchange_folder;
         bool hold = false;        // prepared ahead of its turn
+        std::shared_ptr<SharedTraffic> shared_traffic; // of context.network_container
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
         std::function<void()> on_started;  // its command runs
         std::function<void()> on_output;   // may be empty

@@ -606,6 +606,7 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
     const auto network = runtime.host->network_for(step);
     context.network = network.network;
     context.network_container = network.container;
+    request.shared_traffic = network.traffic;
     if (runtime.services)
         context.services = runtime.services->containers();
     request.pull = policy_of(step.container, options.pull);

@@ -95,7 +95,8 @@ private:
 
 ServiceRunner::ServiceRunner(Parts parts, Request request)
     : parts_(std::move(parts)), request_(std::move(request)), container_(object_name(request_.context.owner)),
-      changed_(std::make_unique<Signal>(parts_.background.executor())), near_(parts_.near)
+      changed_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
+      near_(parts_.near)
 {
 }
 
@@ -133,6 +134,7 @@ awaitable<void> ServiceRunner::create()
         for (const auto& file : files)
             targets.push_back(file.target);
         make_places(spec, targets);
+        use_of_network_.own = spec.network != engine::ContainerSpec::Network::container;
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
         co_await parts_.engine.create_container(spec);
@@ -168,6 +170,7 @@ awaitable<void> ServiceRunner::start()
         fail(failure, Cause::config_error);
     begun_ = parts_.clock.now();
     started_ = true;
+    use_.start(container_, use_of_network_);
     reading_ = true;
     std::function<awaitable<void>()> reader = [self = shared_from_this()]() -> awaitable<void> {
         std::function<awaitable<void>()> inner = [self]() -> awaitable<void> {
@@ -218,6 +221,7 @@ void ServiceRunner::note_end()
 {
     if (std::exchange(told_end_, true))
         return;
+    use_.stop();
     if (output_)
         output_->finish();
     auto ended = event(RunEvent::Kind::service_finished);
@@ -230,6 +234,7 @@ void ServiceRunner::note_end()
     ended.message = outcome.message;
     ended.duration = parts_.clock.now() - begun_;
     ended.log_bytes = output_ ? output_->size_bytes() : 0;
+    ended.use = use_.last();
     parts_.tell(ended);
 }
 

@@ -99,6 +99,8 @@ private:
     std::unique_ptr<StepOutput> output_;
     std::unique_ptr<Sink> sink_;
     std::unique_ptr<Signal> changed_;
+    UseWatch use_;
+    UseWatch::Network use_of_network_;
     asio::cancellation_signal cancel_reading_;
     std::string address_;
     Clock::time_point begun_{};

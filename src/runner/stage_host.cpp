@@ -109,8 +109,8 @@ std::optional<StageLayer> StageHost::layer() const
 StageHost::Network StageHost::network_for(const pipeline::PlanStep& step) const
 {
     if (!holder_.empty() && alone_.contains(step.id))
-        return {{}, holder_};
-    return {network_, {}};
+        return {{}, holder_, traffic_};
+    return {network_, {}, nullptr};
 }
 
 } // namespace gantry::runner

@@ -4,6 +4,7 @@
 #include "pipeline/plan.hpp"
 #include "runner/lower.hpp"
 #include "runner/objects.hpp"
+#include "runner/use_watch.hpp"
 #include "runner/workspace.hpp"
 
 #include <memory>
@@ -39,6 +40,7 @@ public:
     // How a step reaches the network: through the holder, or with an own place on the network.
     struct Network {
         std::string network, container;
+        std::shared_ptr<SharedTraffic> traffic; // of the container's
     };
     Network network_for(const pipeline::PlanStep& step) const;
 
@@ -51,6 +53,7 @@ private:
     WorkspaceProvider& workspaces_;
     std::unique_ptr<StageWorkspace> workspace_;
     std::string network_, holder_;
+    std::shared_ptr<SharedTraffic> traffic_ = std::make_shared<SharedTraffic>(); // of the holder
     std::set<std::string> alone_; // ids of steps that are alone in their group
 };
 

@@ -39,7 +39,8 @@ Outcome outcome_of_error(const Error& error, Cause otherwise)
 
 StepRunner::StepRunner(Parts parts, Request request)
     : parts_(parts), request_(std::move(request)), name_(object_name(request_.context.owner)),
-      drained_(std::make_unique<Signal>(parts_.background.executor())), grace_(request_.grace),
+      drained_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
+      grace_(request_.grace),
       stop_changed_(std::make_unique<Signal>(parts_.background.executor())),
       prepared_changed_(std::make_unique<Signal>(parts_.background.executor()))
 {
@@ -99,6 +100,7 @@ awaitable<void> StepRunner::create()
         context.mounts.push_back(*mount);
     auto spec = lower_step(context);
     make_places(spec, paths_to_place());
+    use_of_network_ = {spec.network != engine::ContainerSpec::Network::container, request_.shared_traffic};
     const bool hold = request_.hold && can_be_held(*context.step, spec);
     if (hold)
         hold_back(spec);
@@ -181,6 +183,7 @@ awaitable<engine::ContainerExit> StepRunner::follow()
         failure = std::current_exception();
     }
     ended_ = true;
+    use_.stop();
     stop_changed_->notify_all();
     const std::function<bool()> is_drained = [this] { return !reading_; };
     if (!failure && reading_)
@@ -208,6 +211,7 @@ awaitable<StepRunner::Result> StepRunner::run()
         std::function<awaitable<void>()> body = [this]() { return begin(); };
         co_await guarded(body);
         running_ = true;
+        use_.start(name_, use_of_network_);
         request_.on_started();
         const auto started = parts_.clock.now();
         reading_ = true;
@@ -239,6 +243,7 @@ awaitable<StepRunner::Result> StepRunner::run()
         outcome.cause = Cause::cancelled;
     outcome.image = image_;
     outcome.timings = timings_;
+    outcome.use = use_.last();
     outcome.log_bytes = output_ ? output_->size_bytes() : 0;
     ended_ = true;
     stop_changed_->notify_all();
@@ -294,6 +299,8 @@ Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const
     if (exit.oom_killed) {
         outcome.cause = Cause::oom;
         outcome.message = "out of memory" + (limit ? ": its limit is " + format_size(*limit) : std::string());
+        if (const auto& use = use_.last())
+            outcome.message += (limit ? ", " : ": ") + format_size(use->memory_peak_bytes) + " when last seen";
         outcome.hint = "raise resources: { memory: … }, or use less";
     } else if (exit.exit_code > 128 && exit.exit_code <= 128 + 31) {
         outcome.cause = Cause::killed_by_signal;

@@ -50,6 +50,8 @@ private:
     std::unique_ptr<StepOutput> output_;
     std::unique_ptr<Signal> drained_;
     std::exception_ptr failure_, output_failure_;
+    UseWatch use_;
+    UseWatch::Network use_of_network_;
     asio::cancellation_signal cancel_;
     std::chrono::nanoseconds grace_;
     Timings timings_;

@@ -29,6 +29,7 @@ void add_schema(CLI::App& app, Context& context);
 void add_secret(CLI::App& app, Context& context);
 void add_shell(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 } // namespace gantry::app

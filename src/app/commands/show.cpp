@@ -63,7 +63,7 @@ std::string text_of(Context& context, const RunSummary& run, const Style& style)
 {
     auto text = header_of(run);
     for (const auto& stage : run.stages)
-        text += stage_rows(style, stage, k_columns);
+        text += stage_rows(style, stage, k_columns, Use::all);
     if (run.interrupted || !is_final(run.state))
         return style.shown(text + what_can_be_done(run));
     EndNotes notes;

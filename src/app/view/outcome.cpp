@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 namespace gantry::app {
 
@@ -118,6 +119,28 @@ std::string outcome_of(const runner::StepSummary& step)
     const auto reason = reason_of(step);
     const auto text = verb_of(step.state) + (reason.empty() ? "" : ": " + reason) + after(step.duration);
     return step.allowed_failure ? text + " (allowed)" : text;
+}
+
+std::string peak_of(const runner::StepSummary& step)
+{
+    return step.use && step.use->memory_peak_bytes > 0 ? "peak " + format_size(step.use->memory_peak_bytes) : "";
+}
+
+std::string use_of(const engine::ResourceUse& use)
+{
+    std::vector<std::string> parts;
+    const auto both = [&parts](const std::string& what, std::uint64_t first, const char* first_way, std::uint64_t second,
+                               const char* second_way) {
+        if (first + second > 0)
+            parts.push_back(what + " " + format_size(first) + " " + first_way + ", " + format_size(second) + " " + second_way);
+    };
+    if (use.cpu.count() > 0)
+        parts.push_back("CPU " + format_duration(use.cpu));
+    if (use.memory_peak_bytes > 0)
+        parts.push_back("memory up to " + format_size(use.memory_peak_bytes));
+    both("disk", use.read_bytes, "read", use.written_bytes, "written");
+    both("network", use.received_bytes, "in", use.sent_bytes, "out");
+    return join(parts, " · ");
 }
 
 std::string short_step_name(const runner::RunSummary& summary, const runner::StepSummary& step)

@@ -269,8 +269,7 @@ void Picture::draw_step(std::vector<Row>& rows, const Step& step, int columns, T
         rows.push_back({step_rank, step_row(style_, told.state, told.step, attempt, now - step.begun, columns)});
         draw_output(rows, step, columns);
     } else if (is_final(told.state)) {
-        const auto note = went_wrong(told.state) ? reason_of(told) : told.state == State::skipped ? terminal_safe(told.message) : attempt;
-        rows.push_back({done_rank, step_row(style_, told.state, told.step, note, told.duration, columns)});
+        rows.push_back({done_rank, step_row(style_, told.state, told.step, note_of(told), told.duration, columns)});
     }
 }
 

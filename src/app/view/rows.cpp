@@ -6,6 +6,8 @@
 #include "base/format.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace gantry::app {
 
@@ -39,10 +41,30 @@ std::string row(const Style& style, State state, const std::string& name, const 
     return spread(left, duration.count() > 0 ? format_duration(duration) : "", columns);
 }
 
+// Steps and services that ran, each with its row.
+std::string rows_of(const Style& style, const std::vector<runner::StepSummary>& steps, int columns, Use use)
+{
+    std::string text;
+    for (auto step : steps) {
+        const auto used = use == Use::all && step.use ? use_of(*std::exchange(step.use, std::nullopt)) : "";
+        text += step_row(style, step.state, step.step, note_of(step), step.duration, columns) + "\n";
+        if (!used.empty())
+            text += "      " + style.dim(fit(used, columns - 6)) + "\n";
+    }
+    return text;
+}
+
+} // namespace
+
 std::string note_of(const runner::StepSummary& step)
 {
-    if (step.state == State::success)
-        return step.attempt == 0 ? terminal_safe(step.message) : step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "";
+    if (step.state == State::success) {
+        if (step.attempt == 0)
+            return terminal_safe(step.message);
+        const auto attempt = step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "";
+        const auto peak = peak_of(step);
+        return attempt + (attempt.empty() || peak.empty() ? "" : ", ") + peak;
+    }
     if (step.state == State::skipped)
         return terminal_safe(step.message);
     if (!went_wrong(step.state))
@@ -50,8 +72,6 @@ std::string note_of(const runner::StepSummary& step)
     const auto reason = reason_of(step);
     return (reason.empty() ? verb_of(step.state) : reason) + (step.allowed_failure ? " (allowed)" : "");
 }
-
-} // namespace
 
 std::string stage_row(const Style& style, State state, const std::string& id, const std::string& note,
                       std::chrono::nanoseconds duration, int columns)
@@ -66,7 +86,7 @@ std::string step_row(const Style& style, State state, const std::string& name, c
     return std::string(k_step_indent, ' ') + row(style, state, terminal_safe(name), note, duration, width - k_step_indent);
 }
 
-std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns)
+std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns, Use use)
 {
     bool tells = false; // a step already says what the stage would
     bool ran = false;
@@ -77,13 +97,10 @@ std::string stage_rows(const Style& style, const runner::StageSummary& stage, in
     const auto said = stage.message.empty() && went_wrong(stage.state) ? verb_of(stage.state) : terminal_safe(stage.message);
     const auto note = tells ? "" : said;
     auto text = stage_row(style, stage.state, stage.stage, note, stage.duration, columns) + "\n";
-    for (const auto& service : stage.services)
-        if (service.attempt > 0)
-            text += step_row(style, service.state, service.step, note_of(service), service.duration, columns) + "\n";
-    if (ran)
-        for (const auto& step : stage.steps)
-            text += step_row(style, step.state, step.step, note_of(step), step.duration, columns) + "\n";
-    return text;
+    auto services = stage.services;
+    std::erase_if(services, [](const runner::StepSummary& service) { return service.attempt == 0; });
+    text += rows_of(style, services, columns, use);
+    return ran ? text + rows_of(style, stage.steps, columns, use) : text;
 }
 
 } // namespace gantry::app

@@ -15,7 +15,11 @@ std::string stage_row(const Style& style, runner::State state, const std::string
 std::string step_row(const Style& style, runner::State state, const std::string& name, const std::string& note,
                      std::chrono::nanoseconds duration, int columns);
 
-// A stage that has ended, and its steps.
-std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns);
+// What stands beside a step that has ended: the reason, or which attempt it was and what it needed at most.
+std::string note_of(const runner::StepSummary& step);
+
+// A stage that has ended, and its steps; with Use::all a line more for each, of all that it used.
+enum class Use { peak, all };
+std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns, Use use = Use::peak);
 
 } // namespace gantry::app

@@ -28,14 +28,6 @@ bool locale_is_utf8()
     return false;
 }
 
-TerminalSize terminal_size()
-{
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return {};
-    return {size.ws_col, size.ws_row == 0 ? 24 : size.ws_row};
-}
-
 // The view of this process's own standard streams.
 struct StandardStreams {
     std::unique_ptr<Output> out = make_fd_output(STDOUT_FILENO);
@@ -54,6 +46,14 @@ constexpr ViewRow k_views[] = {
 };
 
 } // namespace
+
+TerminalSize terminal_size()
+{
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return {};
+    return {size.ws_col, size.ws_row == 0 ? 24 : size.ws_row};
+}
 
 ViewOptions detect_view(bool json, bool quiet, bool timestamps)
 {

@@ -15,6 +15,9 @@ struct TerminalSize {
     int rows = 24;
 };
 
+// Of standard output; the defaults where that is no terminal.
+TerminalSize terminal_size();
+
 // What a view stands in; tests give it strings and a clock that they move. The outputs outlive the view.
 struct ViewWorld {
     Output& out;

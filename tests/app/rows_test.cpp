@@ -1,0 +1,79 @@
+#include "app/view/outcome.hpp"
+#include "app/view/rows.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+
+using namespace gantry;
+using namespace std::chrono_literals;
+using runner::State;
+
+namespace {
+
+runner::StepSummary step(const std::string& name, int attempt = 1)
+{
+    runner::StepSummary step;
+    step.stage = "build";
+    step.step = name;
+    step.attempt = attempt;
+    step.state = State::success;
+    step.duration = 5s;
+    step.use.emplace();
+    step.use->memory_peak_bytes = 412'000'000;
+    step.use->cpu = 9400ms;
+    step.use->written_bytes = 31'000'000;
+    step.use->received_bytes = 20'000;
+    return step;
+}
+
+const app::Style k_plain{false, true};
+
+} // namespace
+
+TEST_CASE("a step that passed shows its peak, beside its attempt", "[app]")
+{
+    CHECK(app::note_of(step("a")) == "peak 412 MB");
+    CHECK(app::note_of(step("a", 2)) == "attempt 2, peak 412 MB");
+    auto unseen = step("a", 2);
+    unseen.use.reset();
+    CHECK(app::note_of(unseen) == "attempt 2");
+    unseen.use.emplace(); // an engine that counts time and no memory
+    CHECK(app::note_of(unseen) == "attempt 2");
+}
+
+TEST_CASE("a step that failed shows why, not its peak", "[app]")
+{
+    auto failed = step("a");
+    failed.state = State::failure;
+    failed.cause = runner::Cause::failed;
+    failed.exit_code = 2;
+    CHECK(app::note_of(failed) == "exit code 2");
+}
+
+TEST_CASE("what was used is told in words, without what is zero", "[app]")
+{
+    CHECK(app::use_of(*step("a").use) ==
+          "CPU 9.4s · memory up to 412 MB · disk 0 B read, 31 MB written · network 20 kB in, 0 B out");
+    CHECK(app::use_of({}).empty());
+}
+
+TEST_CASE("a run that is looked at has a line for all that each step and service used", "[app]")
+{
+    runner::StageSummary stage;
+    stage.stage = "build";
+    stage.state = State::success;
+    stage.duration = 6s;
+    stage.steps = {step("compile")};
+    stage.services = {step("services/db"), runner::StepSummary{}};
+    stage.steps[0].use = engine::ResourceUse{};
+    stage.steps[0].use->cpu = 2s;
+
+    const auto brief = app::stage_rows(k_plain, stage, 80);
+    CHECK(std::count(brief.begin(), brief.end(), '\n') == 3);
+    CHECK(brief.find("services/db  peak 412 MB") != std::string::npos);
+    const auto full = app::stage_rows(k_plain, stage, 80, app::Use::all);
+    CHECK(std::count(full.begin(), full.end(), '\n') == 5);
+    CHECK(full.find("peak") == std::string::npos);
+    CHECK(full.find("\n      CPU 2.0s\n") != std::string::npos);
+    CHECK(full.find("\n      CPU 9.4s · memory up to 412 MB · ") != std::string::npos);
+}
