@@ -62,16 +62,30 @@ Declared::Declared(engine::Engine& engine, Objects& objects, const pipeline::Pla
 {
 }
 
-awaitable<void> Declared::make(engine::NetworkSpec spec)
+awaitable<void> Declared::make(engine::NetworkSpec spec, const Owner& owner)
 {
     objects_.intend(engine::ObjectKind::network, spec.name);
-    co_await engine_.create_network(spec);
+    try {
+        co_await engine_.create_network(spec);
+    } catch (Error& error) {
+        for (const auto& network : plan_.networks)
+            if (network_name(network, owner) == spec.name)
+                error.add_context("network " + terminal_safe(network.name));
+        throw;
+    }
 }
 
-awaitable<void> Declared::make(engine::VolumeSpec spec)
+awaitable<void> Declared::make(engine::VolumeSpec spec, const Owner& owner)
 {
     objects_.intend(engine::ObjectKind::volume, spec.name);
-    co_await engine_.create_volume(spec);
+    try {
+        co_await engine_.create_volume(spec);
+    } catch (Error& error) {
+        for (const auto& volume : plan_.volumes)
+            if (volume_name(volume, owner) == spec.name)
+                error.add_context("volume " + terminal_safe(volume.name));
+        throw;
+    }
 }
 
 awaitable<void> Declared::open(const pipeline::PlanStage& stage)
@@ -91,9 +105,9 @@ awaitable<void> Declared::open(const pipeline::PlanStage& stage)
         std::rethrow_exception(failure_);
     const auto owner = owner_of(stage);
     for (auto& spec : networks_of_stage(plan_, stage, owner))
-        co_await make(std::move(spec));
+        co_await make(std::move(spec), owner);
     for (auto& spec : volumes_of_stage(plan_, stage, owner))
-        co_await make(std::move(spec));
+        co_await make(std::move(spec), owner);
 }
 
 awaitable<void> Declared::close(const pipeline::PlanStage& stage)
@@ -108,9 +122,9 @@ awaitable<void> Declared::close(const pipeline::PlanStage& stage)
 awaitable<void> Declared::make_for_run()
 {
     for (auto& spec : networks_of(plan_, run_))
-        co_await make(std::move(spec));
+        co_await make(std::move(spec), run_);
     for (auto& spec : volumes_of(plan_, run_))
-        co_await make(std::move(spec));
+        co_await make(std::move(spec), run_);
     for (const auto& volume : plan_.volumes) {
         if (!volume.external)
             continue;

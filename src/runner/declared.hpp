@@ -23,8 +23,8 @@ public:
 
 private:
     awaitable<void> make_for_run();
-    awaitable<void> make(engine::NetworkSpec spec);
-    awaitable<void> make(engine::VolumeSpec spec);
+    awaitable<void> make(engine::NetworkSpec spec, const Owner& owner);
+    awaitable<void> make(engine::VolumeSpec spec, const Owner& owner);
     Owner owner_of(const pipeline::PlanStage& stage) const { return {run_.instance, run_.run, stage.id}; }
 
     engine::Engine& engine_;

@@ -6,7 +6,14 @@ namespace gantry::runner {
 
 namespace {
 constexpr int k_pulls_at_a_time = 4;
+
+// Who wants it in any case is not served by who takes the one that is there.
+std::string key_of(const std::string& image, const std::string& platform, engine::PullPolicy policy)
+{
+    return image + '\n' + platform + '\n' + std::to_string(static_cast<int>(policy));
 }
+
+} // namespace
 
 struct Images::Entry {
     explicit Entry(asio::any_io_executor executor) : done(std::move(executor)) {}
@@ -28,7 +35,7 @@ Images::Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks,
 
 void Images::begin(const std::string& image, const std::string& platform, engine::PullPolicy policy)
 {
-    auto& entry = entries_[image + '\n' + platform];
+    auto& entry = entries_[key_of(image, platform, policy)];
     if (entry)
         return;
     entry = std::make_shared<Entry>(tasks_.executor());
@@ -45,16 +52,22 @@ void Images::put(const std::string& image, const std::string& platform, engine::
     entry->platform = platform;
     entry->ready.emplace();
     entry->ready->info = std::move(info);
-    entries_[image + '\n' + platform] = entry;
+    for (const auto policy : {engine::PullPolicy::missing, engine::PullPolicy::always, engine::PullPolicy::never})
+        entries_[key_of(image, platform, policy)] = entry;
 }
 
 awaitable<Images::Ready> Images::get(const std::string& image, const std::string& platform, engine::PullPolicy policy)
 {
     begin(image, platform, policy);
-    const auto entry = entries_[image + '\n' + platform];
+    const auto key = key_of(image, platform, policy);
+    const auto entry = entries_[key];
     co_await entry->done.wait_until([&entry] { return entry->ready || entry->failure; });
-    if (entry->failure)
+    if (entry->failure) {
+        // A step that is tried again asks again.
+        if (const auto found = entries_.find(key); found != entries_.end() && found->second == entry)
+            entries_.erase(found);
         std::rethrow_exception(entry->failure);
+    }
     co_return *entry->ready;
 }
 

@@ -387,6 +387,12 @@ class Host(Keys):
             flags = [flag for row in group.values() for flag in ("--allow", row[1])]
             self.read_back(self.with_script(group), *flags)
 
+    def test_a_name_server_that_is_no_address_is_told_where_it_stands(self):
+        for kind in ("step", "service"):
+            text = self.pipeline(kind, {"image": image.NAME, "command": "true"})
+            refused = self.gantry("run", self.folder(text.replace('"command": "true"', '"command": "true",\n"dns": "nosuch"\n')), expect=2)
+            self.assertRegex(refused.stderr.decode(), r"\.gantry\.yml:2:1: error: .*dns: 'nosuch' is not an address")
+
     def test_without_consent_each_is_refused_where_it_stands(self):
         for group in (TO_THE_HOST, ALL_POWERS, ONE_POWER):
             for key, (value, consent, _) in group.items():

@@ -1,6 +1,8 @@
 #include "engine/docker/answers.hpp"
 #include "engine/docker/docker_engine.hpp"
 
+#include "base/format.hpp"
+
 #include <fmt/format.h>
 
 namespace gantry::engine::docker {
@@ -11,6 +13,20 @@ constexpr auto k_create_limit = 60s;
 constexpr auto k_start_limit = 120s;
 constexpr std::size_t k_exit_limit_bytes = 64 * 1024;
 constexpr int k_killed = 128 + 9;
+
+// Missing may be what the container names, such as an external network, or a variant of its image.
+awaitable<void> send_naming(Api& api, Request request, std::chrono::nanoseconds limit)
+{
+    const auto answer = co_await api.call(std::move(request), limit);
+    if (answer.ok())
+        co_return;
+    const auto error = refused(answer.status, answer.body);
+    const auto says = [text = to_lower(answer.body)](const char* words) { return text.find(words) != std::string::npos; };
+    if (error.code() != Errc::not_found || says("no such image") || says("no such container"))
+        throw error;
+    throw Error(Errc::bad_input, error.what(),
+                says("platform") ? "fetch the variant for it: pull_policy: always" : "create it first, or leave out what names it");
+}
 
 } // namespace
 
@@ -27,7 +43,7 @@ awaitable<void> DockerEngine::create_container(const ContainerSpec& spec)
     if (!spec.platform.empty())
         request.target += "&platform=" + encode_query(spec.platform);
     request.body = dump(body);
-    auto creation = api_->send(std::move(request), k_create_limit);
+    auto creation = send_naming(*api_, std::move(request), k_create_limit);
     co_await shielded(std::move(creation));
     if (spec.network == ContainerSpec::Network::endpoints && spec.endpoints.size() > 1 && !takes_all_endpoints(dialect()))
         co_await connect_further(spec);
@@ -61,7 +77,7 @@ awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
 awaitable<void> DockerEngine::start_container(const std::string& container)
 {
     Request request("POST", container_path(container, "/start"));
-    co_await api_->send(std::move(request), k_start_limit);
+    co_await send_naming(*api_, std::move(request), k_start_limit);
 }
 
 awaitable<ContainerExit> DockerEngine::wait_container(const std::string& container)

@@ -48,6 +48,9 @@ struct Situation {
 
 constexpr std::string_view k_rate_hint = "the registry limits how often one may ask: sign in (docker login), or wait";
 
+constexpr std::string_view k_taken_hint =
+    "something on the engine's host has it already: choose another, or leave it out and the engine picks one";
+
 constexpr std::array k_situations = {
     Situation{"no space left on device", Errc::no_space, "make room: gantry prune, or docker system prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
@@ -85,8 +88,12 @@ constexpr std::array k_situations = {
     Situation{"no matching entries in passwd file", Errc::bad_input, ""},
     Situation{"no matching entries in group file", Errc::bad_input, ""},
     Situation{"exec format error", Errc::bad_input, "the image is for another architecture, or the file has no #! line"},
+    Situation{"failed to initialize logging driver", Errc::bad_input, "logging: the driver cannot work as its options say"},
+    Situation{"port is already allocated", Errc::bad_input, k_taken_hint},
+    Situation{"address already in use", Errc::bad_input, k_taken_hint},
     Situation{"starting container process caused", Errc::bad_input, ""},
-    Situation{"unable to start container process: exec", Errc::bad_input, ""},
+    Situation{"unable to start container process", Errc::bad_input, ""},
+    Situation{"runtime create failed", Errc::bad_input, ""},
     Situation{"container-init binary not found", Errc::unsupported, "Podman needs it: sudo apt-get install catatonit"},
     Situation{"invalid reference format", Errc::bad_input, ""},
     Situation{"non-overlapping ipv4 address pool", Errc::unavailable,
@@ -102,6 +109,19 @@ constexpr std::array k_situations = {
     Situation{"client.timeout exceeded", Errc::unavailable, ""},
     Situation{"request canceled", Errc::unavailable, ""},
     Situation{"filesystem layer verification failed", Errc::unavailable, ""},
+};
+
+// Statuses that are not 500 and yet say little: to Docker, an overlapping subnet is forbidden and a missing driver not found.
+constexpr std::array k_refusals = {
+    Situation{"error looking up volume plugin", Errc::bad_input, "volumes: the engine has no such driver: docker info, docker plugin ls"},
+    Situation{"error looking up logging plugin", Errc::bad_input, "logging: the engine has no such driver; docker info lists those that it has"},
+    Situation{"no log driver named", Errc::bad_input, "logging: the engine has no such driver; docker info lists those that it has"},
+    Situation{"unknown log opt", Errc::bad_input, "logging: this driver has no such option"},
+    Situation{"pool overlaps with other one", Errc::bad_input, "networks: choose another subnet, or leave it out; docker network ls"},
+    Situation{"plugin \"", Errc::bad_input, "networks: the engine has no such driver: docker info, docker plugin ls"},
+    Situation{"invalid subnet", Errc::bad_input, "networks: write it as 10.8.0.0/24"},
+    Situation{"failed to allocate gateway", Errc::bad_input, "networks: the gateway has to be an address of the subnet"},
+    Situation{"adding custom device", Errc::bad_input, "devices: the engine's host has no such device"},
 };
 
 // Docker answers {"message": …}, Podman {"cause": …, "message": …}; a proxy in between may answer anything.
@@ -124,6 +144,10 @@ std::string message_of(int status, std::string_view body)
 Error refused(int status, std::string_view body)
 {
     const auto message = message_of(status, body);
+    const auto lower = to_lower(message);
+    for (const auto& refusal : k_refusals)
+        if (lower.find(refusal.text) != std::string::npos)
+            return Error(refusal.code, message, std::string(refusal.hint));
     // Other statuses say it all, and their messages carry names that users chose.
     const bool ambiguous = status == 500 || (status == 400 && message.find("HTTPS server") != std::string::npos);
     return ambiguous ? engine_error(message, code_of(status)) : Error(code_of(status), message);
