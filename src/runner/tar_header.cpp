@@ -1,0 +1,122 @@
+// The writing side of runner/tar_reader.hpp.
+#include "runner/tar_reader.hpp"
+
+#include "runner/archive_words.hpp"
+#include "runner/tar_fields.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace gantry::runner {
+
+namespace {
+
+constexpr std::uint64_t k_most_octal_digits_7 = 07777777, k_most_octal_digits_11 = 077777777777;
+
+void put_field(std::string& header, tar_field::Place field, std::string_view text)
+{
+    header.replace(field.at, std::min(field.size, text.size()), text.substr(0, field.size));
+}
+
+char type_letter(TarEntry::Type type)
+{
+    switch (type) {
+    case TarEntry::Type::file: return '0';
+    case TarEntry::Type::hard_link: return '1';
+    case TarEntry::Type::symlink: return '2';
+    case TarEntry::Type::folder: return '5';
+    case TarEntry::Type::other: break;
+    }
+    return '6';
+}
+
+std::string tar_header_of(const TarEntry& entry, char type)
+{
+    const auto in_range = [](std::uint64_t value, std::uint64_t most) { return value <= most ? value : 0; };
+    std::string header(k_tar_block_bytes, '\0');
+    put_field(header, tar_field::name, entry.path);
+    put_field(header, tar_field::mode, fmt::format("{:07o}", entry.mode));
+    put_field(header, tar_field::uid, fmt::format("{:07o}", in_range(entry.uid, k_most_octal_digits_7)));
+    put_field(header, tar_field::gid, fmt::format("{:07o}", in_range(entry.gid, k_most_octal_digits_7)));
+    put_field(header, tar_field::size, fmt::format("{:011o}", in_range(entry.size_bytes, k_most_octal_digits_11)));
+    const auto mtime = entry.mtime < 0 ? 0 : in_range(static_cast<std::uint64_t>(entry.mtime), k_most_octal_digits_11);
+    put_field(header, tar_field::mtime, fmt::format("{:011o}", mtime));
+    put_field(header, tar_field::link, entry.link);
+    header[tar_field::type.at] = type;
+    put_field(header, {257, 8}, std::string_view("ustar\0" "00", 8));
+    put_field(header, tar_field::sum, "        ");
+    unsigned sum = 0;
+    for (const char byte : header)
+        sum += static_cast<unsigned char>(byte);
+    put_field(header, tar_field::sum, fmt::format("{:06o}", sum));
+    header[tar_field::sum.at + 6] = '\0';
+    return header;
+}
+
+std::string pax_line(const std::string& key, const std::string& value)
+{
+    const auto rest = 3 + key.size() + value.size();
+    auto length = rest + 1;
+    while (length != rest + std::to_string(length).size())
+        ++length;
+    return fmt::format("{} {}={}\n", length, key, value);
+}
+
+// Seconds and a fraction that counts forward, as one number.
+std::string time_text(const TarEntry& entry)
+{
+    if (entry.mtime_nanoseconds == 0)
+        return std::to_string(entry.mtime);
+    if (entry.mtime >= 0)
+        return fmt::format("{}.{:09}", entry.mtime, entry.mtime_nanoseconds);
+    return fmt::format("-{}.{:09}", -(entry.mtime + 1), 1'000'000'000U - entry.mtime_nanoseconds);
+}
+
+} // namespace
+
+void append_tar_header(const TarEntry& entry, std::string& out)
+{
+    auto named = entry;
+    if (named.type == TarEntry::Type::folder)
+        named.path += '/';
+    const auto is_plain = [](const std::string& text) {
+        return text.size() <= tar_field::name.size && std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
+    };
+    std::string records;
+    if (!is_plain(named.path))
+        records += pax_line("path", named.path);
+    if (!is_plain(named.link))
+        records += pax_line("linkpath", named.link);
+    if (named.size_bytes > k_most_octal_digits_11)
+        records += pax_line("size", std::to_string(named.size_bytes));
+    if (named.uid > k_most_octal_digits_7)
+        records += pax_line("uid", std::to_string(named.uid));
+    if (named.gid > k_most_octal_digits_7)
+        records += pax_line("gid", std::to_string(named.gid));
+    if (named.mtime_nanoseconds != 0 || named.mtime < 0)
+        records += pax_line("mtime", time_text(named));
+    if (!records.empty()) {
+        TarEntry extension;
+        extension.path = "pax";
+        extension.mode = 0644;
+        extension.size_bytes = records.size();
+        out += tar_header_of(extension, 'x');
+        out += records;
+        out += tar_padding(records.size());
+    }
+    out += tar_header_of(named, type_letter(named.type));
+}
+
+std::string tar_padding(std::uint64_t size_bytes)
+{
+    return std::string(static_cast<std::size_t>((k_tar_block_bytes - size_bytes % k_tar_block_bytes) % k_tar_block_bytes), '\0');
+}
+
+std::string tar_end()
+{
+    return std::string(2 * k_tar_block_bytes, '\0');
+}
+
+} // namespace gantry::runner
