@@ -340,6 +340,22 @@ ArtifactStore::Removed ArtifactStore::remove(const Goes& goes, Act act)
     return removed;
 }
 
+bool ArtifactStore::has_dead_drafts() const
+{
+    const auto drafts = entries_of(folder_ + "/new");
+    return std::any_of(drafts.begin(), drafts.end(), [](const fs::path& path) {
+        const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        return folder && ::flock(folder.get(), LOCK_SH | LOCK_NB) == 0;
+    });
+}
+
+void ArtifactStore::tidy(const Goes& goes)
+{
+    const auto stored = list();
+    if (has_dead_drafts() || std::any_of(stored.begin(), stored.end(), goes))
+        remove(goes);
+}
+
 ArtifactStore::Goes is_over(std::chrono::system_clock::time_point now, std::set<std::string> runs)
 {
     return [now, runs = std::move(runs)](const StoredArtifacts& stored) {

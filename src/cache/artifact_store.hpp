@@ -91,6 +91,9 @@ public:
     enum class Act { remove, only_tell };
     Removed remove(const Goes& goes, Act act = Act::remove);
 
+    // remove(), if a look at the beginning of each manifest says that there is something to do.
+    void tidy(const Goes& goes);
+
     const std::string& folder() const { return folder_; }
 
 private:
@@ -99,6 +102,7 @@ private:
     std::uint64_t move_in(const std::string& from, const std::string& digest) const;
     void list_run(const std::string& folder, std::vector<StoredArtifacts>& into) const;
     std::set<std::string> named_but(const std::set<std::string>& manifests) const;
+    bool has_dead_drafts() const;
     void remove_rubbish() const;
 
     std::string folder_;

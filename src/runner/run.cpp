@@ -5,6 +5,7 @@
 #include "runner/lower_build.hpp"
 #include "runner/service_build.hpp"
 #include "runner/services.hpp"
+#include "runner/stage_artifacts.hpp"
 #include "runner/stage_caches.hpp"
 #include "runner/stage_host.hpp"
 #include "runner/stage_layers.hpp"
@@ -88,6 +89,7 @@ struct Run::Impl {
                                 ConcurrencyGroups::Place& place, const std::function<bool()>& given_up);
     awaitable<void> open_stage(int stage);
     awaitable<void> start_services(int stage);
+    awaitable<void> collect_stage(int stage, State state);
     awaitable<void> close_stage(int stage);
     awaitable<void> run_step(StepIndex index, std::shared_ptr<Attempt> runner);
     void prepare_step(StepIndex index);
@@ -100,6 +102,7 @@ struct Run::Impl {
 
     Owner owner_of(int stage) const;
     std::unique_ptr<StageCaches> make_caches(asio::any_io_executor executor);
+    std::unique_ptr<StageArtifacts> make_artifacts();
     awaitable<void> restore_kept();
     awaitable<void> save_passed_layers();
     awaitable<void> write_back();
@@ -116,6 +119,7 @@ struct Run::Impl {
     StageLayers layers;
 
     int cancels = 0;
+    bool in_haste = false; // cancelled twice, or hard
     std::unique_ptr<TaskGroup> tasks;
     std::unique_ptr<Signal> arrived;
     std::unique_ptr<Signal> moved;  // the schedule has taken inputs in
@@ -125,6 +129,7 @@ struct Run::Impl {
     std::unique_ptr<Declared> declared;
     std::unique_ptr<StageCaches> caches;
     std::unique_ptr<DiskWatch> disk_watch; // none: nobody has to
+    std::unique_ptr<StageArtifacts> artifacts;
     std::deque<Input> inputs;
     std::unique_ptr<Timers> timers;
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
@@ -143,7 +148,8 @@ void Run::Impl::post(Input input)
 void Run::Impl::cancel(const std::string& by, bool hard)
 {
     post(input::Cancel{hard, by});
-    if (++cancels > 1 || hard)
+    in_haste = ++cancels > 1 || hard;
+    if (in_haste)
         for (auto& stage : stages)
             if (stage.services)
                 stage.services->hurry();
@@ -169,6 +175,7 @@ awaitable<RunResult> Run::Impl::execute()
     objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
     declared = std::make_unique<Declared>(deps.engine, *objects, plan, Owner{options.instance, deps.writer.id()}, executor);
     caches = make_caches(executor);
+    artifacts = make_artifacts();
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *tasks,
         [this](const engine::PullProgress& progress) {
@@ -291,6 +298,8 @@ void Run::Impl::carry_out(const Action& action)
         const auto found = running.find(stop->step.step);
         if (found != running.end())
             found->second->stop(stop->hard);
+    } else if (const auto* collect = std::get_if<action::CollectStage>(&action)) {
+        tasks->spawn([this, what = *collect]() { return collect_stage(what.stage, what.state); });
     } else if (const auto* close = std::get_if<action::CloseStage>(&action)) {
         tasks->spawn([this, stage = close->stage]() { return close_stage(stage); });
     } else if (const auto* timer = std::get_if<action::ArmTimer>(&action)) {
@@ -399,6 +408,27 @@ std::unique_ptr<StageCaches> Run::Impl::make_caches(asio::any_io_executor execut
         co_await enter_group(one_at_a_time, std::move(group), stage, entered, halted);
     };
     return std::make_unique<StageCaches>(std::move(parts), std::move(executor));
+}
+
+std::unique_ptr<StageArtifacts> Run::Impl::make_artifacts()
+{
+    StageArtifacts::Parts parts{plan,      deps.engine, deps.clock, *objects, deps.artifacts, options.artifact_limits,
+                                deps.pool, {},          {},         {}};
+    parts.owner_of = [this](int stage) { return owner_of(stage); };
+    parts.tell = [this](RunEvent event, int stage) {
+        event.stage = plan.stages[stage].id;
+        journal(std::move(event));
+    };
+    parts.make_reports = [this](int stage) {
+        StageReports::Parts of_stage;
+        of_stage.run_folder = deps.writer.folder();
+        of_stage.stage = plan.stages[stage].id;
+        of_stage.mask = [this](std::string text) { return masks.empty() ? text : mask_text(masks, text); };
+        if (deps.find_earlier_results)
+            of_stage.find_earlier = [this, id = of_stage.stage] { return deps.find_earlier_results(id); };
+        return std::make_unique<StageReports>(*plan.stages[stage].artifacts, std::move(of_stage));
+    };
+    return std::make_unique<StageArtifacts>(std::move(parts));
 }
 
 awaitable<void> Run::Impl::restore_kept()
@@ -532,6 +562,22 @@ awaitable<void> Run::Impl::start_services(int stage)
     prepare_first(stage);
     const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
     co_await first_of(runtime.services->start(), moved->wait_until(halted));
+}
+
+// A second or hard cancel does not wait for it.
+awaitable<void> Run::Impl::collect_stage(int stage, State state)
+{
+    StageArtifacts::Result collected;
+    collected.outcome.cause = Cause::cancelled;
+    auto collect = [this, stage, state, &collected]() -> awaitable<void> {
+        const auto& host = stages[stage].host;
+        StageArtifacts::Ended ended{stage, state, host->workspace_mount(), host->layer(), schedule.facts(stage), layers.is_needed(stage)};
+        collected = co_await artifacts->collect(std::move(ended));
+    };
+    co_await first_of(collect(), moved->wait_until([this] { return in_haste; }));
+    if (collected.handed_on)
+        layers.handed_on(stage, std::move(*collected.handed_on));
+    post(input::StageCollected{stage, std::move(collected.outcome)});
 }
 
 awaitable<void> Run::Impl::close_stage(int stage)

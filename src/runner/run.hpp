@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "cache/artifact_store.hpp"
 #include "cache/store.hpp"
 #include "engine/engine.hpp"
 #include "pipeline/plan.hpp"
@@ -9,13 +10,16 @@
 #include "runner/lower.hpp"
 #include "runner/masker.hpp"
 #include "runner/report.hpp"
+#include "runner/report_summary.hpp"
 #include "runner/saved_layers.hpp"
 #include "runner/schedule.hpp"
 #include "runner/store.hpp"
 #include "runner/workspace.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,12 +39,16 @@ struct RunDeps {
     ConcurrencyGroups* groups = nullptr; // none: `concurrency:` holds nobody up
     cache::Store* caches = nullptr;      // none: stages go without their caches
     const DiskBudget* disks = nullptr;   // none: the run goes on until a disk is full to the last byte
+    cache::ArtifactStore* artifacts = nullptr; // none: nothing is kept
+    // What the reports of a stage said in an earlier run, to compare with; may be empty.
+    std::function<std::optional<StageResults>(const std::string& stage)> find_earlier_results;
 };
 
 struct RunOptions {
     std::string instance;
     std::string scope; // of concurrency groups and caches: the repository
     std::string engine_id; // EngineInfo::id; empty: caches ask the engine
+    cache::ArtifactLimits artifact_limits;
     int slots = 8;
     Consent consent;
     std::map<std::string, Secret> secrets; // by name

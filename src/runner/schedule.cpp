@@ -56,6 +56,7 @@ void Schedule::Impl::on(const input::StageOpened& opened)
     if (stage.phase != StageRun::Phase::opening)
         return;
     stage.phase = StageRun::Phase::open;
+    stage.was_opened = true;
     // Halted while it opened: nothing of it has run, so there is nothing for its finally-steps to do.
     if (stage.halted)
         conclude(opened.stage);
@@ -114,6 +115,18 @@ void Schedule::Impl::on(const input::StepEnded& ended)
         return retry_later(ended.step, outcome);
     end(ended.step, state_of(outcome.cause), outcome);
     advance(ended.step.stage);
+}
+
+// What its steps did counts for more than what became of their files.
+void Schedule::Impl::on(const input::StageCollected& collected)
+{
+    auto& stage = at(collected.stage);
+    if (stage.phase != StageRun::Phase::collecting)
+        return;
+    const auto& outcome = collected.outcome;
+    if (stage.worst == State::success)
+        note(collected.stage, state_of(outcome.cause), outcome.cause, outcome.message);
+    close(collected.stage);
 }
 
 void Schedule::Impl::on(const input::StageClosed& closed)

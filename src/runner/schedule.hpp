@@ -31,6 +31,7 @@ struct StageFailedToOpen { int stage = 0; Outcome outcome; }; // answers OpenSta
 struct StepStarted { StepIndex step; };                     // its process runs: the step's timeouts count from here
 struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout
 struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
+struct StageCollected { int stage = 0; Outcome outcome; };  // answers CollectStage
 struct StageClosed { int stage = 0; };                      // answers CloseStage
 // A service that its steps need went away; ignored once only finally-steps run.
 struct ServiceLost { int stage = 0; Outcome outcome; };
@@ -39,8 +40,8 @@ struct Cancel { bool hard = false; std::string by; };       // hard: no grace, n
 struct DiskFull { std::string message; };                   // there is no room for the run to go on
 } // namespace input
 using Input = std::variant<input::Begin, input::StageOpened, input::StageFailedToOpen, input::StepStarted,
-                           input::StepOutput, input::StepEnded, input::StageClosed, input::ServiceLost,
-                           input::TimerFired, input::Cancel, input::DiskFull>;
+                           input::StepOutput, input::StepEnded, input::StageCollected, input::StageClosed,
+                           input::ServiceLost, input::TimerFired, input::Cancel, input::DiskFull>;
 
 namespace action {
 struct OpenStage { int stage = 0; };                 // workspace, network; answered by StageOpened or StageFailedToOpen
@@ -48,6 +49,8 @@ struct StartStep { StepIndex step; int attempt = 1; };
 // It will be the next of its stage to start if what runs now succeeds: the shell may get its container ready.
 struct PrepareStep { StepIndex step; };
 struct StopStep { StepIndex step; bool hard = false; }; // signal, grace, kill; hard: kill at once. May come twice (then hard)
+// Keep the artifacts of a stage whose steps have ended in `state`; answered by StageCollected.
+struct CollectStage { int stage = 0; State state = State::success; };
 struct CloseStage { int stage = 0; };                // remove what the stage has; answered by StageClosed
 struct ArmTimer { int timer = 0; Clock::time_point at{}; };
 struct DisarmTimer { int timer = 0; };
@@ -55,7 +58,8 @@ struct Report { RunEvent event; };                   // to the journal and to pe
 struct Finish { State state = State::success; Cause cause = Cause::ok; }; // the last action of all
 } // namespace action
 using Action = std::variant<action::OpenStage, action::StartStep, action::PrepareStep, action::StopStep,
-                            action::CloseStage, action::ArmTimer, action::DisarmTimer, action::Report, action::Finish>;
+                            action::CollectStage, action::CloseStage, action::ArmTimer, action::DisarmTimer,
+                            action::Report, action::Finish>;
 
 struct ScheduleOptions {
     int slots = 8; // steps that may run at a time
@@ -91,6 +95,8 @@ struct ScheduleOptions {
 // - A full disk halts the run like a timeout of it, with cause disk_full.
 // - A service that goes away halts its stage like a timeout of the stage: steps that run are stopped and end with its cause.
 // - engine_lost, disk_full and other causes of ours end the stage in state error; allow_failure does not cover them.
+// - A stage with artifacts that was opened collects them when its last step has ended, and is final after that. What goes wrong
+//   then is the stage's result if it had succeeded.
 // - The run ends when every stage is final and closed. Its state: cancelled, else timed_out, else error, else failure if any
 //   stage is (allow_failure aside), else success.
 class Schedule {

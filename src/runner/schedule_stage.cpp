@@ -242,7 +242,15 @@ void Schedule::Impl::conclude(int index)
     end_all_steps(index, stage.worst == State::cancelled ? State::cancelled : State::skipped, stage.message);
     disarm(stage.timeout_timer);
     disarm(stage.finally_timer);
-    stage.phase = StageRun::Phase::closing;
+    if (!stage.was_opened || !plan_of(index).artifacts)
+        return close(index);
+    stage.phase = StageRun::Phase::collecting;
+    out.push_back(action::CollectStage{index, stage.worst});
+}
+
+void Schedule::Impl::close(int index)
+{
+    at(index).phase = StageRun::Phase::closing;
     finalize(index);
     out.push_back(action::CloseStage{index});
 }

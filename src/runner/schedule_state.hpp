@@ -25,7 +25,7 @@ struct StepRun {
 };
 
 struct StageRun {
-    enum class Phase { waiting, opening, open, closing, closed } phase = Phase::waiting;
+    enum class Phase { waiting, opening, open, collecting, closing, closed } phase = Phase::waiting;
     State state = State::pending;
     std::vector<int> dependents;
     int needs_left = 0;
@@ -35,6 +35,7 @@ struct StageRun {
     Clock::time_point started{};
     std::size_t group_begin = 0, group_end = 0; // of the group that runs; what is before group_begin is over
     int live = 0;                               // steps of that group that are not over
+    bool was_opened = false;
     bool in_finally = false;
     bool halted = false;       // only finally-steps start
     bool finally_over = false; // not even those
@@ -70,6 +71,7 @@ struct Schedule::Impl {
     void on(const input::StepStarted& started);
     void on(const input::StepOutput& output);
     void on(const input::StepEnded& ended);
+    void on(const input::StageCollected& collected);
     void on(const input::StageClosed& closed);
     void on(const input::ServiceLost& lost);
     void on(const input::TimerFired& fired);
@@ -89,6 +91,7 @@ struct Schedule::Impl {
     void end_all_steps(int stage, State state, const std::string& message);
     void note(int stage, State state, Cause cause, const std::string& message);
     void conclude(int stage);
+    void close(int stage);
     void finalize(int stage);
     void arm_finally_limit(int stage);
     std::string why_needs_stop(int stage) const;

@@ -52,9 +52,25 @@ std::vector<StageLayer> StageLayers::stack_of(int stage) const
 {
     std::vector<StageLayer> stack;
     for (const int at : builds_on(stage))
-        if (const auto found = layers_.find(at); found != layers_.end())
-            stack.push_back(found->second);
+        if (const auto* found = find_handed_on(at))
+            stack.push_back(*found);
     return stack;
+}
+
+bool StageLayers::is_needed(int stage) const
+{
+    for (std::size_t at = 0; at < plan_.stages.size(); ++at)
+        if (!plan_.stages[at].skip_reason && builds_on(static_cast<int>(at)).contains(stage))
+            return true;
+    return false;
+}
+
+const StageLayer* StageLayers::find_handed_on(int stage) const
+{
+    if (const auto part = parts_.find(stage); part != parts_.end())
+        return &part->second;
+    const auto layer = layers_.find(stage);
+    return layer == layers_.end() ? nullptr : &layer->second;
 }
 
 awaitable<void> StageLayers::restore(engine::Engine& engine, const std::set<std::string>& kept,
@@ -74,12 +90,12 @@ awaitable<void> StageLayers::save(engine::Engine& engine, Which passed, const st
                                   Intend intend, Failed failed) const
 {
     for (const int stage : below([&](int at) { return !passed(at); })) {
-        const auto layer = layers_.find(stage);
-        if (layer == layers_.end() || !passed(stage))
+        const auto* layer = find_handed_on(stage);
+        if (!layer || !passed(stage))
             continue;
         try {
             const auto owner = owner_of_(stage);
-            co_await save_layer(engine, owner, layer->second, run_folder, intend);
+            co_await save_layer(engine, owner, *layer, run_folder, intend);
         } catch (const std::exception& error) {
             failed(plan_.stages[stage].id, error.what());
         }

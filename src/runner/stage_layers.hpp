@@ -28,6 +28,10 @@ public:
 
     // The stage was opened: its writable layer, for those that need it. None where the engine has no such thing.
     void opened(int stage, std::optional<StageLayer> layer);
+    // What it hands on in place of that layer.
+    void handed_on(int stage, StageLayer part) { parts_[stage] = std::move(part); }
+    // Stages that are to run build on it.
+    bool is_needed(int stage) const;
     // What a stage builds on: layers of all stages that it needs, directly or not, each after those it was stacked on.
     // Skipped stages have none; a stage that starts clean hides those that it needs.
     std::vector<StageLayer> stack_of(int stage) const;
@@ -45,13 +49,14 @@ public:
 
 private:
     std::set<int> builds_on(int stage) const;
+    const StageLayer* find_handed_on(int stage) const;
     // The stages that those for which `wanted` holds build on.
     std::set<int> below(const Which& wanted) const;
 
     const pipeline::Plan& plan_;
     OwnerOf owner_of_;
     std::map<std::string, int> positions_; // by id
-    std::map<int, StageLayer> layers_;
+    std::map<int, StageLayer> layers_, parts_;
 };
 
 } // namespace gantry::runner

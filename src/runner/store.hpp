@@ -56,6 +56,11 @@ struct StepSummary {
     std::uint64_t log_bytes = 0;
     std::optional<engine::ResourceUse> use;
 };
+struct KeptArtifacts {
+    std::uint64_t files = 0;
+    std::uint64_t size_bytes = 0;
+    std::optional<std::chrono::system_clock::time_point> expires; // absent: never
+};
 struct StageSummary {
     std::string stage;
     State state = State::pending;
@@ -64,6 +69,7 @@ struct StageSummary {
     std::chrono::nanoseconds duration{0};
     std::vector<StepSummary> steps; // last attempt of each, in the plan's order
     std::vector<StepSummary> services; // the same; `step` is the service_key()
+    std::optional<KeptArtifacts> artifacts;
 };
 struct RunSummary {
     std::string id;

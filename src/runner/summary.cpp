@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 
 namespace gantry::runner {
 
@@ -81,6 +82,22 @@ void resume(RunSummary& run)
     }
 }
 
+std::uint64_t number_in(const RunEvent& event, const char* name)
+{
+    std::uint64_t number = 0;
+    if (const auto found = event.outputs.find(name); found != event.outputs.end())
+        std::from_chars(found->second.data(), found->second.data() + found->second.size(), number);
+    return number;
+}
+
+KeptArtifacts kept_of(const RunEvent& event)
+{
+    KeptArtifacts kept{number_in(event, "files"), number_in(event, "bytes"), {}};
+    if (const auto expires = event.outputs.find("expires"); expires != event.outputs.end())
+        kept.expires = parse_time(expires->second);
+    return kept;
+}
+
 void finish_run(RunSummary& run, const RunEvent& event)
 {
     run.state = event.state;
@@ -113,6 +130,7 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::step_retry: step_of(run, event).state = State::pending; break;
     case Kind::warning: run.warnings.push_back(event); break;
     case Kind::resumed: resume(run); break;
+    case Kind::artifacts: stage_of(run, event.stage).artifacts = kept_of(event); break;
     case Kind::service_started: begin_attempt(service_of(run, event), event); break;
     case Kind::service_finished: end_attempt(service_of(run, event), event); break;
     case Kind::service_ready:
@@ -123,7 +141,6 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::cancel_requested:
     case Kind::summary:
     case Kind::cache:
-    case Kind::artifacts:
     case Kind::tests:
     case Kind::coverage: break;
     }
@@ -193,6 +210,11 @@ Json as_json(const StageSummary& stage)
         json["steps"].push_back(as_json(step));
     for (const auto& service : stage.services)
         json["services"].push_back(as_json(service));
+    if (stage.artifacts) {
+        json["artifacts"] = {{"files", stage.artifacts->files}, {"size_bytes", stage.artifacts->size_bytes}};
+        if (stage.artifacts->expires)
+            json["artifacts"]["expires"] = format_time(*stage.artifacts->expires);
+    }
     return json;
 }
 

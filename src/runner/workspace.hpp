@@ -22,6 +22,7 @@ struct StageLayer {
     std::string volume;      // at the engine
     std::string path;        // on the engine's host
     std::vector<std::string> below; // ids of the stages whose layers it was stacked on
+    bool is_part = false;           // only what the stage hands on, also where a layer holds all that was below it
 };
 
 struct WorkspaceRequest {

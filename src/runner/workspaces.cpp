@@ -188,24 +188,28 @@ private:
 
     awaitable<std::unique_ptr<StageWorkspace>> open_copy(const WorkspaceRequest& request, const Intend& intend)
     {
-        // A copy holds all that was below it, so the layer on top is enough; two that know nothing of each other are not.
-        const bool from_need = !request.stack.empty();
-        if (from_need && request.stack.back().below.size() + 1 != request.stack.size())
-            throw Error(Errc::unsupported,
-                        "stage " + request.owner.stage + " needs the files of several stages, which this engine cannot stack",
-                        "let it need one stage, or use an engine on this machine (gantry doctor says why)");
+        // A whole copy holds all that was below it, so the topmost one is enough; above it are parts.
+        const auto& stack = request.stack;
+        const auto whole = std::find_if(stack.rbegin(), stack.rend(), [](const StageLayer& layer) { return !layer.is_part; }).base();
+        refuse_separate(request, static_cast<std::size_t>(whole - stack.begin()));
+        if (!request.last_wins)
+            co_await refuse_conflicts(request, intend);
+
         const auto volume = co_await plain_volume(request.owner, "ws", intend);
         std::vector<engine::Mount> mounts{volume_mount(volume.name, k_workspace)};
-        if (from_need)
-            mounts.push_back(volume_mount(request.stack.back().volume, "/from"));
+        std::vector<std::string> sources;
+        for (auto layer = whole == stack.begin() ? whole : whole - 1; layer != stack.end(); ++layer) {
+            sources.push_back("/from/" + std::to_string(sources.size()));
+            mounts.push_back(volume_mount(layer->volume, sources.back()));
+        }
         const auto carrier = object_name(request.owner, "fill");
         intend(engine::ObjectKind::container, carrier);
         auto labels = labels_of(request.owner);
         co_await create_carrier(engine_, carrier, std::move(labels), std::move(mounts));
-        if (from_need)
-            co_await copy_in_container(engine_, pool_, carrier, "/from", "/", "workspace", options_.cache_folder);
-        else
+        if (whole == stack.begin())
             co_await send_snapshot(carrier);
+        for (const auto& source : sources)
+            co_await copy_in_container(engine_, pool_, carrier, source, "/", "workspace", options_.cache_folder);
         co_await engine_.remove(engine::ObjectKind::container, carrier);
         StageLayer layer;
         layer.stage = request.owner.stage;
@@ -214,6 +218,21 @@ private:
         for (const auto& below : request.stack)
             layer.below.push_back(below.stage);
         co_return std::make_unique<OverlayStage>(volume.name, std::move(layer));
+    }
+
+    // Copies can be put above one another only where the lower one is part of the upper: `end` is behind the topmost whole one.
+    static void refuse_separate(const WorkspaceRequest& request, std::size_t end)
+    {
+        const auto& stack = request.stack;
+        bool fits = true;
+        for (std::size_t i = 0; end > 0 && i < stack.size(); ++i)
+            if (i + 1 != end)
+                fits = fits && (i < end ? stacked_on(stack[end - 1], stack[i]) : stacked_on(stack[i], stack[end - 1]));
+        if (!fits)
+            throw Error(Errc::unsupported,
+                        "stage " + request.owner.stage + " needs the files of several stages, which this engine cannot stack",
+                        "let each of them say what it hands on (artifacts: paths), let it need one stage, "
+                        "or use an engine on this machine (gantry doctor says why)");
     }
 
     awaitable<void> send_snapshot(const std::string& carrier)

@@ -103,17 +103,20 @@ public:
     void begin(const pipeline::Plan& plan)
     {
         told.clear();
+        events.clear();
         found.clear();
         result.reset();
         plans.push_back(std::make_unique<pipeline::Plan>(plan));
         writer = runs->create_run(*plans.back(), {});
         workspaces = std::make_unique<MountingWorkspaces>(engine, mounts);
         runner::RunDeps deps{engine, clock, nullptr, *writer, *workspaces, {}, {this}, &groups, &caches()};
+        deps.artifacts = &artifacts;
         deps.disks = disks;
         runner::RunOptions options;
         options.instance = runs->instance();
         options.scope = "/src/shop";
         options.keep_failed = keep_failed;
+        options.artifact_limits = artifact_limits;
         execution = std::make_unique<runner::Run>(*plans.back(), std::move(deps), std::move(options));
         executors.emplace_back(loop);
         asio::co_spawn(asio::any_io_executor(executors.back()), execution->execute(),
@@ -142,6 +145,7 @@ public:
 
     void on_event(const runner::RunEvent& event) override
     {
+        events.push_back(event);
         if (event.kind == runner::RunEvent::Kind::cache || event.kind == runner::RunEvent::Kind::warning)
             told.push_back(event.message);
     }
@@ -165,6 +169,7 @@ public:
     bool keep_failed = false;
     const runner::DiskBudget* disks = nullptr;
     cache::Limits limits;
+    cache::ArtifactLimits artifact_limits;
     Scratch folder;
     asio::io_context loop;
     ManualClock clock;
@@ -172,12 +177,14 @@ public:
     std::unique_ptr<runner::Store> runs = runner::open_store(folder / "state");
     runner::ConcurrencyGroups groups{folder / "groups", clock, [](const std::string&) {}};
     std::unique_ptr<cache::Store> store;
+    cache::ArtifactStore artifacts{folder / "artifacts"};
 
     std::map<std::string, std::map<std::string, std::string>> writes; // by step: path, contents
     std::map<std::string, int> exit_codes;
     std::function<void(const engine::FakeCall&)> on_call;
 
     std::vector<std::string> told;
+    std::vector<runner::RunEvent> events;
     std::map<std::string, std::string> found;
     std::optional<runner::RunResult> result;
     std::vector<std::unique_ptr<pipeline::Plan>> plans;

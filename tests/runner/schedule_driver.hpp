@@ -134,6 +134,7 @@ public:
     runner::Schedule schedule;
     Clock::time_point now{std::chrono::hours(1)};
     std::vector<std::string> opens, starts, prepares, stops, closes; // "test/unit", "test/unit hard"
+    std::vector<std::string> collects; // "test success"
     std::vector<runner::StepIndex> started; // as `starts`
     std::vector<runner::RunEvent> events;
     std::map<int, Clock::time_point> timers;
@@ -154,6 +155,8 @@ private:
             prepares.push_back(name_of(prepare->step));
         } else if (const auto* stop = std::get_if<act::StopStep>(&action)) {
             stops.push_back(name_of(stop->step) + (stop->hard ? " hard" : ""));
+        } else if (const auto* collect = std::get_if<act::CollectStage>(&action)) {
+            collects.push_back(plan.stages[static_cast<std::size_t>(collect->stage)].id + " " + std::string(to_string(collect->state)));
         } else if (const auto* close = std::get_if<act::CloseStage>(&action)) {
             closes.push_back(plan.stages[static_cast<std::size_t>(close->stage)].id);
             if (closes_by_itself)
