@@ -59,6 +59,13 @@ cache::Store& Context::caches()
     return *caches_;
 }
 
+cache::ArtifactStore& Context::artifacts()
+{
+    if (!artifacts_)
+        artifacts_ = std::make_unique<cache::ArtifactStore>(state_dir() + "/artifacts");
+    return *artifacts_;
+}
+
 Log Context::log()
 {
     if (!log_) {

@@ -2,6 +2,7 @@
 
 #include "base/async.hpp"
 #include "base/log.hpp"
+#include "cache/artifact_store.hpp"
 #include "cache/store.hpp"
 #include "engine/engine.hpp"
 #include "runner/store.hpp"
@@ -36,6 +37,7 @@ public:
     runner::Store& store();
     // Damage of records goes to standard error. Throws bad_input for limits in the environment that are none.
     cache::Store& caches();
+    cache::ArtifactStore& artifacts();
     Log log();
     // By options.engine. Throws bad_input for a name that is not in the table.
     engine::Engine& engine();
@@ -52,6 +54,7 @@ private:
     std::unique_ptr<asio::thread_pool> pool_;
     std::unique_ptr<runner::Store> store_;
     std::unique_ptr<cache::Store> caches_;
+    std::unique_ptr<cache::ArtifactStore> artifacts_;
     std::unique_ptr<engine::Engine> engine_;
     std::unique_ptr<Log> log_;
 };

@@ -7,6 +7,7 @@
 #include "app/view/view.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
+#include "runner/report_results.hpp"
 #include "runner/run.hpp"
 #include "runner/secret_store.hpp"
 #include "runner/stage_caches.hpp"
@@ -131,7 +132,11 @@ public:
                                                               [this](const std::string& run) { cancel_other(run); });
         runner::RunDeps deps{engine,       system_clock(), &context_.pool(), *writer_,
                              *workspaces_, context_.log(), {view_.get()},    groups_.get(), &context_.caches()};
+        deps.artifacts = &context_.artifacts();
         deps.disks = budget_.get();
+        deps.find_earlier_results = [&store, id = writer_->id()](const std::string& stage) {
+            return runner::find_earlier_results(store, id, stage);
+        };
         run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
 
         TaskGroup helpers(co_await asio::this_coro::executor);
@@ -145,6 +150,7 @@ public:
             failure = std::current_exception();
         }
         co_await helpers.close();
+        remove_old_artifacts();
         show_end();
         if (failure)
             std::rethrow_exception(failure);
@@ -199,6 +205,7 @@ private:
         options.instance = context_.store().instance();
         options.scope = request_.meta.folder;
         options.engine_id = info.id;
+        options.artifact_limits = cache::artifact_limits_from_environment();
         options.slots = request_.flags.jobs > 0 ? request_.flags.jobs : default_jobs();
         options.consent = consent_of(request_.flags);
         options.secrets = std::move(secrets);
@@ -233,6 +240,17 @@ private:
         for (;;) {
             co_await system_clock().sleep_for(k_redraw_interval);
             view_->tick();
+        }
+    }
+
+    // Where runs keep none, this costs a look into a folder. What cannot go now goes after another run.
+    void remove_old_artifacts()
+    {
+        try {
+            const auto ids = context_.store().run_ids();
+            context_.artifacts().tidy(cache::is_over(system_clock().wall(), {ids.begin(), ids.end()}));
+        } catch (const Error& error) {
+            context_.log().warn("artifacts were not removed", {{"why", error.what()}});
         }
     }
 

@@ -38,6 +38,7 @@ const std::array k_commands{
     CommandRow{"resume", add_resume},
     CommandRow{"shell", add_shell},
     CommandRow{"rm", add_rm},
+    CommandRow{"artifacts", add_artifacts},
     CommandRow{"cache", add_cache},
     CommandRow{"image", add_image},
     CommandRow{"secret", add_secret},
@@ -48,7 +49,7 @@ const std::array k_commands{
     CommandRow{"version", add_version},
 };
 
-const std::vector<std::string> k_docker_features{"build", "caches", "files", "healthcheck", "networks",
+const std::vector<std::string> k_docker_features{"artifacts", "build", "caches", "files", "healthcheck", "networks",
                                                  "push", "scope", "services", "volumes"};
 
 const std::array k_engines{

@@ -70,7 +70,23 @@ bool remove_all(const Fd& parent, const std::string& name, int depth)
 
 } // namespace
 
-TreeWriterRoot::TreeWriterRoot(const std::string& folder) : folder_(folder), root_(open_directory(folder)) {}
+TreeWriterRoot::TreeWriterRoot(const std::string& folder, Modes modes) : folder_(folder), how_(modes), root_(open_directory(folder)) {}
+
+TreeWriterRoot::Kind TreeWriterRoot::kind_at(const Names& path) const
+{
+    Fd at(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        struct stat info = {};
+        if (::fstatat(at.get(), path[i].c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+            return errno == ENOENT ? Kind::nothing : Kind::other;
+        if (!S_ISDIR(info.st_mode))
+            return Kind::other;
+        at = open_folder(at, path[i]);
+        if (!at)
+            return Kind::other;
+    }
+    return Kind::folder;
+}
 
 const Fd& TreeWriterRoot::parent_of(const Names& path)
 {
@@ -125,7 +141,7 @@ void TreeWriterRoot::make_room(const Fd& parent, const Names& path)
         throw Error(Errc::conflict, shown(path) + " is a repository here, and a file in the changes");
 }
 
-void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied)
+void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied, std::optional<timespec> mtime)
 {
     const Fd& parent = parent_of(path);
     struct stat info = {};
@@ -136,12 +152,14 @@ void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied)
         remove_all(parent, path.back(), 0);
     if (::mkdirat(parent.get(), path.back().c_str(), 0700) != 0 && errno != EEXIST)
         throw errno_error(errno, "create " + shown(path));
-    modes_.emplace_back(path, mode | 0700);
+    folders_.push_back({path, how_ == Modes::exact ? mode : mode | 0700, mtime});
 }
 
 // A snapshot knows no more than whether a file is a program, so that is all that a mode can tell of one that was there.
-mode_t TreeWriterRoot::mode_for(const Fd& parent, const std::string& name, mode_t mode)
+mode_t TreeWriterRoot::mode_for(const Fd& parent, const std::string& name, mode_t mode) const
 {
+    if (how_ == Modes::exact)
+        return mode;
     struct stat info = {};
     if (::fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
         ((info.st_mode ^ mode) & 0100) == 0)
@@ -179,11 +197,15 @@ void TreeWriterRoot::file(const Names& path, mode_t mode, const timespec& mtime,
     });
 }
 
-void TreeWriterRoot::symlink(const Names& path, const std::string& target)
+void TreeWriterRoot::symlink(const Names& path, const std::string& target, std::optional<timespec> mtime)
 {
     replace(path, [&](const Fd& parent, const std::string& draft) {
         if (::symlinkat(target.c_str(), parent.get(), draft.c_str()) != 0)
             throw errno_error(errno, "create " + shown(path));
+        if (mtime) {
+            const timespec times[2] = {{0, UTIME_OMIT}, *mtime};
+            ::utimensat(parent.get(), draft.c_str(), times, AT_SYMLINK_NOFOLLOW);
+        }
     });
 }
 
@@ -208,13 +230,19 @@ void TreeWriterRoot::remove(const Names& path)
 
 void TreeWriterRoot::finish()
 {
-    for (const auto& [path, mode] : modes_) {
-        const Fd parent = existing_parent_of(path);
-        const Fd folder = parent ? open_folder(parent, path.back()) : Fd();
-        if (folder)
-            ::fchmod(folder.get(), mode);
+    // The innermost first: an outer one may be closed to us once it has its mode.
+    for (auto made = folders_.rbegin(); made != folders_.rend(); ++made) {
+        const Fd parent = existing_parent_of(made->path);
+        const Fd folder = parent ? open_folder(parent, made->path.back()) : Fd();
+        if (!folder)
+            continue;
+        if (made->mtime) {
+            const timespec times[2] = {{0, UTIME_OMIT}, *made->mtime};
+            ::futimens(folder.get(), times);
+        }
+        ::fchmod(folder.get(), made->mode);
     }
-    modes_.clear();
+    folders_.clear();
 }
 
 } // namespace gantry::runner

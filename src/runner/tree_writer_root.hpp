@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,15 +19,20 @@ class TreeWriterRoot {
 public:
     using Names = std::vector<std::string>; // of a path; none is "", "." or ".."
 
-    explicit TreeWriterRoot(const std::string& folder);
+    // like_snapshot: of a mode no more is taken than whether a file is a program, and the user may write to all of it.
+    enum class Modes { like_snapshot, exact };
+    explicit TreeWriterRoot(const std::string& folder, Modes modes = Modes::like_snapshot);
 
-    // What is there keeps its mode. `emptied`: and nothing of what it holds.
-    void folder(const Names& path, mode_t mode, bool emptied);
+    enum class Kind { nothing, folder, other };
+    // Where a link or file is on the way, that is `other`, too.
+    Kind kind_at(const Names& path) const;
+    // What is there keeps its mode and time. `emptied`: and nothing of what it holds.
+    void folder(const Names& path, mode_t mode, bool emptied, std::optional<timespec> mtime = {});
     void file(const Names& path, mode_t mode, const timespec& mtime, const std::function<void(const Fd&)>& fill);
-    void symlink(const Names& path, const std::string& target);
+    void symlink(const Names& path, const std::string& target, std::optional<timespec> mtime = {});
     void hard_link(const Names& existing, const Names& path);
     void remove(const Names& path);
-    // Sets the modes of folders, which would have been in the way before.
+    // Sets modes and times of folders, which would have been in the way before or would not have lasted.
     void finish();
 
 private:
@@ -34,15 +40,22 @@ private:
     const Fd& parent_of(const Names& path);
     Fd existing_parent_of(const Names& path) const;
     void replace(const Names& path, const std::function<void(const Fd& parent, const std::string& draft)>& make);
-    static mode_t mode_for(const Fd& parent, const std::string& name, mode_t mode);
+    mode_t mode_for(const Fd& parent, const std::string& name, mode_t mode) const;
     void make_room(const Fd& parent, const Names& path);
     void remove_at(const Fd& parent, const Names& path);
 
+    struct Folder {
+        Names path;
+        mode_t mode = 0;
+        std::optional<timespec> mtime;
+    };
+
     std::string folder_;
+    Modes how_;
     Fd root_;
     Names parent_names_;
     Fd parent_;
-    std::vector<std::pair<Names, mode_t>> modes_;
+    std::vector<Folder> folders_; // that were made
 };
 
 } // namespace gantry::runner

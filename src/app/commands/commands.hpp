@@ -9,6 +9,7 @@ class App;
 namespace gantry::app {
 
 // Each adds one subcommand (commands/<name>.cpp); the table is in registry.cpp.
+void add_artifacts(CLI::App& app, Context& context);
 void add_cache(CLI::App& app, Context& context);
 void add_cancel(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);

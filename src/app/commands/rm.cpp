@@ -31,6 +31,7 @@ int remove_runs(Context& context, const std::vector<std::string>& runs)
             throw Error(Errc::conflict, "run " + id + " goes on", "gantry cancel " + id);
         context.run([&context, &id] { return remove_objects(context, id); });
         context.store().remove_run(id);
+        context.artifacts().remove([&id](const cache::StoredArtifacts& stored) { return stored.manifest.run == id; });
     }
     return k_exit_ok;
 }
@@ -39,7 +40,7 @@ int remove_runs(Context& context, const std::vector<std::string>& runs)
 
 void add_rm(CLI::App& app, Context& context)
 {
-    auto* command = app.add_subcommand("rm", "Remove runs: journal, logs, and containers that --keep-failed kept");
+    auto* command = app.add_subcommand("rm", "Remove runs: journal, logs, artifacts, and containers that --keep-failed kept");
     const auto runs = std::make_shared<std::vector<std::string>>();
     command->add_option("RUN", *runs, "Ids, or latest")->type_name("")->required();
     command->footer("Examples:\n"

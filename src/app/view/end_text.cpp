@@ -164,6 +164,7 @@ private:
         rows("skipped", skipped());
         rows("tests", tests_rows(notes_.reported(), run_.id, style_));
         rows("coverage", coverage_rows(notes_.reported()));
+        rows("artifacts", artifacts());
         rows("warning", warnings);
         summaries();
     }
@@ -192,6 +193,19 @@ private:
         std::vector<std::string> texts;
         for (const auto& [reason, stages] : by_reason)
             texts.push_back(stages + (reason.empty() ? "" : ": " + terminal_safe(reason)));
+        return texts;
+    }
+
+    // "build: 3 files, 4.1 MB", and how to have them.
+    std::vector<std::string> artifacts() const
+    {
+        std::vector<std::string> texts;
+        for (const auto& stage : run_.stages)
+            if (stage.artifacts)
+                texts.push_back(fmt::format("{}: {} {}, {}", readable_stage(stage.stage), stage.artifacts->files,
+                                            stage.artifacts->files == 1 ? "file" : "files", format_size(stage.artifacts->size_bytes)));
+        if (!texts.empty())
+            texts.back() += "   " + style_.dim("gantry artifacts " + run_.id);
         return texts;
     }
 
