@@ -110,6 +110,11 @@ class Examples(Case):
         self.assertEqual([name for name in self.left() if "-cache-" not in name], [])
         self.gantry("cache", "rm", "--all")
 
+    def test_test_reports(self):
+        said = self.run_in(self.copy("test-reports")[0], says={}).stderr.decode()
+        self.assertIn("2 passed, 0 failed, 0 skipped", said)
+        self.assertIn("75.0 % of 4 lines", said)
+
     def test_services(self):
         self.run_example("services", says={"stock": "^3 apples$"})
 

@@ -1,0 +1,9 @@
+#!/bin/sh
+total=0
+for price in "$@"; do
+    total=$((total + price))
+done
+echo "$total"
+case $total in
+    -*) echo "less than nothing" >&2 ;;
+esac
