@@ -92,6 +92,8 @@ std::optional<NameProblem> NameChecker::problem_with(const Reference& reference,
     const auto& root = reference.path[0];
     if (root == "steps")
         return problem_with_step(reference, context, so_far);
+    if (root == "services")
+        return problem_with_service(reference, context, so_far);
     if (reference.path.size() < 2)
         return std::nullopt;
     if (is_text(root))
@@ -136,13 +138,38 @@ std::optional<NameProblem> NameChecker::problem_with_step(const Reference& refer
                        fmt::format("no step has run when this part of {} is computed", context.what()));
     if (reference.path.size() < 2)
         return std::nullopt;
-    constexpr std::array<std::string_view, 4> k_members = {"digest", "image", "outputs", "state"};
+    constexpr std::array<std::string_view, 5> k_members = {"digest", "image", "outputs", "ports", "state"};
     if (reference.path.size() > 2 && std::find(k_members.begin(), k_members.end(), reference.path[2]) == k_members.end())
-        return problem(reference, 2, "unknown-name", fmt::format("a step has no '{}'", terminal_safe(reference.path[2])),
-                       hint_from(reference.path[2], {"digest", "image", "outputs", "state"}));
+        return problem(reference, 2, "unknown-name",
+                       fmt::format("a step has no '{}'", terminal_safe(reference.path[2])),
+                       hint_from(reference.path[2], {k_members.begin(), k_members.end()}));
     const auto own = own_.find(reference.path[1]);
     return own == own_.end() ? problem_with_other(reference, context, so_far)
                              : problem_with_own(reference, *own->second, context);
+}
+
+std::optional<NameProblem> NameChecker::problem_with_service(const Reference& reference, const NameContext& context,
+                                                             const Diagnostics& so_far) const
+{
+    if (!context.step)
+        return problem(reference, 0, "unknown-name",
+                       fmt::format("no service is ready when this part of {} is computed", context.what()),
+                       "steps can use it");
+    const auto& services = context.stage->services;
+    if (services.empty())
+        return problem(reference, 0, "unknown-name",
+                       fmt::format("stage '{}' has no services", terminal_safe(context.stage->name)));
+    std::vector<std::string> names;
+    for (const auto& service : services)
+        names.push_back(service.name);
+    if (reference.path.size() > 1)
+        if (auto found = problem_with_key(reference, names, "'services'", so_far))
+            return found;
+    if (reference.path.size() > 2 && reference.path[2] != "image" && reference.path[2] != "ports")
+        return problem(reference, 2, "unknown-name",
+                       fmt::format("a service has no '{}'", terminal_safe(reference.path[2])),
+                       hint_from(reference.path[2], {"image", "ports"}));
+    return std::nullopt;
 }
 
 std::optional<NameProblem> NameChecker::problem_with_own(const Reference& reference, const PlacedStep& found,

@@ -46,6 +46,8 @@ private:
                                                    const Diagnostics& so_far) const;
     std::optional<NameProblem> problem_with_step(const Reference& reference, const NameContext& context,
                                                  const Diagnostics& so_far);
+    std::optional<NameProblem> problem_with_service(const Reference& reference, const NameContext& context,
+                                                    const Diagnostics& so_far) const;
     std::optional<NameProblem> problem_with_own(const Reference& reference, const PlacedStep& found,
                                                 const NameContext& context) const;
     std::optional<NameProblem> problem_with_other(const Reference& reference, const NameContext& context,

@@ -52,7 +52,10 @@ Evaluated member_of(Value base, const Value& key)
     return failed(fmt::format("{} has no members", type_name(base)));
 }
 
-bool is_large(const std::string& root) { return root == "steps" || root == "env" || root == "inputs"; }
+bool is_large(const std::string& root)
+{
+    return root == "steps" || root == "services" || root == "env" || root == "inputs";
+}
 
 Evaluated is_in(const Value& left, const Value& right)
 {

@@ -405,8 +405,8 @@ const std::vector<std::string>& root_names()
 {
     // Sorted: the parser searches it.
     static const std::vector<std::string> names = {
-        "author",  "branch",       "changed_files", "env",  "event", "inputs",    "matrix", "message",
-        "pull_request", "ref", "repo", "sha", "short_sha", "stage", "steps", "tag",
+        "author", "branch", "changed_files", "env", "event",     "inputs", "matrix", "message", "pull_request",
+        "ref",    "repo",   "services",      "sha", "short_sha", "stage",  "steps",  "tag",
     };
     return names;
 }

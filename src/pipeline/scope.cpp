@@ -55,16 +55,34 @@ const RuntimeFacts::Step* find_step(const RuntimeFacts& facts, const PlanStage& 
     return nullptr;
 }
 
+// By the port inside: ports[80], ports['53/udp'].
+Value ports_of(const std::map<std::string, std::string>& outputs)
+{
+    constexpr std::string_view k_usual = "/tcp";
+    Object ports;
+    for (const auto& [name, port] : outputs)
+        if (is_port(name))
+            ports.emplace(name.ends_with(k_usual) ? name.substr(0, name.size() - k_usual.size()) : name, Value(port));
+    return ports;
+}
+
 Value value_of(const RuntimeFacts::Step& step)
 {
     const auto digest = step.outputs.find("digest");
     Object outputs;
     for (const auto& [key, text] : step.outputs)
-        outputs.emplace(key, Value(text));
+        if (!is_port(key))
+            outputs.emplace(key, Value(text));
     return Object{{"digest", digest == step.outputs.end() ? Value() : Value(digest->second)},
                   {"image", Value(step.image)},
                   {"outputs", Value(std::move(outputs))},
+                  {"ports", ports_of(step.outputs)},
                   {"state", Value(step.state)}};
+}
+
+Value service_value(const RuntimeFacts::Step& service)
+{
+    return Object{{"image", Value(service.image)}, {"ports", ports_of(service.outputs)}};
 }
 
 Value value_of(const std::optional<Event::PullRequest>& pull_request)
@@ -171,7 +189,9 @@ public:
         if (name == "stage")
             return Object{{"id", Value(stage_.id)}, {"name", Value(stage_.name)}};
         if (name == "steps" && facts_)
-            return steps();
+            return all(facts_->steps, value_of);
+        if (name == "services" && facts_)
+            return all(facts_->services, service_value);
         return std::nullopt;
     }
 
@@ -180,6 +200,10 @@ public:
         if (name == "steps") {
             const auto* step = facts_ ? find_step(*facts_, stage_, key) : nullptr;
             return step ? std::optional(value_of(*step)) : std::nullopt;
+        }
+        if (name == "services") {
+            const auto* service = facts_ ? find_in(facts_->services, key) : nullptr;
+            return service ? std::optional(service_value(*service)) : std::nullopt;
         }
         if (name == "inputs") {
             const auto found = event_.inputs.find(key);
@@ -242,11 +266,11 @@ private:
         return result;
     }
 
-    Value steps() const
+    static Value all(const Steps& facts, Value (*value)(const RuntimeFacts::Step&))
     {
         Object result;
-        for (const auto& [id, step] : facts_->steps)
-            result.emplace(id, value_of(step));
+        for (const auto& [id, fact] : facts)
+            result.emplace(id, value(fact));
         return result;
     }
 
@@ -256,6 +280,8 @@ private:
 };
 
 } // namespace
+
+bool is_port(const std::string& output) { return output.find('/') != std::string::npos; }
 
 Scope make_scope(const Event& event, const PlanStage& stage, const RuntimeFacts* facts)
 {

@@ -198,6 +198,10 @@ std::vector<engine::Port> lower_ports(const std::vector<pipeline::PortMapping>& 
 {
     std::vector<engine::Port> result;
     for (const auto& mapping : ports) {
+        if (mapping.target == "all") {
+            result.push_back({});
+            continue;
+        }
         const auto target = parse_range(mapping.target);
         const auto published = mapping.published.empty() ? PortRange{} : parse_range(mapping.published);
         if (!mapping.published.empty() && published.size() != target.size())

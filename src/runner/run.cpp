@@ -513,7 +513,7 @@ awaitable<void> Run::Impl::open_stage(int stage)
         auto facts = schedule.facts(stage);
         co_await caches->open(stage, std::move(facts));
         co_await start_services(stage);
-        post(input::StageOpened{stage});
+        post(input::StageOpened{stage, runtime.services ? runtime.services->facts() : decltype(pipeline::RuntimeFacts::services)()});
     } catch (const ServiceFailure& failure) {
         post(input::StageFailedToOpen{stage, failure.outcome});
     } catch (...) {
@@ -661,6 +661,16 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
     request.hold = ahead;
     request.grace = options.grace;
     request.on_started = [this, index] { post(input::StepStarted{index}); };
+    request.on_ports = [this, index, attempt](const auto& ports) {
+        RunEvent event;
+        event.kind = RunEvent::Kind::step_started;
+        event.stage = plan.stages[index.stage].id;
+        event.step = plan.stages[index.stage].steps[index.step].id;
+        event.attempt = attempt;
+        event.state = State::running;
+        event.outputs = ports;
+        journal(std::move(event));
+    };
     if (step.idle_timeout)
         request.on_output = [this, index] { post(input::StepOutput{index}); };
 

@@ -56,6 +56,7 @@ void Schedule::Impl::on(const input::StageOpened& opened)
     if (stage.phase != StageRun::Phase::opening)
         return;
     stage.phase = StageRun::Phase::open;
+    stage.facts.services = opened.services;
     stage.was_opened = true;
     // Halted while it opened: nothing of it has run, so there is nothing for its finally-steps to do.
     if (stage.halted)

@@ -26,7 +26,10 @@ struct StepIndex {
 
 namespace input {
 struct Begin {};
-struct StageOpened { int stage = 0; };                      // answers OpenStage
+struct StageOpened {                                        // answers OpenStage
+    int stage = 0;
+    std::map<std::string, pipeline::RuntimeFacts::Step> services; // that are ready, by name
+};
 struct StageFailedToOpen { int stage = 0; Outcome outcome; }; // answers OpenStage
 struct StepStarted { StepIndex step; };                     // its process runs: the step's timeouts count from here
 struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout

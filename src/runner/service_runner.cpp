@@ -3,6 +3,7 @@
 #include "base/format.hpp"
 #include "base/reach.hpp"
 #include "runner/placing.hpp"
+#include "runner/ports.hpp"
 #include "runner/service_files.hpp"
 
 #include <fmt/format.h>
@@ -135,6 +136,7 @@ awaitable<void> ServiceRunner::create()
             targets.push_back(file.target);
         make_places(spec, targets);
         use_of_network_.own = spec.network != engine::ContainerSpec::Network::container;
+        publishes_ = !spec.ports.empty();
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
         co_await parts_.engine.create_container(spec);
@@ -193,6 +195,28 @@ awaitable<void> ServiceRunner::start()
     started.image = request_.context.image;
     parts_.tell(started);
     changed_->notify_all();
+    co_await learn_ports();
+}
+
+awaitable<void> ServiceRunner::learn_ports()
+{
+    if (!publishes_)
+        co_return;
+    try {
+        ports_ = published_ports(co_await parts_.engine.inspect_container(container_));
+    } catch (const Error& error) {
+        if (error.code() == Errc::cancelled)
+            throw;
+        // An engine that went away shows in the wait for its end.
+    }
+}
+
+pipeline::RuntimeFacts::Step ServiceRunner::facts() const
+{
+    pipeline::RuntimeFacts::Step facts;
+    facts.image = request_.context.image;
+    facts.outputs = ports_;
+    return facts;
 }
 
 awaitable<void> ServiceRunner::wait_for_end()
@@ -233,6 +257,7 @@ void ServiceRunner::note_end()
     ended.signal = outcome.signal;
     ended.message = outcome.message;
     ended.duration = parts_.clock.now() - begun_;
+    ended.outputs = ports_;
     ended.log_bytes = output_ ? output_->size_bytes() : 0;
     ended.use = use_.last();
     parts_.tell(ended);
@@ -382,6 +407,7 @@ void ServiceRunner::become_ready()
         return;
     auto ready = event(RunEvent::Kind::service_ready);
     ready.duration = parts_.clock.now() - begun_;
+    ready.outputs = ports_;
     ready.message = check_.kind == ReadyCheck::Kind::none ? "" : describe(check_);
     parts_.tell(ready);
     changed_->notify_all();

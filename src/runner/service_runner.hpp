@@ -67,6 +67,8 @@ public:
     bool has_check() const { return check_.kind != ReadyCheck::Kind::none; }
     const std::string& name() const { return request_.context.service->name; }
     const std::string& container() const { return container_; }
+    // What expressions may read of it, once it is ready.
+    pipeline::RuntimeFacts::Step facts() const;
 
 private:
     class Sink;
@@ -77,6 +79,7 @@ private:
 
     void watch_end();
     awaitable<void> wait_for_end();
+    awaitable<void> learn_ports();
     awaitable<void> probe_until_ready();
     awaitable<Answer> probe();
     awaitable<Answer> run_command(std::vector<std::string> command);
@@ -103,12 +106,13 @@ private:
     UseWatch::Network use_of_network_;
     asio::cancellation_signal cancel_reading_;
     std::string address_;
+    std::map<std::string, std::string> ports_; // published_ports()
     Clock::time_point begun_{};
     std::optional<engine::ContainerExit> exit_;
     std::exception_ptr lost_;         // the engine, while it ran
     std::optional<Outcome> given_up_; // why the gate did not open
     std::string health_, last_probe_;
-    bool created_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,
+    bool created_ = false, publishes_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,
          near_ = false, told_end_ = false, matched_ = false, hurried_ = false;
 };
 

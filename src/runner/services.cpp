@@ -190,6 +190,14 @@ awaitable<void> Services::stop()
     co_await watching_.close();
 }
 
+std::map<std::string, pipeline::RuntimeFacts::Step> Services::facts() const
+{
+    std::map<std::string, pipeline::RuntimeFacts::Step> facts;
+    for (const auto& entry : entries_)
+        facts.emplace(entry.service->name, entry.runner->facts());
+    return facts;
+}
+
 void Services::hurry()
 {
     for (auto& entry : entries_)

@@ -37,6 +37,8 @@ public:
     awaitable<void> stop();
     // Their containers, by name.
     const std::map<std::string, std::string>& containers() const { return containers_; }
+    // What expressions may read of them once start() has returned, by name.
+    std::map<std::string, pipeline::RuntimeFacts::Step> facts() const;
     // No grace, if stop() runs or comes.
     void hurry();
 

@@ -3,6 +3,7 @@
 #include "base/format.hpp"
 #include "runner/hold.hpp"
 #include "runner/placing.hpp"
+#include "runner/ports.hpp"
 
 #include <algorithm>
 
@@ -101,6 +102,7 @@ awaitable<void> StepRunner::create()
     auto spec = lower_step(context);
     make_places(spec, paths_to_place());
     use_of_network_ = {spec.network != engine::ContainerSpec::Network::container, request_.shared_traffic};
+    publishes_ = !spec.ports.empty();
     const bool hold = request_.hold && can_be_held(*context.step, spec);
     if (hold)
         hold_back(spec);
@@ -154,6 +156,19 @@ awaitable<void> StepRunner::begin()
         co_await parts_.engine.start_container(name_);
     }
     timings_.start += parts_.clock.now() - before;
+}
+
+awaitable<void> StepRunner::learn_ports()
+{
+    if (!publishes_)
+        co_return;
+    try {
+        ports_ = published_ports(co_await parts_.engine.inspect_container(name_));
+    } catch (const Error&) {
+        // An engine that went away shows in the wait for the end.
+    }
+    if (!ports_.empty() && request_.on_ports)
+        request_.on_ports(ports_);
 }
 
 awaitable<void> StepRunner::drain()
@@ -225,6 +240,7 @@ awaitable<StepRunner::Result> StepRunner::run()
         if (stop_requested_)
             stop(hard_);
 
+        co_await learn_ports();
         const auto exit = co_await follow();
         const auto ended = parts_.clock.now();
         timings_.command = ended - started;
@@ -241,6 +257,7 @@ awaitable<StepRunner::Result> StepRunner::run()
     if (stop_requested_ && outcome.cause != Cause::disk_full && outcome.cause != Cause::engine_lost &&
         (!running_ || killed_by_us_))
         outcome.cause = Cause::cancelled;
+    outcome.outputs.insert(ports_.begin(), ports_.end());
     outcome.image = image_;
     outcome.timings = timings_;
     outcome.use = use_.last();

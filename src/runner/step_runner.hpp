@@ -32,6 +32,7 @@ private:
     std::vector<std::string> paths_to_place() const;
     awaitable<void> place_files(const engine::ContainerSpec& spec, const std::string& user);
     awaitable<void> begin();
+    awaitable<void> learn_ports();
     awaitable<engine::ContainerExit> follow();
     awaitable<void> drain();
     awaitable<void> until(Signal& changed, const std::function<bool()>& holds, std::chrono::nanoseconds limit);
@@ -55,7 +56,8 @@ private:
     asio::cancellation_signal cancel_;
     std::chrono::nanoseconds grace_;
     Timings timings_;
-    bool preparing_ = false, prepared_ = false, held_ = false, running_ = false, ended_ = false, reading_ = false;
+    std::map<std::string, std::string> ports_; // published_ports()
+    bool preparing_ = false, prepared_ = false, publishes_ = false, held_ = false, running_ = false, ended_ = false, reading_ = false;
     bool stop_requested_ = false, hard_ = false, stopping_ = false, killed_by_us_ = false, discarded_ = false;
     std::unique_ptr<Signal> stop_changed_, prepared_changed_;
 };

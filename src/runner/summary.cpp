@@ -125,7 +125,12 @@ void replay(RunSummary& run, const RunEvent& event)
         stage.duration = event.duration;
         break;
     }
-    case Kind::step_started: begin_attempt(step_of(run, event), event); break;
+    case Kind::step_started:
+        if (event.outputs.empty())
+            begin_attempt(step_of(run, event), event);
+        else
+            step_of(run, event).outputs = event.outputs;
+        break;
     case Kind::step_finished: end_attempt(step_of(run, event), event); break;
     case Kind::step_retry: step_of(run, event).state = State::pending; break;
     case Kind::warning: run.warnings.push_back(event); break;
@@ -133,7 +138,7 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::artifacts: stage_of(run, event.stage).artifacts = kept_of(event); break;
     case Kind::service_started: begin_attempt(service_of(run, event), event); break;
     case Kind::service_finished: end_attempt(service_of(run, event), event); break;
-    case Kind::service_ready:
+    case Kind::service_ready: service_of(run, event).outputs = event.outputs; break;
     case Kind::service_health:
     case Kind::intent:
     case Kind::removed:
@@ -191,8 +196,13 @@ Json as_json(const StepSummary& step)
     put(json, "image", step.image);
     if (step.allowed_failure)
         json["allowed_failure"] = true;
-    if (!step.outputs.empty())
-        json["outputs"] = texts(step.outputs);
+    std::map<std::string, std::string> outputs, ports;
+    for (const auto& [name, value] : step.outputs)
+        (pipeline::is_port(name) ? ports : outputs)[name] = value;
+    if (!outputs.empty())
+        json["outputs"] = texts(outputs);
+    if (!ports.empty())
+        json["ports"] = texts(ports);
     json["log_bytes"] = step.log_bytes;
     if (step.use)
         json["use"] = to_json(*step.use);

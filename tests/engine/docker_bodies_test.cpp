@@ -146,6 +146,15 @@ TEST_CASE("ports are exposed and bound, with the engine's choice where none is g
     CHECK(bindings["53/udp"] == Json::array({{{"HostPort", ""}}}));
 }
 
+TEST_CASE("a port without a number is all that the image exposes", "[engine]")
+{
+    auto spec = plain();
+    spec.ports = {{}};
+    const auto body = container_body(spec, {});
+    CHECK(body["HostConfig"]["PublishAllPorts"] == true);
+    CHECK_FALSE(body.contains("ExposedPorts"));
+}
+
 TEST_CASE("mounts of each type keep all their options", "[engine]")
 {
     auto spec = plain();

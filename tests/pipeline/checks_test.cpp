@@ -329,6 +329,22 @@ TEST_CASE("the digest of a step's image is a name", "[checks]")
     CHECK(problems_of(pipeline_of({stage("a", {step("one"), step("two", "echo ${{ steps.one.digest }}")})})).empty());
 }
 
+TEST_CASE("a step reads the ports of its stage's services, and no other names of them", "[checks]")
+{
+    Service web;
+    web.name = "web";
+    web.container.image = Text("nginx");
+    const auto problems_with = [&](const std::string& expression) {
+        auto one = stage("a", {step("one", "echo ${{ " + expression + " }}")});
+        one.services = {web};
+        return problems_of(pipeline_of({one}));
+    };
+    CHECK(problems_with("services.web.ports[80]").empty());
+    CHECK(problems_with("services.web.image").empty());
+    CHECK(problems_with("services.wbe.ports").size() == 1);
+    CHECK(problems_with("services.web.outputs").size() == 1);
+}
+
 TEST_CASE("ten thousand problems are found as fast as none", "[checks]")
 {
     std::vector<Stage> stages;

@@ -210,7 +210,7 @@ public:
         const int kind = depth == 0 ? pick(2) : pick(7);
         switch (kind) {
         case 0: return literal();
-        case 1: return named(Node::Kind::name, root_names()[static_cast<std::size_t>(pick(16))], {});
+        case 1: return named(Node::Kind::name, root_names()[static_cast<std::size_t>(pick(static_cast<int>(root_names().size())))], {});
         case 2: return named(Node::Kind::list, "", trees(depth, pick(3)));
         case 3: return named(Node::Kind::index, "", trees(depth, 2));
         case 4: return named(Node::Kind::negate, "", trees(depth, 1));

@@ -6,6 +6,7 @@
 #include "app/view/outcome.hpp"
 #include "app/view/rows.hpp"
 #include "base/format.hpp"
+#include "runner/ports.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -117,7 +118,9 @@ void Picture::on_event(const RunEvent& event, Time now)
         break;
     case Kind::stage_finished: end_stage(event); break;
     case Kind::step_started:
-        if (step) {
+        if (const auto ports = runner::describe_ports(event.outputs); !ports.empty())
+            say(readable_stage(event.stage) + " › " + terminal_safe(event.step) + " has " + ports);
+        else if (step) {
             const auto told = step_of(event);
             *step = {told, now, {}, {}, {}};
             step->told.state = State::running;
@@ -138,6 +141,9 @@ void Picture::on_event(const RunEvent& event, Time now)
         }
         break;
     case Kind::service_ready:
+        if (const auto ports = runner::describe_ports(event.outputs); !ports.empty())
+            say(readable_stage(event.stage) + " › " + terminal_safe(event.step) + " has " + ports);
+        [[fallthrough]];
     case Kind::service_finished:
         if (stage) {
             stage->built.erase(event.step);

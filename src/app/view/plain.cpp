@@ -4,6 +4,7 @@
 #include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
 #include "base/format.hpp"
+#include "runner/ports.hpp"
 
 #include <array>
 #include <map>
@@ -148,7 +149,10 @@ private:
         const auto hint = event.hint.empty() ? "" : " (" + terminal_safe(event.hint) + ")";
         switch (event.kind) {
         case Kind::stage_started: open_stages_.insert(event.stage); return {};
-        case Kind::step_started: return name + (event.attempt > 1 ? "starts, attempt " + std::to_string(event.attempt) : "starts");
+        case Kind::step_started:
+            if (const auto ports = runner::describe_ports(event.outputs); !ports.empty())
+                return name + "has " + ports;
+            return name + (event.attempt > 1 ? "starts, attempt " + std::to_string(event.attempt) : "starts");
         case Kind::step_finished:
             // Of a stage that never began, the stage's own line tells.
             return open_stages_.count(event.stage) ? name + coloured(event.state, outcome_of(step_of(event))) + hint : "";
@@ -160,7 +164,10 @@ private:
             return event.duration.count() > 0 ? "pulled " + terminal_safe(event.message) + " in " + format_duration(event.duration) : "";
         case Kind::cancel_requested: return "cancelling (" + terminal_safe(event.message) + "): running steps may end in order";
         case Kind::warning: return style_.yellow("warning: ") + terminal_safe(event.message) + hint;
-        case Kind::service_ready: return name + "is ready after " + format_duration(event.duration);
+        case Kind::service_ready: {
+            const auto ports = runner::describe_ports(event.outputs);
+            return name + "is ready after " + format_duration(event.duration) + (ports.empty() ? "" : "; it has " + ports);
+        }
         case Kind::service_health: return name + (event.message == "healthy" ? "is healthy again" : style_.yellow("is " + terminal_safe(event.message)));
         case Kind::cache: return readable_stage(event.stage) + ": cache " + terminal_safe(event.message);
         case Kind::resumed: return "goes on";

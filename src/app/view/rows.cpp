@@ -4,6 +4,7 @@
 #include "app/view/end_text.hpp"
 #include "app/view/outcome.hpp"
 #include "base/format.hpp"
+#include "runner/ports.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -41,13 +42,20 @@ std::string row(const Style& style, State state, const std::string& name, const 
     return spread(left, duration.count() > 0 ? format_duration(duration) : "", columns);
 }
 
+// And at which ports it is, or was, found.
+std::string notes_of(const runner::StepSummary& step)
+{
+    const auto note = note_of(step), ports = runner::describe_ports(step.outputs);
+    return note + (note.empty() || ports.empty() ? "" : "; ") + ports;
+}
+
 // Steps and services that ran, each with its row.
 std::string rows_of(const Style& style, const std::vector<runner::StepSummary>& steps, int columns, Use use)
 {
     std::string text;
     for (auto step : steps) {
         const auto used = use == Use::all && step.use ? use_of(*std::exchange(step.use, std::nullopt)) : "";
-        text += step_row(style, step.state, step.step, note_of(step), step.duration, columns) + "\n";
+        text += step_row(style, step.state, step.step, notes_of(step), step.duration, columns) + "\n";
         if (!used.empty())
             text += "      " + style.dim(fit(used, columns - 6)) + "\n";
     }

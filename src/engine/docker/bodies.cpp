@@ -127,6 +127,10 @@ void add_security(Json& host, const Security& security)
 void add_ports(Json& body, Json& host, const std::vector<Port>& ports)
 {
     for (const auto& port : ports) {
+        if (port.container_port == 0) { // all that the image exposes
+            host["PublishAllPorts"] = true;
+            continue;
+        }
         const auto key = fmt::format("{}/{}", port.container_port, port.protocol);
         body["ExposedPorts"][key] = Json::object();
         Json binding = {{"HostPort", port.host_port == 0 ? std::string() : std::to_string(port.host_port)}};

@@ -20,6 +20,8 @@ namespace {
 
 // ---- ports
 
+constexpr std::string_view k_all_ports = "all"; // that the image exposes
+
 // "80" or "80-90", each from 1 to 65535 (0 where `zero` allows it); the count of ports, 0 when it is neither.
 int ports_in(std::string_view text)
 {
@@ -55,6 +57,8 @@ std::string take_last(std::string& rest)
 
 bool check_port(Reader& reader, const Node& node, const PortMapping& port)
 {
+    if (port.target == k_all_ports && port.published.empty() && port.host_ip.empty() && port.protocol == "tcp")
+        return true;
     const int inside = ports_in(port.target);
     const int outside = port.published.empty() ? inside : ports_in(port.published);
     std::string message;
@@ -68,7 +72,7 @@ bool check_port(Reader& reader, const Node& node, const PortMapping& port)
         message = fmt::format("'{}' is not a protocol", clip(port.protocol));
     else
         return true;
-    reader.error(node, "bad-value", message, "write \"8080:80\", \"127.0.0.1:8080:80/tcp\" or 80");
+    reader.error(node, "bad-value", message, "write \"8080:80\", \"127.0.0.1:8080:80/tcp\", 80, or all");
     return false;
 }
 
@@ -191,7 +195,7 @@ Out PortType::write(const Value& value) { return write_object(port_keys(), &valu
 Out PortType::schema(SchemaBuilder& builder)
 {
     return either_schema({Out::map({{"type", Out("integer")}, {"minimum", Out(1)}, {"maximum", Out(65535)}}),
-                          Out::map({{"type", Out("string")}, {"pattern", Out(R"(^(.*:)?[0-9]+(-[0-9]+)?(/(tcp|udp|sctp))?$)")},
+                          Out::map({{"type", Out("string")}, {"pattern", Out(R"(^(all|(.*:)?[0-9]+(-[0-9]+)?(/(tcp|udp|sctp))?)$)")},
                                     {"examples", Out::list({"8080:80", "127.0.0.1:8080:80/tcp"})}}),
                           builder.ref(port_keys())});
 }
