@@ -1,4 +1,5 @@
 #!/bin/sh
+set -u
 total=0
 for price in "$@"; do
     total=$((total + price))
