@@ -73,7 +73,7 @@ void Schedule::Impl::on(const input::StageFailedToOpen& failed)
     const auto& outcome = failed.outcome;
     const auto cause = outcome.cause == Cause::ok ? Cause::internal : outcome.cause;
     const auto state = stage.halted ? stage.worst : state_of(cause);
-    note(failed.stage, state, stage.halted ? stage.cause : cause, outcome.message);
+    note(failed.stage, state, stage.halted ? stage.cause : cause, outcome.message, outcome.hint);
     stage.phase = StageRun::Phase::open;
     if (!stage.halted)
         end_all_steps(failed.stage, State::skipped, "its stage could not begin");
@@ -126,7 +126,7 @@ void Schedule::Impl::on(const input::StageCollected& collected)
         return;
     const auto& outcome = collected.outcome;
     if (stage.worst == State::success)
-        note(collected.stage, state_of(outcome.cause), outcome.cause, outcome.message);
+        note(collected.stage, state_of(outcome.cause), outcome.cause, outcome.message, outcome.hint);
     close(collected.stage);
 }
 

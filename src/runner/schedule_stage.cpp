@@ -215,7 +215,7 @@ void Schedule::Impl::arm_finally_limit(int index)
 
 // ---- ending
 
-void Schedule::Impl::note(int index, State state, Cause cause, const std::string& message)
+void Schedule::Impl::note(int index, State state, Cause cause, const std::string& message, const std::string& hint)
 {
     auto& stage = at(index);
     if (severity(state) <= severity(stage.worst))
@@ -223,6 +223,7 @@ void Schedule::Impl::note(int index, State state, Cause cause, const std::string
     stage.worst = state;
     stage.cause = cause;
     stage.message = message;
+    stage.hint = hint;
 }
 
 void Schedule::Impl::end_all_steps(int index, State state, const std::string& message)
@@ -281,6 +282,7 @@ void Schedule::Impl::finalize(int index)
     event.state = stage.state;
     event.cause = stage.cause;
     event.message = stage.message;
+    event.hint = stage.hint;
     event.allowed_failure = allowed;
     event.duration = opened ? now - stage.started : std::chrono::nanoseconds(0);
 }

@@ -50,7 +50,7 @@ struct StageRun {
     // The worst that happened, which becomes its state.
     State worst = State::success;
     Cause cause = Cause::ok;
-    std::string message;
+    std::string message, hint;
 };
 
 struct Timer {
@@ -89,7 +89,7 @@ struct Schedule::Impl {
     void halt(int stage, StopReason reason);
     void halt_run(StopReason reason);
     void end_all_steps(int stage, State state, const std::string& message);
-    void note(int stage, State state, Cause cause, const std::string& message);
+    void note(int stage, State state, Cause cause, const std::string& message, const std::string& hint = {});
     void conclude(int stage);
     void close(int stage);
     void finalize(int stage);

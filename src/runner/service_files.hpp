@@ -27,8 +27,8 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context);
 // All files of one service may come to this; a copy passes through this process.
 inline constexpr std::size_t k_max_service_files = 64 * 1024 * 1024;
 
-// Puts them into the created container of `spec`, which has had make_places() for their targets. `carrier` is a container that has the workspace; it is only asked for sources. A
-// source that is not there is an empty folder. Throws bad_input above the limit, and what download() and upload() throw.
+// Puts them into the created container of `spec`, which has had make_places() for their targets. `carrier` has the workspace and is
+// only asked for sources; one that is not there is an empty folder. Throws bad_input above the limit, and what download() and upload() do.
 awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
                             std::vector<PlacedFile> files);
 

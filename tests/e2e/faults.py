@@ -3,10 +3,8 @@
 import json
 import os
 import socket
-import unittest
 
 import e2e
-import image
 import registry
 
 
@@ -27,15 +25,6 @@ class Pulls(Case):
         self.addCleanup(server.close)
         outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, expect, **top)
         return outcome, said, server.requests
-
-    @unittest.skipIf(registry.missing(), "there is no docker-registry")
-    def test_an_image_that_does_not_exist(self):
-        server = registry.Registry()
-        self.addCleanup(server.close)
-        outcome, said = self.one_step({"image": f"{server.host}/no/such:1", "run": "true"}, 3)
-        self.assertEqual(outcome["cause"], "image_error")
-        self.assertIn("no/such", said)
-        self.assertIn("check the name", said)
 
     def test_one_that_may_not_be_fetched(self):
         outcome, said = self.one_step({"image": "gantry-e2e-none:1", "pull_policy": "never", "run": "true"}, 3)
@@ -62,12 +51,6 @@ class Pulls(Case):
         self.assertEqual(outcome["cause"], "image_error")
         self.assertIn("after 5 tries", said)
         self.assertGreaterEqual(len([line for line in requests if "/manifests/" in line]), 5)
-
-    def test_a_registry_that_hangs_ends_with_a_timeout(self):
-        for top in ({"timeout": "4s"},):
-            outcome, said, _ = self.pull_from(registry.Unruly(0), expect=4, **top)
-            self.assertEqual(outcome["cause"], "timeout")
-            self.assertIn("timeout of 4s", said)
 
     def test_a_step_that_is_tried_again_asks_the_registry_again(self):
         server = registry.Unruly(401)
@@ -110,30 +93,6 @@ class Objects(Case):
                 self.assertIn(str(port), said)
                 self.assertIn("leave it out and the engine picks one", said)
 
-    def test_a_subnet_that_overlaps_or_is_none(self):
-        taken = self.engine.get("/networks/bridge")["IPAM"]["Config"][0]["Subnet"]
-        for config, hint in (({"subnet": taken}, "choose another subnet"), ({"subnet": "10.231.79.0/99"}, "10.8.0.0/24"),
-                             ({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "an address of the subnet")):
-            outcome, said = self.one_step({"run": "true", "networks": ["back"]}, 2, networks={"back": {"ipam": {"config": [config]}}})
-            self.assertEqual(outcome["cause"], "config_error")
-            self.assertIn("network back: ", said)
-            self.assertIn(hint, said)
-
-    def test_an_address_that_is_taken(self):
-        fixed = {"back": {"ipv4_address": "10.231.80.5"}}
-        outcome, said = self.one_step({"run": "true", "networks": fixed}, 2, networks={"back": {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}},
-                                      services={"first": {"image": e2e.IMAGE, "command": "sleep 1000", "stop_signal": "SIGKILL", "networks": fixed}})
-        self.assertEqual(outcome["cause"], "config_error")
-        self.assertIn("leave it out and the engine picks one", said)
-
-    def test_drivers_that_the_engine_does_not_have(self):
-        for top, key, words in (({"volumes": {"data": {"driver": "nosuch"}}}, {"volumes": ["data:/data"]}, "volume data: "),
-                                ({"networks": {"back": {"driver": "nosuch"}}}, {"networks": ["back"]}, "network back: ")):
-            outcome, said = self.one_step({"run": "true", **key}, 2, **top)
-            self.assertEqual(outcome["cause"], "config_error")
-            self.assertIn(words, said)
-            self.assertIn("the engine has no such driver", said)
-
     def test_external_ones_that_are_not_there(self):
         for top, key in (({"volumes": {"data": {"external": True, "name": "gantry-e2e-none"}}}, {"volumes": ["data:/data"]}),
                          ({"networks": {"back": {"external": True, "name": "gantry-e2e-none"}}}, {"networks": ["back"]})):
@@ -141,17 +100,6 @@ class Objects(Case):
             self.assertEqual(outcome["cause"], "config_error")
             self.assertIn("gantry-e2e-none", said)
             self.assertIn("create it first", said)
-
-    def test_what_the_engine_refuses_of_a_container(self):
-        for key, words in (({"runtime": "nosuch"}, "nosuch"), ({"sysctls": {"net.nosuch": 1}}, "net/nosuch"), ({"sysctls": {"kernel.nosuch": 1}}, "kernel.nosuch"),
-                           ({"ulimits": {"nosuch": 1}}, "NOSUCH"), ({"cap_drop": ["NOSUCH"]}, "NOSUCH"), ({"cpus": 4096}, "CPUs"), ({"mem_limit": "1k"}, "memory"),
-                           ({"user": "nosuch"}, "nosuch"), ({"stop_signal": "SIGNOSUCH"}, "SIGNOSUCH"), ({"hostname": "a b/"}, "hostname"),
-                           ({"command": "nosuch", "run": None}, "nosuch"), ({"devices": ["/dev/nosuch"]}, "/dev/nosuch")):
-            with self.subTest(key):
-                step = {name: value for name, value in {"run": "true", **key}.items() if value is not None}
-                outcome, said = self.one_step(step, 2, "--allow", "devices")
-                self.assertEqual(outcome["cause"], "config_error")
-                self.assertIn(words, said)
 
 
 class Services(Case):
@@ -163,24 +111,6 @@ class Services(Case):
         self.assertIn("exit code 3", done)
         self.assertIn("cannot go on", done)
         self.assertEqual(self.show()["stages"][0]["cause"], "service_unhealthy")
-
-
-class Keys(Case):
-    """The key that speaks to an engine behind TLS."""
-
-    def test_a_key_file_that_is_none_or_is_missing(self):
-        folder = self.folder(json.dumps({"steps": [{"image": e2e.IMAGE, "run": "true"}]}))
-        keys = os.path.join(self.home, "keys")
-        environment = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": keys}
-        missing = self.gantry("run", folder, env=environment, expect=None)
-        self.assertIn(missing.returncode, (2, 3))
-        self.assertIn(keys, missing.stderr.decode())
-        for name in ("ca.pem", "cert.pem", "key.pem"):
-            e2e.write(os.path.join(keys, name), "no key\n")
-        wrong = self.gantry("run", folder, env=environment, expect=None)
-        self.assertIn(wrong.returncode, (2, 3))
-        self.assertIn("DOCKER_CERT_PATH", wrong.stderr.decode())
-        self.assertIn(keys, wrong.stderr.decode())
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ class Top(e2e.Case):
         live = self.start(self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: waits, run: 'echo ready; exec sleep 1000' }}]\n"))
         live.until("output", text="ready")
         control, terminal = os.openpty()
-        top = subprocess.Popen([e2e.GANTRY, "top", "1"], env={**self.environment, "TERM": "xterm"}, cwd=self.home,
+        top = subprocess.Popen([e2e.GANTRY, "top", "1"], env={**self.environment, "TERM": "xterm", "CI": ""}, cwd=self.home,
                                stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal)
         os.close(terminal)
         self.addCleanup(top.kill)

@@ -33,6 +33,7 @@ public:
         runner::Outcome outcome;
         outcome.cause = cause;
         outcome.message = "no luck";
+        outcome.hint = "try again";
         return send(runner::input::StageFailedToOpen{stage_index(stage), outcome});
     }
     ScheduleDriver& loses_service(const std::string& stage)

@@ -113,6 +113,7 @@ TEST_CASE("a stage that does not open ends in error, is closed, and its steps ar
 
     CHECK(run.state("a") == State::error);
     CHECK(run.finished("a").message == "no luck");
+    CHECK(run.finished("a").hint == "try again");
     CHECK(run.state("a/tidy") == State::skipped);
     CHECK(run.starts.empty());
     CHECK(run.closes == Names{"a"});

@@ -64,9 +64,11 @@ private:
             for (const auto* step : failed)
                 failure(*step, ++count);
             // Opening or closing it went wrong, or its time was up.
-            if (failed.empty() && went_wrong(stage.state) && stage.state != State::cancelled && ++count <= k_rows)
+            if (failed.empty() && went_wrong(stage.state) && stage.state != State::cancelled && ++count <= k_rows) {
                 line("\n" + style_.red("✗ " + readable_stage(stage.stage)) + " " + verb_of(stage.state) +
                      (stage.message.empty() ? "" : ": " + terminal_safe(stage.message)));
+                hints(notes_.hint_for(stage.stage));
+            }
             for (const auto& service : stage.services)
                 if (went_wrong(service.state))
                     service_failure(service, count);
@@ -91,11 +93,16 @@ private:
         if (!first_failed_)
             first_failed_ = &step;
         line("\n" + style_.red("✗ " + readable_stage(step.stage) + " › " + step.step) + " " + outcome_of(step));
-        for (const auto& hint : split(step.hint, '\n'))
-            if (!hint.empty())
-                line("  " + terminal_safe(hint));
+        hints(step.hint);
         if (count <= k_tails && step.log_bytes > 0)
             last_lines(step);
+    }
+
+    void hints(const std::string& text)
+    {
+        for (const auto& hint : split(text, '\n'))
+            if (!hint.empty())
+                line("  " + terminal_safe(hint));
     }
 
     // The stage has said what happened; here are its last words.
@@ -283,12 +290,20 @@ void EndNotes::add(const runner::RunEvent& event)
     using Kind = runner::RunEvent::Kind;
     time_.add(event);
     add_reported(reported_, event);
+    if (event.kind == Kind::stage_finished && !event.hint.empty())
+        hints_[event.stage] = event.hint;
     if (event.kind == Kind::intent && event.object_kind == "container")
         containers_.insert(event.object);
     else if (event.kind == Kind::removed)
         containers_.erase(event.object);
     else if (event.kind == Kind::summary)
         summaries_.push_back({event.stage, event.step, event.message});
+}
+
+std::string EndNotes::hint_for(const std::string& stage) const
+{
+    const auto found = hints_.find(stage);
+    return found == hints_.end() ? std::string() : found->second;
 }
 
 std::string readable_stage(const std::string& id)

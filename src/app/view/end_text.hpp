@@ -5,6 +5,7 @@
 #include "app/view/view.hpp"
 #include "runner/report_summary.hpp"
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -23,6 +24,8 @@ public:
     };
     // CI_STEP_SUMMARY of steps, in the order of their ends.
     const std::vector<Text>& summaries() const { return summaries_; }
+    // What to do about a stage that could not begin, or whose files could not be kept; empty for others.
+    std::string hint_for(const std::string& stage) const;
     // What the test and coverage reports of stages say.
     const std::vector<runner::ReportedStage>& reported() const { return reported_; }
 
@@ -30,6 +33,7 @@ private:
     TimeAccount time_;
     std::set<std::string> containers_;
     std::vector<Text> summaries_;
+    std::map<std::string, std::string> hints_; // by stage
     std::vector<runner::ReportedStage> reported_;
 };
 
