@@ -115,6 +115,12 @@ class Examples(Case):
         self.assertIn("2 passed, 0 failed, 0 skipped", said)
         self.assertIn("75.0 % of 4 lines", said)
 
+    def test_artifacts(self):
+        folder, _ = self.copy("artifacts")
+        self.gantry("run", folder)
+        self.assertNotEqual(json.loads(self.gantry("artifacts", "latest", "--json").stdout), [])
+        self.assert_nothing_left()
+
     def test_services(self):
         self.run_example("services", says={"stock": "^3 apples$"})
 
