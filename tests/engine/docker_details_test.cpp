@@ -103,7 +103,7 @@ TEST_CASE("a container is in all of its networks before it starts", "[docker]")
         real.run(real.whole_life(spec)); // Docker looks for it at the start only
         FAIL("no error");
     } catch (const Error& error) {
-        CHECK(error.code() == Errc::not_found);
+        CHECK(error.code() == Errc::bad_input);
         CHECK_THAT(error.what(), ContainsSubstring(spec.endpoints[1].network));
     }
 }
