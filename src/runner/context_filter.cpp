@@ -83,25 +83,10 @@ std::string new_header(std::string_view name, char type, std::uint64_t size, uns
     return header;
 }
 
-std::uint64_t padding_of(std::uint64_t size)
-{
-    return (k_tar_block_bytes - size % k_tar_block_bytes) % k_tar_block_bytes;
-}
-
 // Links, devices and folders have nothing behind their header, whatever size it says.
 bool has_contents(char type)
 {
     return type < '1' || type > '6';
-}
-
-// "25 path=some/long/name\n": its length counts itself.
-std::string pax_record(const std::string& key, const std::string& value)
-{
-    const auto rest = 3 + key.size() + value.size();
-    auto length = rest + 1;
-    while (length != rest + std::to_string(length).size())
-        ++length;
-    return fmt::format("{} {}={}\n", length, key, value);
 }
 
 std::vector<std::pair<std::string, std::string>> parse_pax(std::string_view text)
@@ -154,7 +139,7 @@ void ContextFilter::feed(std::string_view bytes, std::string& out)
             continue;
         }
         const auto wanted =
-            phase_ == Phase::header ? k_tar_block_bytes : static_cast<std::size_t>(left_ + padding_of(left_));
+            phase_ == Phase::header ? k_tar_block_bytes : static_cast<std::size_t>(left_ + tar_padding_bytes(left_));
         const auto count = std::min(wanted - block_.size(), bytes.size());
         block_.append(bytes.substr(0, count));
         bytes.remove_prefix(count);
@@ -220,7 +205,7 @@ void ContextFilter::begin_entry(std::string& out)
     const char type = header_[k_type];
     if (!has_contents(type))
         left_ = 0;
-    padding_ = padding_of(left_);
+    padding_ = tar_padding_bytes(left_);
 
     path = below_top(path);
     if (options_.is_file && !(path.empty() && (has_contents(type) || type == k_folder)))
@@ -262,7 +247,7 @@ void ContextFilter::write_entry(const std::string& path, const std::string& link
     if (!records.empty()) {
         out += new_header("pax", 'x', records.size(), 0644);
         out += records;
-        out.append(static_cast<std::size_t>(padding_of(records.size())), '\0');
+        out.append(tar_padding_bytes(records.size()), '\0');
     }
     auto header = header_;
     put(header, k_name, name);
@@ -284,7 +269,7 @@ void ContextFilter::add_file(const std::string& name, std::string_view contents,
 {
     out += new_header(name, '0', contents.size(), 0644);
     out += contents;
-    out.append(static_cast<std::size_t>(padding_of(contents.size())), '\0');
+    out.append(tar_padding_bytes(contents.size()), '\0');
 }
 
 void ContextFilter::finish(std::string& out)

@@ -60,21 +60,6 @@ std::string ustar_block(const TarHeader& header)
     return block;
 }
 
-std::string padding(std::uint64_t size_bytes)
-{
-    return std::string((k_tar_block_bytes - size_bytes % k_tar_block_bytes) % k_tar_block_bytes, '\0');
-}
-
-// "<length> <key>=<value>\n", where the length counts itself.
-std::string pax_record(const std::string& key, const std::string& value)
-{
-    const std::string rest = " " + key + "=" + value + "\n";
-    std::size_t size = rest.size() + 1;
-    while (std::to_string(size).size() + rest.size() != size)
-        ++size;
-    return std::to_string(size) + rest;
-}
-
 std::string tar_header(const TarHeader& header)
 {
     std::string records;
@@ -86,7 +71,8 @@ std::string tar_header(const TarHeader& header)
         records += pax_record("size", std::to_string(header.size_bytes));
     std::string out;
     if (!records.empty())
-        out = ustar_block({"pax-header", "", 'x', 0644, records.size(), 0}) + records + padding(records.size());
+        out = ustar_block({"pax-header", "", 'x', 0644, records.size(), 0}) + records +
+              std::string(tar_padding_bytes(records.size()), '\0');
     return out + ustar_block(header);
 }
 
@@ -229,7 +215,7 @@ private:
     {
         constexpr std::uint64_t k_read_bytes = 128 * 1024;
         if (left_ == 0) {
-            piece += padding(size_bytes_);
+            piece.append(tar_padding_bytes(size_bytes_), '\0');
             file_.reset();
             return;
         }

@@ -55,15 +55,6 @@ std::string tar_header_of(const TarEntry& entry, char type)
     return header;
 }
 
-std::string pax_line(const std::string& key, const std::string& value)
-{
-    const auto rest = 3 + key.size() + value.size();
-    auto length = rest + 1;
-    while (length != rest + std::to_string(length).size())
-        ++length;
-    return fmt::format("{} {}={}\n", length, key, value);
-}
-
 // Seconds and a fraction that counts forward, as one number.
 std::string time_text(const TarEntry& entry)
 {
@@ -86,17 +77,17 @@ void append_tar_header(const TarEntry& entry, std::string& out)
     };
     std::string records;
     if (!is_plain(named.path))
-        records += pax_line("path", named.path);
+        records += pax_record("path", named.path);
     if (!is_plain(named.link))
-        records += pax_line("linkpath", named.link);
+        records += pax_record("linkpath", named.link);
     if (named.size_bytes > k_most_octal_digits_11)
-        records += pax_line("size", std::to_string(named.size_bytes));
+        records += pax_record("size", std::to_string(named.size_bytes));
     if (named.uid > k_most_octal_digits_7)
-        records += pax_line("uid", std::to_string(named.uid));
+        records += pax_record("uid", std::to_string(named.uid));
     if (named.gid > k_most_octal_digits_7)
-        records += pax_line("gid", std::to_string(named.gid));
+        records += pax_record("gid", std::to_string(named.gid));
     if (named.mtime_nanoseconds != 0 || named.mtime < 0)
-        records += pax_line("mtime", time_text(named));
+        records += pax_record("mtime", time_text(named));
     if (!records.empty()) {
         TarEntry extension;
         extension.path = "pax";
@@ -111,7 +102,7 @@ void append_tar_header(const TarEntry& entry, std::string& out)
 
 std::string tar_padding(std::uint64_t size_bytes)
 {
-    return std::string(static_cast<std::size_t>((k_tar_block_bytes - size_bytes % k_tar_block_bytes) % k_tar_block_bytes), '\0');
+    return std::string(tar_padding_bytes(size_bytes), '\0');
 }
 
 std::string tar_end()

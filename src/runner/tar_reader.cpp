@@ -192,7 +192,7 @@ void TarReader::take_header()
     left_ = size_in(block_, tar_field::size);
     if (left_ > k_tar_extension_limit_bytes)
         refuse_archive("a name has more than a megabyte");
-    padding_ = (k_tar_block_bytes - left_ % k_tar_block_bytes) % k_tar_block_bytes;
+    padding_ = tar_padding_bytes(left_);
     extension_ = type;
     phase_ = left_ > 0 ? Phase::extension : Phase::header;
 }
@@ -264,7 +264,7 @@ void TarReader::begin_entry()
         tidy(entry.link);
 
     left_ = entry.size_bytes;
-    padding_ = (k_tar_block_bytes - left_ % k_tar_block_bytes) % k_tar_block_bytes;
+    padding_ = tar_padding_bytes(left_);
     phase_ = left_ > 0 ? Phase::contents : Phase::header;
     sink_.begin(entry);
     if (left_ == 0)
