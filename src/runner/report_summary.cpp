@@ -1,6 +1,7 @@
 #include "runner/report_summary.hpp"
 
 #include "base/format.hpp"
+#include "runner/event_numbers.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -52,15 +53,6 @@ std::string slowest_of(std::vector<TestCase> tests)
         text +=
             fmt::format("{}{} {}", i == 0 ? "" : "\n", tests[i].duration.count(), terminal_safe(title_of(tests[i])));
     return text;
-}
-
-int number_of(const std::map<std::string, std::string>& outputs, const char* key)
-{
-    const auto found = outputs.find(key);
-    int number = 0;
-    if (found != outputs.end())
-        std::from_chars(found->second.data(), found->second.data() + found->second.size(), number);
-    return number;
 }
 
 std::vector<std::string> lines_of(const std::map<std::string, std::string>& outputs, const char* key)
@@ -140,11 +132,11 @@ std::vector<RunEvent> events_of(const StageResults& now, const std::optional<Sta
 TestsSummary tests_summary(const RunEvent& event)
 {
     TestsSummary summary;
-    summary.passed = number_of(event.outputs, "passed");
-    summary.failed = number_of(event.outputs, "failed");
-    summary.skipped = number_of(event.outputs, "skipped");
-    summary.newly_failed = number_of(event.outputs, "newly_failed");
-    summary.fixed = number_of(event.outputs, "fixed");
+    summary.passed = number_in<int>(event, "passed");
+    summary.failed = number_in<int>(event, "failed");
+    summary.skipped = number_in<int>(event, "skipped");
+    summary.newly_failed = number_in<int>(event, "newly_failed");
+    summary.fixed = number_in<int>(event, "fixed");
     summary.failed_names = lines_of(event.outputs, "failed_names");
     summary.newly_named = std::min(summary.newly_failed, static_cast<int>(summary.failed_names.size()));
     for (const auto& line : lines_of(event.outputs, "slowest")) {
@@ -160,14 +152,7 @@ TestsSummary tests_summary(const RunEvent& event)
 CoverageSummary coverage_summary(const RunEvent& event)
 {
     CoverageSummary summary;
-    const auto number = [&](const char* key) {
-        const auto found = event.outputs.find(key);
-        std::uint64_t value = 0;
-        if (found != event.outputs.end())
-            std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
-        return value;
-    };
-    summary.count = {number("lines"), number("covered")};
+    summary.count = {number_in<std::uint64_t>(event, "lines"), number_in<std::uint64_t>(event, "covered")};
     if (const auto found = event.outputs.find("earlier_percent"); found != event.outputs.end()) {
         double percent = 0;
         const auto [end, error] =

@@ -1,11 +1,11 @@
 #include "base/format.hpp"
+#include "runner/event_numbers.hpp"
 #include "runner/lower.hpp"
 #include "runner/store.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace gantry::runner {
 
@@ -82,17 +82,9 @@ void resume(RunSummary& run)
     }
 }
 
-std::uint64_t number_in(const RunEvent& event, const char* name)
-{
-    std::uint64_t number = 0;
-    if (const auto found = event.outputs.find(name); found != event.outputs.end())
-        std::from_chars(found->second.data(), found->second.data() + found->second.size(), number);
-    return number;
-}
-
 KeptArtifacts kept_of(const RunEvent& event)
 {
-    KeptArtifacts kept{number_in(event, "files"), number_in(event, "bytes"), {}};
+    KeptArtifacts kept{number_in<std::uint64_t>(event, "files"), number_in<std::uint64_t>(event, "bytes"), {}};
     if (const auto expires = event.outputs.find("expires"); expires != event.outputs.end())
         kept.expires = parse_time(expires->second);
     return kept;
