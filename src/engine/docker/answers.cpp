@@ -100,12 +100,6 @@ std::string health_of(const Json& state)
     return status == "none" ? std::string() : status;
 }
 
-// The engine tells -1 where it has not counted.
-std::uint64_t count_of(const Json& object, const char* name)
-{
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(object, name)));
-}
-
 std::chrono::system_clock::time_point seconds_of(const Json& object, const char* name)
 {
     return std::chrono::system_clock::time_point(std::chrono::seconds(number_field(object, name)));
@@ -141,7 +135,7 @@ ImageEntry image_entry(const Json& item)
         if (tag.find("<none>") == std::string::npos)
             image.tags.push_back(tag);
     image.labels = map_field(item, "Labels");
-    image.size_bytes = count_of(item, "Size");
+    image.size_bytes = count_field(item, "Size");
     image.created = seconds_of(item, "Created");
     return image;
 }
@@ -177,7 +171,7 @@ EngineInfo engine_info(const Json& version, const Json& info)
     result.cgroup_version = text_field(info, "CgroupVersion");
     result.storage_driver = text_field(info, "Driver");
     result.cpus = static_cast<int>(number_field(info, "NCPU"));
-    result.memory_bytes = count_of(info, "MemTotal");
+    result.memory_bytes = count_field(info, "MemTotal");
     result.live_restore = flag_field(info, "LiveRestoreEnabled");
     result.rootless = flag_field(info, "Rootless");
     for (const auto& option : list_field(info, "SecurityOptions"))
@@ -202,7 +196,7 @@ ImageInfo image_info(const Json& answer, const std::string& image)
     info.working_dir = text_field(config, "WorkingDir");
     info.stop_signal = text_field(config, "StopSignal");
     info.healthcheck = healthcheck_of(field(config, "Healthcheck"));
-    info.size_bytes = count_of(answer, "Size");
+    info.size_bytes = count_field(answer, "Size");
     return info;
 }
 
@@ -280,7 +274,7 @@ std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks
     for (const auto& item : items_of(field(usage, "Containers"))) {
         StoredObject stored;
         stored.object = container_object(item);
-        stored.size_bytes = count_of(item, "SizeRw");
+        stored.size_bytes = count_field(item, "SizeRw");
         stored.created = seconds_of(item, "Created");
         stored.in_use = text_field(item, "State") == "running";
         all.push_back(std::move(stored));
@@ -299,7 +293,7 @@ std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks
         const auto& data = field(item, "UsageData");
         StoredObject stored;
         stored.object = volume_object(item);
-        stored.size_bytes = count_of(data, "Size");
+        stored.size_bytes = count_field(data, "Size");
         stored.created = time_of(text_field(item, "CreatedAt"));
         stored.in_use = number_field(data, "RefCount") > 0 || mounted.contains(name);
         all.push_back(std::move(stored));

@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 
+#include <algorithm>
+
 namespace gantry::engine::docker {
 
 Json parse_json(const std::string& text)
@@ -37,6 +39,11 @@ std::int64_t number_field(const Json& object, const std::string& name)
 {
     const auto& value = field(object, name);
     return value.is_number() ? value.get<std::int64_t>() : 0;
+}
+
+std::uint64_t count_field(const Json& object, const std::string& name)
+{
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(object, name)));
 }
 
 bool flag_field(const Json& object, const std::string& name)

@@ -23,6 +23,8 @@ const Json& field(const Json& object, const std::string& name);
 const Json& items_of(const Json& value);
 std::string text_field(const Json& object, const std::string& name);
 std::int64_t number_field(const Json& object, const std::string& name);
+// The engine tells -1 where it has not counted: 0.
+std::uint64_t count_field(const Json& object, const std::string& name);
 bool flag_field(const Json& object, const std::string& name);
 std::vector<std::string> list_field(const Json& object, const std::string& name);
 std::map<std::string, std::string> map_field(const Json& object, const std::string& name);

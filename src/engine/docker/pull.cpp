@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t k_line_limit_bytes = 1024 * 1024;
 
-std::uint64_t count_of(const Json& object, const char* name)
-{
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(object, name)));
-}
-
 } // namespace
 
 std::optional<Json> JsonLines::next()
@@ -49,8 +44,8 @@ void PullMeter::add(const Json& message)
     auto& layer = layers_[id];
     const auto& detail = field(message, "progressDetail");
     if (status == "Downloading") {
-        layer.bytes_total = std::max(layer.bytes_total, count_of(detail, "total"));
-        layer.bytes_done = std::max(layer.bytes_done, count_of(detail, "current"));
+        layer.bytes_total = std::max(layer.bytes_total, count_field(detail, "total"));
+        layer.bytes_done = std::max(layer.bytes_done, count_field(detail, "current"));
     } else if (status == "Pull complete" || status == "Already exists") {
         layer.done = true;
         layer.bytes_done = layer.bytes_total;

@@ -9,17 +9,12 @@ namespace gantry::engine::docker {
 
 namespace {
 
-std::uint64_t amount_of(const Json& object, const char* name)
-{
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(object, name)));
-}
-
 // Pages of files that nobody has used of late, as cgroups v1 and v2 call them. That of v1 without "total_" leaves out what
 // is below.
 std::uint64_t idle_bytes_of(const Json& details)
 {
-    const auto whole = amount_of(details, "total_inactive_file");
-    return whole > 0 ? whole : amount_of(details, "inactive_file");
+    const auto whole = count_field(details, "total_inactive_file");
+    return whole > 0 ? whole : count_field(details, "inactive_file");
 }
 
 void add_blocks(ResourceUse& use, const Json& entries)
@@ -27,9 +22,9 @@ void add_blocks(ResourceUse& use, const Json& entries)
     for (const auto& entry : items_of(entries)) {
         const auto what = to_lower(text_field(entry, "op")); // "Read" of v1, "read" of v2
         if (what == "read")
-            use.read_bytes += amount_of(entry, "value");
+            use.read_bytes += count_field(entry, "value");
         else if (what == "write")
-            use.written_bytes += amount_of(entry, "value");
+            use.written_bytes += count_field(entry, "value");
     }
 }
 
@@ -38,8 +33,8 @@ void add_networks(ResourceUse& use, const Json& networks)
     if (!networks.is_object())
         return;
     for (const auto& network : networks) {
-        use.received_bytes += amount_of(network, "rx_bytes");
-        use.sent_bytes += amount_of(network, "tx_bytes");
+        use.received_bytes += count_field(network, "rx_bytes");
+        use.sent_bytes += count_field(network, "tx_bytes");
     }
 }
 
@@ -49,8 +44,8 @@ std::optional<ResourceUse> UseMeter::add(const Json& message)
 {
     const auto& memory = field(message, "memory_stats");
     ResourceUse use;
-    use.memory_bytes = amount_of(memory, "usage");
-    use.cpu = std::chrono::nanoseconds(amount_of(field(field(message, "cpu_stats"), "cpu_usage"), "total_usage"));
+    use.memory_bytes = count_field(memory, "usage");
+    use.cpu = std::chrono::nanoseconds(count_field(field(field(message, "cpu_stats"), "cpu_usage"), "total_usage"));
     // A kernel that counts no memory still counts time.
     if (use.memory_bytes == 0 && use.cpu.count() == 0)
         return std::nullopt;
@@ -58,11 +53,11 @@ std::optional<ResourceUse> UseMeter::add(const Json& message)
     const auto idle = std::min(idle_bytes_of(field(memory, "stats")), use.memory_bytes);
     use.memory_bytes -= idle;
     most_idle_bytes_ = std::max(most_idle_bytes_, idle);
-    const auto most = amount_of(memory, "max_usage");
+    const auto most = count_field(memory, "max_usage");
     peak_bytes_ = std::max({peak_bytes_, use.memory_bytes, most - std::min(most, most_idle_bytes_)});
     use.memory_peak_bytes = peak_bytes_;
-    use.memory_limit_bytes = amount_of(memory, "limit");
-    use.processes = amount_of(field(message, "pids_stats"), "current");
+    use.memory_limit_bytes = count_field(memory, "limit");
+    use.processes = count_field(field(message, "pids_stats"), "current");
     add_blocks(use, field(field(message, "blkio_stats"), "io_service_bytes_recursive"));
     add_networks(use, field(message, "networks"));
     return use;
