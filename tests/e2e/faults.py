@@ -93,6 +93,23 @@ class Objects(Case):
                 self.assertIn(str(port), said)
                 self.assertIn("leave it out and the engine picks one", said)
 
+    def test_a_subnet_that_overlaps_or_is_none(self):
+        taken = self.engine.get("/networks/bridge")["IPAM"]["Config"][0]["Subnet"]
+        for config, hint in (({"subnet": taken}, "choose another subnet"), ({"subnet": "10.231.79.0/99"}, "10.8.0.0/24"),
+                             ({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "an address of the subnet")):
+            outcome, said = self.one_step({"run": "true", "networks": ["back"]}, 2, networks={"back": {"ipam": {"config": [config]}}})
+            self.assertEqual(outcome["cause"], "config_error")
+            self.assertIn("network back: ", said)
+            self.assertIn(hint, said)
+
+    def test_drivers_that_the_engine_does_not_have(self):
+        for top, key, words in (({"volumes": {"data": {"driver": "nosuch"}}}, {"volumes": ["data:/data"]}, "volume data: "),
+                                ({"networks": {"back": {"driver": "nosuch"}}}, {"networks": ["back"]}, "network back: ")):
+            outcome, said = self.one_step({"run": "true", **key}, 2, **top)
+            self.assertEqual(outcome["cause"], "config_error")
+            self.assertIn(words, said)
+            self.assertIn("the engine has no such driver", said)
+
     def test_external_ones_that_are_not_there(self):
         for top, key in (({"volumes": {"data": {"external": True, "name": "gantry-e2e-none"}}}, {"volumes": ["data:/data"]}),
                          ({"networks": {"back": {"external": True, "name": "gantry-e2e-none"}}}, {"networks": ["back"]})):

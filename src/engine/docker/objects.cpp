@@ -115,6 +115,13 @@ awaitable<Answer> create(Api& api, Request request)
     co_return answer;
 }
 
+// Refused because of what was asked for, whatever the status says.
+Error bad_spec(const Answer& answer)
+{
+    const auto error = refused(answer.status, answer.body);
+    return Error(Errc::bad_input, error.what(), error.hint());
+}
+
 } // namespace
 
 awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
@@ -124,7 +131,7 @@ awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
     const auto answer = co_await create(*api_, std::move(request));
     // An overlapping subnet is 403, an unknown driver 404.
     if (answer.status == 403 || answer.status == 404)
-        throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
+        throw bad_spec(answer);
     check(answer);
 }
 
@@ -137,7 +144,7 @@ awaitable<VolumeInfo> DockerEngine::create_volume(const VolumeSpec& spec)
     request.body = dump(volume_body(spec));
     const auto answer = co_await create(*api_, std::move(request));
     if (answer.status == 404)
-        throw Error(Errc::bad_input, refused(answer.status, answer.body).what());
+        throw bad_spec(answer);
     check(answer);
     co_return volume_info(parse_json(answer.body));
 }
