@@ -18,6 +18,7 @@ public:
         std::chrono::nanoseconds pull{0}; // 0: it was there
     };
 
+    // `tasks` has the pulls: closing it gives up those that still go on.
     Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks,
            std::function<void(const engine::PullProgress&)> progress,
            std::function<void(const std::string& image, const Ready&)> ready);

@@ -36,6 +36,7 @@ awaitable<RunResult> Run::Impl::execute()
     const auto executor = co_await asio::this_coro::executor;
     begun = deps.clock.now();
     tasks = std::make_unique<TaskGroup>(executor);
+    pulls = std::make_unique<TaskGroup>(executor);
     arrived = std::make_unique<Signal>(executor);
     moved = std::make_unique<Signal>(executor);
     timers = std::make_unique<Timers>(deps.clock, *tasks, [this](int id) { post(input::TimerFired{id}); });
@@ -53,7 +54,7 @@ awaitable<RunResult> Run::Impl::execute()
     caches = make_caches(executor);
     artifacts = make_artifacts();
     images = std::make_unique<Images>(
-        deps.engine, deps.clock, *tasks,
+        deps.engine, deps.clock, *pulls,
         [this](const engine::PullProgress& progress) {
             for (auto* observer : deps.observers)
                 observer->on_pull(progress);
@@ -109,6 +110,7 @@ awaitable<RunResult> Run::Impl::execute()
 
     timers->disarm_all();
     co_await watchers.close();
+    co_await pulls->close();
     co_await tasks->join();
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
         co_await write_back();

@@ -102,6 +102,7 @@ struct Run::Impl {
     std::unique_ptr<Signal> arrived;
     std::unique_ptr<Signal> moved;  // the schedule has taken inputs in
     ConcurrencyGroups::Place place; // of the run in its group
+    std::unique_ptr<TaskGroup> pulls; // of images: what nobody waits for any more is given up
     std::unique_ptr<Images> images;
     std::unique_ptr<Objects> objects;
     std::unique_ptr<Declared> declared;

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import unittest
 
 import e2e
 import registry
@@ -25,6 +26,15 @@ class Pulls(Case):
         self.addCleanup(server.close)
         outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, expect, **top)
         return outcome, said, server.requests
+
+    @unittest.skipIf(registry.missing(), "there is no docker-registry")
+    def test_an_image_that_does_not_exist(self):
+        server = registry.Registry()
+        self.addCleanup(server.close)
+        outcome, said = self.one_step({"image": f"{server.host}/no/such:1", "run": "true"}, 3)
+        self.assertEqual(outcome["cause"], "image_error")
+        self.assertIn("no/such", said)
+        self.assertIn("check the name", said)
 
     def test_one_that_may_not_be_fetched(self):
         outcome, said = self.one_step({"image": "gantry-e2e-none:1", "pull_policy": "never", "run": "true"}, 3)
@@ -51,6 +61,12 @@ class Pulls(Case):
         self.assertEqual(outcome["cause"], "image_error")
         self.assertIn("after 5 tries", said)
         self.assertGreaterEqual(len([line for line in requests if "/manifests/" in line]), 5)
+
+    def test_a_registry_that_hangs_ends_with_a_timeout(self):
+        for top in ({"timeout": "4s"},):
+            outcome, said, _ = self.pull_from(registry.Unruly(0), expect=4, **top)
+            self.assertEqual(outcome["cause"], "timeout")
+            self.assertIn("timeout of 4s", said)
 
     def test_a_step_that_is_tried_again_asks_the_registry_again(self):
         server = registry.Unruly(401)

@@ -87,6 +87,29 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
     CHECK(fixture.engine.objects().empty());
 }
 
+TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[run_shell]")
+{
+    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.only_images({});
+    const auto image = fixture.plan.stages[0].steps[0].container.image->literal();
+    fixture.engine.images_to_pull({image});
+    fixture.engine.on_latency([](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        return call.operation == "pull_image" ? std::chrono::hours(1) : std::chrono::nanoseconds(0);
+    });
+    const auto begun = fixture.clock.now();
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&fixture] {
+        const auto& calls = fixture.engine.calls();
+        return std::any_of(calls.begin(), calls.end(), [](const auto& call) { return call.operation == "pull_image"; });
+    });
+    process.cancel(false, fixture.clock.now());
+    fixture.finish(process);
+
+    CHECK(fixture.clock.now() - begun < std::chrono::minutes(1));
+    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    CHECK(fixture.engine.objects().empty());
+}
+
 TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell]")
 {
     Fixture fixture(plan_of({stage("a", {}, {step("one")})}));

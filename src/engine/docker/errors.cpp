@@ -59,7 +59,7 @@ constexpr std::array k_situations = {
     Situation{"unauthorized", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"no basic auth credentials", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"access to the resource is denied", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"manifest unknown", Errc::not_found, ""},
+    Situation{"manifest unknown", Errc::not_found, "check the name and the tag"},
     Situation{"no matching manifest for", Errc::not_found, "the image has no variant for this platform"},
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
