@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/host_name.hpp"
 
 #include <fmt/format.h>
 
@@ -342,6 +343,8 @@ void lower_container(const pipeline::Container& container, const ContainerScope&
     spec.user = text(container.user, "user");
     spec.working_dir = text(container.working_dir, "working_dir");
     spec.hostname = text(container.hostname, "hostname");
+    if (!spec.hostname.empty() && !pipeline::is_host_name(spec.hostname)) // it may have been computed
+        refuse("hostname: '" + terminal_safe(spec.hostname) + "' is not the name of a host", pipeline::k_host_name_hint);
     spec.extra_hosts = container.extra_hosts;
     spec.dns = container.dns;
     spec.dns_search = container.dns_search;

@@ -173,6 +173,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
         if (!(member == Member{}))
             made.marks.emplace(name, Mark{});
     };
+    const auto capabilities = [&] { return std::vector<std::string>{"NET_RAW", "cap_sys_time"}; };
     const auto word_list = [&] { return words(); };
     const auto a_word = [&] { return word(); };
     const auto flag = [&] { return chance(50); };
@@ -203,8 +204,8 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("read_only", made.read_only, flag);
     key("init", made.init, flag);
     key("privileged", made.privileged, flag);
-    key("cap_add", made.cap_add, word_list);
-    key("cap_drop", made.cap_drop, word_list);
+    key("cap_add", made.cap_add, capabilities);
+    key("cap_drop", made.cap_drop, capabilities);
     key("security_opt", made.security_opt, word_list);
     key("ulimits", made.ulimits, [&] { return std::map<std::string, Ulimit>{{word(), {5, 5}}, {"z", {below(9), 9}}, {"core", {-1, -1}}}; });
     key("devices", made.devices, word_list);
@@ -226,7 +227,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     if (is_own || is_stage)
         key("command", made.command, command);
     if (is_own) {
-        key("hostname", made.hostname, a_text);
+        key("hostname", made.hostname, [] { return Text("box_1.example"); });
         key("ports", made.ports, [&] { return list([&] { return port(); }); });
         key("healthcheck", made.healthcheck, [&] { return healthcheck(); });
         key("depends_on", made.depends_on, [&] {

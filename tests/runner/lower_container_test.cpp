@@ -319,6 +319,17 @@ TEST_CASE("what no engine does yet is refused, never left out", "[lower]")
     refuses([](pipeline::Container& c) { c.volumes_from = {"container:db"}; });
 }
 
+TEST_CASE("a computed name of a host is looked at before an engine gets it", "[lower]")
+{
+    LowerFixture fixture;
+    fixture.container().hostname = "web_1.example.com";
+    CHECK(fixture.lower().hostname == "web_1.example.com");
+    fixture.container().hostname = "a b/";
+    CHECK_THROWS_WITH(fixture.lower(), "hostname: 'a b/' is not the name of a host");
+    fixture.container().hostname = std::string(65, 'a');
+    CHECK_THROWS(fixture.lower());
+}
+
 TEST_CASE("a step shares the network and the volumes of a service", "[lower]")
 {
     LowerFixture fixture;

@@ -62,6 +62,14 @@ struct DeviceRateType { // {path, rate}
     static Out schema(SchemaBuilder& builder);
 };
 
+struct CapabilityType : StringType { // of capabilities(7), with or without CAP_, in any case
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
+struct HostNameType : TextType {
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct LoggingType {
     using Value = Logging;
     static bool read(Reader& reader, const Node& node, Value& value);

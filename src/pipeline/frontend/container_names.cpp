@@ -1,0 +1,59 @@
+#include "pipeline/frontend/container_types.hpp"
+
+#include "base/format.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/host_name.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// cap_add and cap_drop, hostname: what an engine would take in silence, or refuse long after.
+
+namespace gantry::pipeline::native {
+
+namespace {
+
+constexpr std::size_t k_longest_capability = 40;
+
+const std::vector<std::string>& capability_names()
+{
+    static const std::vector<std::string> names = {
+        "ALL",        "AUDIT_CONTROL",    "AUDIT_READ",    "AUDIT_WRITE",        "BLOCK_SUSPEND",   "BPF",
+        "CHOWN",      "CHECKPOINT_RESTORE", "DAC_OVERRIDE", "DAC_READ_SEARCH",   "FOWNER",          "FSETID",
+        "IPC_LOCK",   "IPC_OWNER",        "KILL",          "LEASE",              "LINUX_IMMUTABLE", "MAC_ADMIN",
+        "MAC_OVERRIDE", "MKNOD",          "NET_ADMIN",     "NET_BIND_SERVICE",   "NET_BROADCAST",   "NET_RAW",
+        "PERFMON",    "SETFCAP",          "SETGID",        "SETPCAP",            "SETUID",          "SYSLOG",
+        "SYS_ADMIN",  "SYS_BOOT",         "SYS_CHROOT",    "SYS_MODULE",         "SYS_NICE",        "SYS_PACCT",
+        "SYS_PTRACE", "SYS_RAWIO",        "SYS_RESOURCE",  "SYS_TIME",           "SYS_TTY_CONFIG",  "WAKE_ALARM"};
+    return names;
+}
+
+} // namespace
+
+bool CapabilityType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!StringType::read(reader, node, value))
+        return false;
+    const auto name = to_lower(value).starts_with("cap_") ? value.substr(4) : value;
+    const auto is_it = [wanted = to_lower(name)](const std::string& known) { return to_lower(known) == wanted; };
+    const auto& known = capability_names();
+    if (std::ranges::any_of(known, is_it))
+        return true;
+    const auto meant = name.size() <= k_longest_capability ? nearest(name, known) : std::nullopt;
+    reader.error(node, "bad-value", fmt::format("there is no capability '{}'", clip(value)),
+                 meant ? "did you mean " + *meant + "?" : "man 7 capabilities lists them; CAP_ may be left out");
+    return false;
+}
+
+bool HostNameType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!TextType::read(reader, node, value))
+        return false;
+    const bool bad = !value.empty() && value.is_literal() && !is_host_name(value.literal());
+    if (bad)
+        reader.error(node, "bad-value", fmt::format("'{}' is not the name of a host", clip(value.literal())), k_host_name_hint);
+    return !bad;
+}
+
+} // namespace gantry::pipeline::native
