@@ -144,6 +144,25 @@ TEST_CASE("TLS is switched by DOCKER_TLS_VERIFY or by https, never for a socket"
     CHECK(docker_endpoints(options)[0].tls);
 }
 
+TEST_CASE("a certificate without its key, and a folder without either, are told", "[engine]")
+{
+    const ConfigFolder folder;
+    DockerOptions options;
+    options.docker_host = "tcp://h:1";
+    options.tls_verify = "1";
+    options.cert_path = folder.path();
+    CHECK_THROWS_WITH(docker_endpoints(options), ContainsSubstring("there is no ca.pem and no cert.pem in " + folder.path()));
+    folder.write("cert.pem", "x");
+    CHECK_THROWS_WITH(docker_endpoints(options), folder.path() + " has cert.pem and no key.pem");
+    folder.write("key.pem", "x");
+    CHECK_NOTHROW(docker_endpoints(options));
+    // Whoever names no folder may have nothing of his own: the system's authorities are enough.
+    const ConfigFolder other;
+    options.cert_path.clear();
+    options.config_dir = other.path();
+    CHECK_NOTHROW(docker_endpoints(options));
+}
+
 TEST_CASE("an address is a socket, or a host and a port", "[engine]")
 {
     CHECK(parse_address(endpoint_at("unix:///run/x.sock")).path == "/run/x.sock");

@@ -40,6 +40,12 @@ public:
                  "/CN=gantry test " + name, "-keyout", file(name + "-key.pem"), "-out", file(name + ".pem")});
     }
 
+    void lock_key() const
+    {
+        openssl({"ec", "-in", file("key.pem"), "-aes256", "-passout", "pass:secret", "-out", file("locked.pem")});
+        fs::rename(file("locked.pem"), file("key.pem"));
+    }
+
 private:
     void sign(const std::string& name, const std::string& extension) const
     {
@@ -274,5 +280,26 @@ TEST_CASE("TLS that does not fit is refused with its reason", "[engine]")
         const auto error = probe_error(loop, options);
         CHECK(error.code() == Errc::bad_input);
         CHECK_THAT(error.what(), ContainsSubstring("key.pem"));
+    }
+    SECTION("a key of somebody else")
+    {
+        certificates.make_authority("other");
+        fs::rename(certificates.file("other-key.pem"), certificates.file("key.pem"));
+        const auto error = probe_error(loop, options);
+        CHECK(error.code() == Errc::bad_input);
+        CHECK_THAT(error.what(), ContainsSubstring("key.pem: key values mismatch"));
+    }
+    SECTION("a key behind a passphrase, which nobody is asked for")
+    {
+        certificates.lock_key();
+        const auto error = probe_error(loop, options);
+        CHECK(error.code() == Errc::bad_input);
+        CHECK_THAT(error.hint(), ContainsSubstring("without passphrase"));
+    }
+    SECTION("a key that cannot be opened")
+    {
+        fs::remove(certificates.file("key.pem"));
+        const Unix::acceptor no_file(loop.io, Unix::endpoint(certificates.file("key.pem")));
+        CHECK_THAT(probe_error(loop, options).what(), ContainsSubstring("key.pem: No such device or address"));
     }
 }

@@ -46,6 +46,18 @@ void use_certificates(DockerEndpoint& endpoint, const std::string& folder)
     endpoint.ca_file = existing("ca.pem");
     endpoint.cert_file = existing("cert.pem");
     endpoint.key_file = existing("key.pem");
+    if (endpoint.cert_file.empty() != endpoint.key_file.empty())
+        throw Error(Errc::bad_input,
+                    fmt::format("{} has {} and no {}", folder, endpoint.key_file.empty() ? "cert.pem" : "key.pem",
+                                endpoint.key_file.empty() ? "key.pem" : "cert.pem"),
+                    "a certificate and its key go together: put the other one there, or take this one away");
+}
+
+void require_certificates(const DockerEndpoint& endpoint, const std::string& folder)
+{
+    if (endpoint.ca_file.empty() && endpoint.cert_file.empty())
+        throw Error(Errc::bad_input, "DOCKER_CERT_PATH: there is no ca.pem and no cert.pem in " + folder,
+                    "it names the folder with ca.pem, cert.pem and key.pem; see that you may read it");
 }
 
 bool is_remote(const std::string& url)
@@ -62,6 +74,8 @@ DockerEndpoint from_host(const std::string& host, const std::string& source, con
     endpoint.tls = is_remote(endpoint.url) && (!options.tls_verify.empty() || endpoint.url.rfind("https://", 0) == 0);
     if (endpoint.tls)
         use_certificates(endpoint, options.cert_path.empty() ? options.config_dir : options.cert_path);
+    if (endpoint.tls && !options.cert_path.empty())
+        require_certificates(endpoint, options.cert_path);
     return endpoint;
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 
 // TLS over a Connection, with OpenSSL working on memory: so half-closing and the order of reads and writes are ours.
@@ -27,14 +28,27 @@ std::string openssl_reason()
 {
     const auto code = ERR_get_error();
     ERR_clear_error();
+    if (ERR_SYSTEM_ERROR(code))
+        return std::strerror(ERR_GET_REASON(code));
     const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
     return reason == nullptr ? "unknown TLS error" : reason;
 }
 
+constexpr const char* k_files_hint =
+    "the folder that DOCKER_CERT_PATH or the Docker context names needs ca.pem, cert.pem and its key.pem, as PEM without passphrase";
+
+constexpr const char* k_unknown_hint = "does the engine's authority know our certificate? see cert.pem in DOCKER_CERT_PATH";
+
 void require_file(int result, const std::string& path)
 {
     if (result != 1)
-        throw Error(Errc::bad_input, fmt::format("cannot use {}: {}", path, openssl_reason()), "see DOCKER_CERT_PATH");
+        throw Error(Errc::bad_input, fmt::format("cannot use {}: {}", path, openssl_reason()), k_files_hint);
+}
+
+// Instead of a question on the terminal, which a pipeline would wait for.
+int refuse_passphrase(char*, int, int, void*)
+{
+    return -1;
 }
 
 class TlsConnection final : public Connection {
@@ -63,7 +77,7 @@ public:
                 throw_refused();
             if (!co_await receive())
                 throw Error(Errc::denied, "the container engine ended the TLS handshake",
-                            "does it know our certificate? see DOCKER_CERT_PATH");
+                            k_unknown_hint);
         }
     }
 
@@ -72,8 +86,10 @@ public:
         for (;;) {
             ERR_clear_error();
             const int count = SSL_read(ssl_.get(), into, int_size(size_bytes));
-            if (count > 0)
+            if (count > 0) {
+                heard_ = true;
                 co_return static_cast<std::size_t>(count);
+            }
             const int problem = SSL_get_error(ssl_.get(), count);
             if (problem == SSL_ERROR_ZERO_RETURN)
                 co_return 0;
@@ -81,7 +97,7 @@ public:
                 throw_refused();
             co_await flush();
             if (!co_await receive())
-                throw Error(Errc::unavailable, "lost the connection to the container engine: cut off");
+                throw explained(Error(Errc::unavailable, "lost the connection to the container engine: cut off"));
         }
     }
 
@@ -136,11 +152,24 @@ private:
                     "see DOCKER_CERT_PATH: ca.pem, cert.pem and key.pem");
     }
 
+    // TLS 1.3 lets us speak before the engine has looked at our certificate, and its refusal may be no more than an end.
+    Error explained(const Error& error) const
+    {
+        if (heard_ || !error.hint().empty() || error.code() != Errc::unavailable)
+            return error;
+        return Error(error.code(), std::string(error.what()) + " during TLS", k_unknown_hint);
+    }
+
     // False at the end of the stream.
     awaitable<bool> receive()
     {
         std::array<char, 32 * 1024> buffer;
-        const auto count = co_await inner_->read_some(buffer.data(), buffer.size());
+        std::size_t count = 0;
+        try {
+            count = co_await inner_->read_some(buffer.data(), buffer.size());
+        } catch (const Error& error) {
+            throw explained(error);
+        }
         BIO_write(received_, buffer.data(), int_size(count));
         co_return count > 0;
     }
@@ -163,8 +192,10 @@ private:
         }
         flushing_ = false;
         flushed_.notify_all();
-        if (failure)
+        if (failure && is_cancellation(failure))
             std::rethrow_exception(failure);
+        if (failure)
+            throw explained(to_error(failure));
     }
 
     std::shared_ptr<TlsContext> context_;
@@ -173,6 +204,7 @@ private:
     BIO* received_ = nullptr; // owned by ssl_
     BIO* to_send_ = nullptr;
     bool flushing_ = false;
+    bool heard_ = false; // anything from the engine itself
     Signal flushed_;
 };
 
@@ -184,6 +216,7 @@ std::shared_ptr<TlsContext> make_tls_context(const DockerEndpoint& endpoint)
     context->handle = std::shared_ptr<SSL_CTX>(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
     context->verify = endpoint.verify;
     auto* handle = context->handle.get();
+    SSL_CTX_set_default_passwd_cb(handle, refuse_passphrase);
     SSL_CTX_set_min_proto_version(handle, TLS1_2_VERSION);
     SSL_CTX_set_verify(handle, endpoint.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (endpoint.ca_file.empty())
