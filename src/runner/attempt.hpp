@@ -74,4 +74,7 @@ public:
 // Cause and words for an error of ours during a step.
 Outcome outcome_of_error(const Error& error, Cause otherwise);
 
+// What to look at for an exit code by which shells and init say that they could not begin; empty for any other.
+std::string hint_of_exit(int exit_code);
+
 } // namespace gantry::runner

@@ -108,6 +108,7 @@ void Schedule::Impl::on(const input::StepEnded& ended)
     if (step.stop != StopReason::none) {
         outcome.cause = cause_of(step.stop);
         outcome.message = words_for(ended.step, step.stop);
+        outcome.hint = hint_for(ended.step, step.stop);
     }
     const auto& stage = at(ended.step.stage);
     const bool closed_to_it = plan_of(ended.step).in_finally ? hard || stage.finally_over : stage.halted;

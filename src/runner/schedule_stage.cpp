@@ -193,8 +193,10 @@ void Schedule::Impl::halt(int index, StopReason reason)
     if (cut) {
         stage.failed = stage.failed || reason != StopReason::cancel;
         note(index, state_of(cause), cause, words_for({index, -1}, reason));
-        if (stage.cause == cause)
+        if (stage.cause == cause) {
             stage.message = words_for({index, -1}, reason);
+            stage.hint = hint_for({index, -1}, reason);
+        }
     }
     if (stage.phase == StageRun::Phase::opening)
         return;

@@ -106,6 +106,7 @@ struct Schedule::Impl {
     void end(StepIndex step, State state, const Outcome& outcome);
     void disarm_step(StepIndex step);
     std::string words_for(StepIndex step, StopReason reason) const;
+    std::string hint_for(StepIndex step, StopReason reason) const;
     Decision decide_step(StepIndex step, bool failed_before);
     bool may_prepare(StepIndex step);
 

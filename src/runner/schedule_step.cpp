@@ -141,6 +141,19 @@ std::string Schedule::Impl::words_for(StepIndex index, StopReason reason) const
     }
 }
 
+std::string Schedule::Impl::hint_for(StepIndex index, StopReason reason) const
+{
+    switch (reason) {
+    case StopReason::idle_timeout: return "raise idle_timeout, or let it print something as it goes on";
+    case StopReason::step_timeout:
+    case StopReason::stage_timeout:
+    case StopReason::run_timeout: return "raise the timeout, or see what it waited for: its last lines, a registry, a service";
+    case StopReason::service_lost: return at(index.stage).lost.hint;
+    case StopReason::disk_full: return "make room: gantry prune; gantry df shows what is there";
+    default: return {};
+    }
+}
+
 // ---- ending
 
 void Schedule::Impl::retry_later(StepIndex index, const Outcome& outcome)

@@ -505,6 +505,10 @@ Outcome ServiceRunner::outcome_of_end() const
     }
     outcome.message = fmt::format("service {} ended {}: {}", terminal_safe(name()),
                                   ready_ ? "while it was needed" : "before it was ready", how);
+    outcome.hint = hint_of_exit(exit_->exit_code);
+    if (outcome.hint.empty())
+        outcome.hint = exit_->oom_killed ? "raise its mem_limit, or let it use less"
+                                         : "its last lines say why; try it by itself: docker run IMAGE";
     if (!ready_ && !last_probe_.empty())
         outcome.message += "; last probe: " + last_probe_;
     return outcome;

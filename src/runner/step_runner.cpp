@@ -38,6 +38,16 @@ Outcome outcome_of_error(const Error& error, Cause otherwise)
     return outcome;
 }
 
+// POSIX, "Exit Status for Commands"; the init that goes before a container's command follows it.
+std::string hint_of_exit(int exit_code)
+{
+    if (exit_code == 127)
+        return "127 says that a command was not found: is it in the image, and in its PATH?";
+    if (exit_code == 126)
+        return "126 says that a command was found and cannot be run: see its mode, its first line and its architecture";
+    return {};
+}
+
 StepRunner::StepRunner(Parts parts, Request request)
     : parts_(parts), request_(std::move(request)), name_(object_name(request_.context.owner)),
       drained_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
@@ -324,6 +334,7 @@ Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const
         outcome.signal = exit.exit_code - 128;
     } else {
         outcome.cause = Cause::failed;
+        outcome.hint = hint_of_exit(exit.exit_code);
     }
     return outcome;
 }

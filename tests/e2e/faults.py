@@ -2,30 +2,46 @@
 
 import json
 import os
+import shutil
 import socket
 import unittest
 
 import e2e
+import reach
 import registry
+import tls_front
 
 
 class Case(e2e.Case):
-    def one_step(self, step, expect, *arguments, services=None, **top):
-        """Its outcome, or that of its stage where it never ran, and all that was said to people."""
+    def one_step(self, step, expect, services=None, **top):
+        """Its outcome, or that of its stage where it never ran, and all that was said to people. It has every consent."""
         folder = self.folder(json.dumps({**top, "stages": [{"name": "main", "services": services or {},
                                                            "steps": [{"name": "one", "image": e2e.IMAGE, **step}]}]}))
-        done = self.gantry("run", *arguments, folder, expect=expect)
+        done = self.gantry("run", "--allow", "all", folder, expect=expect)
         shown = self.show()
         one = e2e.steps_of(shown)["main/one"]
         self.assert_nothing_left()
         return (one if one["attempt"] else shown["stages"][0]), done.stderr.decode()
 
+    def assert_refused(self, step, words, hint, **top):
+        """As a mistake of the file (exit code 2) that a run came upon."""
+        outcome, said = self.one_step(step, 2, **top)
+        self.assertEqual(outcome["cause"], "config_error")
+        self.assertIn(words, said)
+        self.assertIn(hint, said)
+
 
 class Pulls(Case):
-    def pull_from(self, server, expect=3, **top):
+    def pull_from(self, server):
+        """The outcome of a step with an image there, all that was said, and how often the server was asked for it."""
         self.addCleanup(server.close)
-        outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, expect, **top)
-        return outcome, said, server.requests
+        outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, 3)
+        self.assertEqual(outcome["cause"], "image_error")
+        return said, self.times_asked(server)
+
+    @staticmethod
+    def times_asked(server):
+        return len([line for line in server.requests if "/manifests/" in line])
 
     @unittest.skipIf(registry.missing(), "there is no docker-registry")
     def test_an_image_that_does_not_exist(self):
@@ -43,36 +59,34 @@ class Pulls(Case):
 
     def test_a_registry_that_wants_a_password(self):
         for status in (401, 403):
-            outcome, said, requests = self.pull_from(registry.Unruly(status))
-            self.assertEqual(outcome["cause"], "image_error")
+            said, _ = self.pull_from(registry.Unruly(status))
             self.assertIn("docker login", said)
             self.assertNotIn("tries", said)
 
     def test_a_registry_that_is_asked_too_often(self):
-        server = registry.Unruly(429, [("Retry-After", "1")], b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}')
-        outcome, said, requests = self.pull_from(server)
-        self.assertEqual(outcome["cause"], "image_error")
+        said, times = self.pull_from(registry.Unruly(429, [("Retry-After", "1")], b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'))
         self.assertIn("limits how often one may ask", said)
         self.assertIn("after 5 tries", said)
-        self.assertGreaterEqual(len([line for line in requests if "/manifests/" in line]), 5)
+        self.assertGreaterEqual(times, 5)
 
     def test_a_registry_that_is_broken(self):
-        outcome, said, requests = self.pull_from(registry.Unruly(500))
-        self.assertEqual(outcome["cause"], "image_error")
+        said, times = self.pull_from(registry.Unruly(500))
         self.assertIn("after 5 tries", said)
-        self.assertGreaterEqual(len([line for line in requests if "/manifests/" in line]), 5)
+        self.assertGreaterEqual(times, 5)
 
     def test_a_registry_that_hangs_ends_with_a_timeout(self):
-        for top in ({"timeout": "4s"},):
-            outcome, said, _ = self.pull_from(registry.Unruly(0), expect=4, **top)
-            self.assertEqual(outcome["cause"], "timeout")
-            self.assertIn("timeout of 4s", said)
+        server = registry.Unruly(0)
+        self.addCleanup(server.close)
+        outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, 4, timeout="4s")
+        self.assertEqual(outcome["cause"], "timeout")
+        self.assertIn("timeout of 4s", said)
+        self.assertIn("what it waited for: its last lines, a registry", said)
 
     def test_a_step_that_is_tried_again_asks_the_registry_again(self):
         server = registry.Unruly(401)
         self.addCleanup(server.close)
         self.one_step({"image": f"{server.host}/x/y:1", "run": "true", "retry": {"max": 2, "when": ["image_error"]}}, 3)
-        self.assertGreaterEqual(len([line for line in server.requests if "/manifests/" in line]), 3)
+        self.assertGreaterEqual(self.times_asked(server), 3)
 
     def test_a_variant_that_is_not_here(self):
         other = "s390x" if os.uname().machine != "s390x" else "amd64"
@@ -101,38 +115,184 @@ class Objects(Case):
             taken.bind(("0.0.0.0", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            for kind in ("step", "service"):
-                key = {"ports": [f"{port}:80"]}
-                services = {"web": {"image": e2e.IMAGE, "command": "sleep 1000", **key}} if kind == "service" else {}
-                outcome, said = self.one_step({"run": "true", **(key if kind == "step" else {})}, 2, services=services)
-                self.assertEqual(outcome["cause"], "config_error")
-                self.assertIn(str(port), said)
-                self.assertIn("leave it out and the engine picks one", said)
+            key = {"ports": [f"{port}:80"]}
+            hint = "leave it out and the engine picks one"
+            self.assert_refused({"run": "true", **key}, str(port), hint)
+            self.assert_refused({"run": "true"}, str(port), hint, services={"web": {"image": e2e.IMAGE, "command": "sleep 1000", **key}})
+
+    def test_an_address_that_is_taken(self):
+        fixed = {"back": {"ipv4_address": "10.231.80.5"}}
+        first = {"image": e2e.IMAGE, "command": "sleep 1000", "stop_signal": "SIGKILL", "networks": fixed}
+        second = {**first, "depends_on": {"first": {"condition": "service_started"}}}
+        for step, services in (({"networks": fixed}, {"first": first}), ({}, {"first": first, "second": second})):
+            self.assert_refused({"run": "true", **step}, "Address already in use", "leave it out and the engine picks one", services=services,
+                                networks={"back": {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}})
+
+    def test_an_address_that_the_network_does_not_have(self):
+        with_subnet = {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}
+        for network, hint in ((with_subnet, "an address of the network's subnet"), ({}, "give the network a subnet")):
+            self.assert_refused({"run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}, "subnets", hint, networks={"back": network})
 
     def test_a_subnet_that_overlaps_or_is_none(self):
         taken = self.engine.get("/networks/bridge")["IPAM"]["Config"][0]["Subnet"]
         for config, hint in (({"subnet": taken}, "choose another subnet"), ({"subnet": "10.231.79.0/99"}, "10.8.0.0/24"),
                              ({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "an address of the subnet")):
-            outcome, said = self.one_step({"run": "true", "networks": ["back"]}, 2, networks={"back": {"ipam": {"config": [config]}}})
-            self.assertEqual(outcome["cause"], "config_error")
-            self.assertIn("network back: ", said)
-            self.assertIn(hint, said)
+            self.assert_refused({"run": "true", "networks": ["back"]}, "network back: ", hint, networks={"back": {"ipam": {"config": [config]}}})
 
     def test_drivers_that_the_engine_does_not_have(self):
         for top, key, words in (({"volumes": {"data": {"driver": "nosuch"}}}, {"volumes": ["data:/data"]}, "volume data: "),
                                 ({"networks": {"back": {"driver": "nosuch"}}}, {"networks": ["back"]}, "network back: ")):
-            outcome, said = self.one_step({"run": "true", **key}, 2, **top)
-            self.assertEqual(outcome["cause"], "config_error")
-            self.assertIn(words, said)
-            self.assertIn("the engine has no such driver", said)
+            self.assert_refused({"run": "true", **key}, words, "the engine has no such driver", **top)
 
     def test_external_ones_that_are_not_there(self):
         for top, key in (({"volumes": {"data": {"external": True, "name": "gantry-e2e-none"}}}, {"volumes": ["data:/data"]}),
                          ({"networks": {"back": {"external": True, "name": "gantry-e2e-none"}}}, {"networks": ["back"]})):
-            outcome, said = self.one_step({"run": "true", **key}, 2, **top)
-            self.assertEqual(outcome["cause"], "config_error")
-            self.assertIn("gantry-e2e-none", said)
-            self.assertIn("create it first", said)
+            self.assert_refused({"run": "true", **key}, "gantry-e2e-none", "create it first", **top)
+
+
+class Containers(Case):
+    """What the engine, or the container's own beginning, refuses of a container."""
+
+    def test_what_the_engine_does_not_have(self):
+        for key, words, hint in (({"runtime": "nosuch"}, "nosuch", "docker info"), ({"devices": ["/dev/nosuch"]}, "/dev/nosuch", "devices: the engine's host has no such"),
+                                 ({"sysctls": {"net.nosuch": 1}}, "net/nosuch", "sysctls: "), ({"sysctls": {"kernel.nosuch": 1}}, "kernel.nosuch", "kernel.shm*"),
+                                 ({"ulimits": {"nosuch": 1}}, "NOSUCH", "man 2 getrlimit"), ({"cpus": 4096}, "CPUs", "in that range"),
+                                 ({"mem_limit": "1k"}, "memory", "at least that much"), ({"stop_signal": "SIGNOSUCH"}, "SIGNOSUCH", "such as SIGTERM"),
+                                 ({"security_opt": ["nosuch=1"]}, "nosuch", "security_opt: "), ({"volumes": ["/no/such:/x"]}, "/no/such", "create the folder")):
+            with self.subTest(key):
+                self.assert_refused({"run": "true", **key}, words, hint)
+
+    def test_what_the_image_does_not_have(self):
+        for key, words, hint in (({"user": "nosuch"}, "nosuch", "/etc/passwd"), ({"user": "root:nosuch"}, "nosuch", "/etc/group"),
+                                 ({"working_dir": "/etc/passwd"}, "/etc/passwd", "choose a folder"),
+                                 ({"volumes": ["data:/etc/passwd"]}, "/etc/passwd", "choose another target")):
+            with self.subTest(key):
+                self.assert_refused({"run": "true", **key}, words, hint, volumes={"data": {}} if "volumes" in key else {})
+
+    def test_a_service_is_refused_like_a_step(self):
+        self.assert_refused({"run": "true"}, "service web: ", "/etc/passwd", services={"web": {"image": e2e.IMAGE, "command": "true", "user": "nosuch"}})
+
+    def test_a_command_that_is_not_in_the_image_fails_its_step_with_127(self):
+        for key in ({"command": "nosuch"}, {"command": "/nosuch"}, {"entrypoint": ["nosuch"]}, {"run": "nosuch"}, {"run": "true", "shell": "nosuch"}):
+            with self.subTest(key):
+                outcome, said = self.one_step(key, 1)
+                self.assertEqual((outcome["cause"], outcome["exit_code"]), ("failed", 127))
+                self.assertIn("was not found: is it in the image", said)
+        outcome, said = self.one_step({"command": "/etc/passwd"}, 1)
+        self.assertEqual((outcome["cause"], outcome["exit_code"]), ("failed", 126))
+        self.assertIn("see its mode", said)
+
+    def test_without_an_init_it_is_refused(self):
+        self.assert_refused({"command": "nosuch", "init": False}, '"nosuch": executable file not found', "the image has no such program")
+
+    def test_words_that_engines_would_take_in_silence_are_told_where_they_stand(self):
+        for key, column, hint in (("cap_drop: [ALL, NOSUCH]", 17, "man 7 capabilities"), ("cap_add: [ALL, NET_ROW]", 16, "did you mean NET_RAW?"),
+                                  ("hostname: a b/", 11, "letters, digits")):
+            folder = self.folder(f'steps: [{{ name: one, image: {e2e.IMAGE}, run: "true",\n{key} }}]\n')
+            for command in ("check", "run"):
+                said = self.gantry(command, folder, expect=2).stderr.decode()
+                self.assertRegex(said, rf"\.gantry\.yml:2:{column}: error: ")
+                self.assertIn(hint, said)
+        self.assertIsNone(self.instance(), "nothing was begun")
+
+    def test_a_name_of_a_host_that_is_computed_is_looked_at_too(self):
+        steps = [{"name": "says", "image": e2e.IMAGE, "run": "echo NAME=a b >> $CI_OUTPUT"},
+                 {"name": "one", "image": e2e.IMAGE, "run": "true", "hostname": "${{ steps.says.outputs.NAME }}"}]
+        said = self.gantry("run", self.folder(json.dumps({"steps": steps})), expect=2).stderr.decode()
+        self.assertEqual(e2e.steps_of(self.show())["main/one"]["cause"], "config_error")
+        self.assertIn("hostname: 'a b'", said)
+        self.assertIn("letters, digits", said)
+
+
+class Keys(Case):
+    """The key that speaks to an engine over TLS, and the one with which an engine speaks to a registry."""
+
+    def setUp(self):
+        super().setUp()
+        self.front = tls_front.Front()
+        self.addCleanup(self.front.close)
+        self.keys = self.front.folder
+        self.environment.update(DOCKER_HOST=self.front.host, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=self.keys)
+
+    def assert_no_way(self, code, words, hint):
+        """Ends with one line and what to do, before anything was begun."""
+        folder = self.folder(json.dumps({"steps": [{"image": e2e.IMAGE, "run": "true"}]}))
+        said = self.gantry("run", folder, expect=code).stderr.decode()
+        self.assertEqual(len(said.strip().split("\n")), 2, said)
+        self.assertIn(words, said)
+        self.assertIn(hint, said)
+        self.assertEqual(self.runs(), [])
+
+    def key(self, content=None, name="key.pem"):
+        path = os.path.join(self.keys, name)
+        os.remove(path)
+        if content is not None:
+            e2e.write(path, content, 0o600)
+        return path
+
+    def test_one_that_fits_works(self):
+        self.gantry("run", self.folder(json.dumps({"steps": [{"image": e2e.IMAGE, "run": "true"}]})))
+
+    def test_one_that_is_missing(self):
+        self.key()
+        self.assert_no_way(2, f"{self.keys} has cert.pem and no key.pem", "go together")
+        self.key(name="cert.pem")
+        self.assert_no_way(3, "TLS", "our certificate")  # the engine wants one
+        self.key(name="ca.pem")
+        self.assert_no_way(2, f"there is no ca.pem and no cert.pem in {self.keys}", "see that you may read it")
+
+    def test_one_that_is_none(self):
+        for name in ("key.pem", "cert.pem", "ca.pem"):
+            with self.subTest(name):
+                with open(os.path.join(self.keys, name), encoding="ascii") as file:
+                    good = file.read()
+                self.assert_no_way(2, f"cannot use {self.key('no key', name)}: ", "as PEM without passphrase")
+                self.key(good, name)
+
+    def test_one_of_somebody_else(self):
+        self.front.make_authority("other")
+        with open(os.path.join(self.keys, "other-key.pem"), encoding="ascii") as file:
+            path = self.key(file.read())
+        self.assert_no_way(2, f"cannot use {path}: key values mismatch", "its key.pem")
+
+    def test_one_behind_a_passphrase_is_never_asked_for(self):
+        path = os.path.join(self.keys, "key.pem")
+        self.front.openssl("ec", "-in", path, "-aes256", "-passout", "pass:secret", "-out", path)
+        self.assert_no_way(2, f"cannot use {path}: ", "without passphrase")
+
+    def test_a_pair_that_the_engine_does_not_know(self):
+        self.front.make_authority("other")
+        for name, other in (("cert.pem", "other.pem"), ("key.pem", "other-key.pem")):
+            os.replace(os.path.join(self.keys, other), os.path.join(self.keys, name))
+        self.assert_no_way(3, "TLS", "our certificate")
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be somebody else")
+    def test_one_that_may_not_be_read(self):
+        path = os.path.join(self.keys, "key.pem")
+        os.chmod(path, 0o600)
+        for folder in (self.home, self.keys):
+            os.chmod(folder, 0o755)
+        os.chown(self.home, reach.USER, reach.USER)
+        binary = shutil.copy(e2e.GANTRY, self.home)  # the build may lie where only root gets to
+        self.command = lambda arguments: reach.OtherUser.as_user(binary, *arguments)
+        self.assert_no_way(2, f"cannot use {path}: Permission denied", "DOCKER_CERT_PATH")
+
+    @unittest.skipIf(registry.missing() or os.geteuid() != 0, "there is no docker-registry, or we may not tell the engine of one")
+    def test_an_engines_key_for_a_registry_that_does_not_fit(self):
+        server = registry.Registry(secure=True)
+        self.addCleanup(server.close)
+        server.trust()
+        shutil.copy(os.path.join(server.folder, "ca.crt"), os.path.join(server.trusted, "client.cert"))
+        for key in (None, "no key", "server.key"):
+            with self.subTest(key):
+                if key == "server.key":
+                    shutil.copy(os.path.join(server.folder, key), os.path.join(server.trusted, "client.key"))
+                elif key:
+                    e2e.write(os.path.join(server.trusted, "client.key"), key)
+                outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, 3)
+                self.assertEqual(outcome["cause"], "image_error")
+                self.assertIn("client.cert and client.key", said)
+                self.assertNotIn("tries", said)
 
 
 class Services(Case):
@@ -143,6 +303,7 @@ class Services(Case):
         done = self.gantry("run", folder, expect=3).stderr.decode()
         self.assertIn("exit code 3", done)
         self.assertIn("cannot go on", done)
+        self.assertIn("its last lines say why", done)
         self.assertEqual(self.show()["stages"][0]["cause"], "service_unhealthy")
 
 

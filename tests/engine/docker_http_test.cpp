@@ -116,7 +116,9 @@ TEST_CASE("statuses become what the caller can do, with the daemon's words", "[e
         {404, "No such container: x", Errc::not_found},
         {409, "is not running", Errc::conflict},
         {500, "write /x: no space left on device", Errc::no_space},
-        {500, R"(OCI runtime create failed: exec: \"nope\": executable file not found in $PATH: unknown)", Errc::bad_input},
+        {500, "exec: nope: executable file not found in $PATH", Errc::bad_input},
+        {403, "Address already in use", Errc::bad_input},
+        {500, "Cannot mkdir: /etc/passwd is not a directory", Errc::bad_input},
         {500, "unable to find user x: no matching entries in passwd file", Errc::bad_input},
         {500, "something else", Errc::internal},
         {503, "starting", Errc::unavailable},
@@ -128,6 +130,17 @@ TEST_CASE("statuses become what the caller can do, with the daemon's words", "[e
     const auto error = error_of(world, world.engine->start_container("x"));
     CHECK(error.code() == code);
     CHECK_THAT(error.what(), ContainsSubstring(message.substr(0, 9)));
+}
+
+TEST_CASE("what a runtime refuses is told without those who passed it on, with what to do", "[engine]")
+{
+    World world(after_version([](const Asked&) {
+        return ScriptedDaemon::json(400, R"({"message":"failed to create shim task: OCI runtime create failed: runc create failed: )"
+                                         R"(unable to start container process: exec: \"x\": executable file not found in $PATH: unknown"})");
+    }));
+    const auto error = error_of(world, world.engine->start_container("x"));
+    CHECK(error.what() == std::string(R"(exec: "x": executable file not found in $PATH)"));
+    CHECK_THAT(error.hint(), ContainsSubstring("entrypoint, command and shell"));
 }
 
 TEST_CASE("an answer that is none is an error, and never a hang", "[engine]")

@@ -51,6 +51,14 @@ constexpr std::string_view k_rate_hint = "the registry limits how often one may 
 constexpr std::string_view k_taken_hint =
     "something on the engine's host has it already: choose another, or leave it out and the engine picks one";
 
+constexpr std::string_view k_registry_key_hint =
+    "the engine's key for this registry: client.cert and client.key in /etc/docker/certs.d/HOST:PORT on its host have to be a pair";
+
+constexpr std::string_view k_program_hint = "the image has no such program: see entrypoint, command and shell";
+
+constexpr std::string_view k_user_hint =
+    "user: the image's /etc/passwd and /etc/group do not have this name; a number needs no entry there";
+
 constexpr std::array k_situations = {
     Situation{"no space left on device", Errc::no_space, "make room: gantry prune, or docker system prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
@@ -67,6 +75,12 @@ constexpr std::array k_situations = {
     Situation{"cannot locate specified dockerfile", Errc::bad_input, "name it: build: { dockerfile: PATH }, from the context"},
     Situation{"unknown authority", Errc::denied,
               "put the registry's CA where the engine looks: /etc/docker/certs.d/HOST:PORT/ca.crt on its host"},
+    Situation{"missing key ", Errc::denied, k_registry_key_hint},
+    Situation{"missing client certificate ", Errc::denied, k_registry_key_hint},
+    Situation{"failed to find any pem data", Errc::denied, k_registry_key_hint},
+    Situation{"private key does not match public key", Errc::denied, k_registry_key_hint},
+    Situation{"remote error: tls: bad certificate", Errc::denied, k_registry_key_hint},
+    Situation{"remote error: tls: certificate required", Errc::denied, k_registry_key_hint},
     Situation{"error parsing http 401", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"error parsing http 403", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"error parsing http 404", Errc::not_found, ""},
@@ -81,16 +95,9 @@ constexpr std::array k_situations = {
     Situation{"already used on the host", Errc::bad_input, ""},
     Situation{"unsupported driver", Errc::bad_input, ""},
     Situation{"required plugin missing", Errc::bad_input, ""},
-    Situation{"invoke a command that was not found", Errc::bad_input, ""},
-    Situation{"executable file not found", Errc::bad_input, ""},
-    Situation{"unable to find user", Errc::bad_input, ""},
-    Situation{"unable to find group", Errc::bad_input, ""},
-    Situation{"no matching entries in passwd file", Errc::bad_input, ""},
-    Situation{"no matching entries in group file", Errc::bad_input, ""},
     Situation{"exec format error", Errc::bad_input, "the image is for another architecture, or the file has no #! line"},
     Situation{"failed to initialize logging driver", Errc::bad_input, "logging: the driver cannot work as its options say"},
     Situation{"port is already allocated", Errc::bad_input, k_taken_hint},
-    Situation{"address already in use", Errc::bad_input, k_taken_hint},
     Situation{"starting container process caused", Errc::bad_input, ""},
     Situation{"unable to start container process", Errc::bad_input, ""},
     Situation{"runtime create failed", Errc::bad_input, ""},
@@ -111,7 +118,8 @@ constexpr std::array k_situations = {
     Situation{"filesystem layer verification failed", Errc::unavailable, ""},
 };
 
-// Statuses that are not 500 and yet say little: to Docker, an overlapping subnet is forbidden and a missing driver not found.
+// What asks for something that the engine or the image does not have, whatever the status says: to Docker, an overlapping
+// subnet or an address that is taken is forbidden, a missing driver not found, and a wrong working_dir its own failure.
 constexpr std::array k_refusals = {
     Situation{"error looking up volume plugin", Errc::bad_input, "volumes: the engine has no such driver: docker info, docker plugin ls"},
     Situation{"error looking up logging plugin", Errc::bad_input, "logging: the engine has no such driver; docker info lists those that it has"},
@@ -121,8 +129,55 @@ constexpr std::array k_refusals = {
     Situation{"plugin \"", Errc::bad_input, "networks: the engine has no such driver: docker info, docker plugin ls"},
     Situation{"invalid subnet", Errc::bad_input, "networks: write it as 10.8.0.0/24"},
     Situation{"failed to allocate gateway", Errc::bad_input, "networks: the gateway has to be an address of the subnet"},
+    Situation{"address already in use", Errc::bad_input, k_taken_hint},
+    Situation{"does not belong to any of this network's subnets", Errc::bad_input,
+              "networks: choose an address of the network's subnet, or leave it out and the engine picks one"},
+    Situation{"networks with user configured subnets", Errc::bad_input,
+              "networks: give the network a subnet, ipam: { config: [{ subnet: 10.8.0.0/24 }] }"},
     Situation{"adding custom device", Errc::bad_input, "devices: the engine's host has no such device"},
+    Situation{"executable file not found", Errc::bad_input, k_program_hint},
+    Situation{"invoke a command that was not found", Errc::bad_input, k_program_hint},
+    Situation{"unable to find user", Errc::bad_input, k_user_hint},
+    Situation{"unable to find group", Errc::bad_input, k_user_hint},
+    Situation{"no matching entries in passwd file", Errc::bad_input, k_user_hint},
+    Situation{"no matching entries in group file", Errc::bad_input, k_user_hint},
+    Situation{"cannot mkdir", Errc::bad_input, "working_dir: choose a folder; the image has a file there"},
+    Situation{"is not directory", Errc::bad_input, "volumes: choose another target; the image has a file there"},
+    Situation{"bind source path does not exist", Errc::bad_input, "volumes: create the folder on the engine's host first"},
+    Situation{"unknown runtime specified", Errc::bad_input, "runtime: docker info lists those that the engine has"},
+    Situation{"is not in a separate kernel namespace", Errc::bad_input,
+              "sysctls: a container has net.*, fs.mqueue.*, kernel.msg*, kernel.shm* and kernel.sem for itself; others are the host's"},
+    Situation{"open /proc/sys/", Errc::bad_input, "sysctls: the kernel of the engine's host has no such setting"},
+    Situation{"wrong rlimit value", Errc::bad_input, "ulimits: nofile, nproc, core and the others of man 2 getrlimit"},
+    Situation{"error setting rlimit", Errc::bad_input, "ulimits: the engine itself may not have that much"},
+    Situation{"unknown capability", Errc::bad_input, "cap_add: the engine does not know it; man 7 capabilities lists them"},
+    Situation{"range of cpus is from", Errc::bad_input, "cpus: choose a number in that range"},
+    Situation{"minimum memory limit", Errc::bad_input, "resources: choose at least that much memory, or leave the limit out"},
+    Situation{"invalid signal:", Errc::bad_input, "stop_signal: a name such as SIGTERM, or a number"},
+    Situation{"invalid --security-opt", Errc::bad_input, "security_opt: seccomp=…, apparmor=…, label=… or no-new-privileges"},
 };
+
+// Who passed a runtime's words on is of no use to their reader.
+constexpr std::array k_messengers = {
+    std::string_view("failed to create shim task: "),
+    std::string_view("failed to create task for container: "),
+    std::string_view("OCI runtime create failed: "),
+    std::string_view("runc create failed: "),
+    std::string_view("unable to start container process: "),
+    std::string_view("error during container init: "),
+};
+
+std::string without_messengers(std::string message)
+{
+    const auto whole_bytes = message.size();
+    for (const auto messenger : k_messengers)
+        if (message.starts_with(messenger))
+            message.erase(0, messenger.size());
+    constexpr std::string_view k_no_code = ": unknown";
+    if (message.size() < whole_bytes && message.ends_with(k_no_code))
+        message.resize(message.size() - k_no_code.size());
+    return message;
+}
 
 // Docker answers {"message": …}, Podman {"cause": …, "message": …}; a proxy in between may answer anything.
 std::string message_of(int status, std::string_view body)
@@ -147,10 +202,10 @@ Error refused(int status, std::string_view body)
     const auto lower = to_lower(message);
     for (const auto& refusal : k_refusals)
         if (lower.find(refusal.text) != std::string::npos)
-            return Error(refusal.code, message, std::string(refusal.hint));
+            return Error(refusal.code, without_messengers(message), std::string(refusal.hint));
     // Other statuses say it all, and their messages carry names that users chose.
     const bool ambiguous = status == 500 || (status == 400 && message.find("HTTPS server") != std::string::npos);
-    return ambiguous ? engine_error(message, code_of(status)) : Error(code_of(status), message);
+    return ambiguous ? engine_error(message, code_of(status)) : Error(code_of(status), without_messengers(message));
 }
 
 Error engine_error(const std::string& message, Errc otherwise)
@@ -158,8 +213,8 @@ Error engine_error(const std::string& message, Errc otherwise)
     const auto lower = to_lower(message);
     for (const auto& situation : k_situations)
         if (lower.find(situation.text) != std::string::npos)
-            return Error(situation.code, message, std::string(situation.hint));
-    return Error(otherwise, message);
+            return Error(situation.code, without_messengers(message), std::string(situation.hint));
+    return Error(otherwise, without_messengers(message));
 }
 
 bool limits_rate(const Error& error)
