@@ -153,6 +153,9 @@ awaitable<void> BuildRunner::build()
         outcome_.cause = Cause::failed;
         outcome_.exit_code = result.exit_code;
         outcome_.message = what;
+        outcome_.hint = hint_of_exit(result.exit_code);
+        if (result.error.find("file not found in build context") != std::string::npos)
+            outcome_.hint = "the context has what .dockerignore leaves of the folder that 'context' names";
         co_return;
     }
     const auto& image = *result.image;

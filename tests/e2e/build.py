@@ -11,6 +11,7 @@ import subprocess
 import threading
 
 import e2e
+import registry
 
 BASE = "busybox:1.36"
 
@@ -202,6 +203,7 @@ class Build(e2e.Case):
         shutil.rmtree(os.path.join(self.home, "project"), ignore_errors=True)
         step = self.step(self.run_pipeline(f"steps: [{{ name: app, build: {build} }}]\n", files=files, expect=expect))
         self.assertEqual(step["cause"], cause, step)
+        self.assert_nothing_left()
         return step
 
     def test_a_command_that_fails_is_the_steps_failure_with_its_line(self):
@@ -211,19 +213,24 @@ class Build(e2e.Case):
         log = self.logs("app").decode()
         self.assertIn("before\n", log)
         self.assertIn("wrong\n", log)
+        self.assertIn("is it in the image", self.fails({"Dockerfile": f"FROM {BASE}\nRUN nosuch\n"}, expect=1)["hint"])
 
     def test_a_missing_file_is_named_with_the_line(self):
         step = self.fails({"Dockerfile": f"FROM {BASE}\nCOPY nothing-here /\n"})
         self.assertEqual(step["exit_code"], 1)
         self.assertRegex(step["message"], r"^Dockerfile:2: COPY nothing-here /: COPY failed: file not found")
+        self.assertIn(".dockerignore", step["hint"])
 
     def test_a_dockerfile_that_cannot_be_read_is_the_files_fault(self):
-        step = self.fails({"Dockerfile": f"FROM {BASE}\nRUNN true\n"}, "config_error")
+        step = self.fails({"Dockerfile": f"FROM {BASE}\nRUNN true\n"}, "config_error", expect=2)
         self.assertIn("line 2: unknown instruction: RUNN", step["message"])
-        step = self.fails({"other": ""}, "config_error")
+        self.assertIn("that line of the Dockerfile", step["hint"])
+        step = self.fails({"other": ""}, "config_error", expect=2)
         self.assertIn("Cannot locate specified Dockerfile", step["message"])
-        step = self.fails({"Dockerfile": f"FROM {BASE}"}, "config_error", "{ target: nowhere }")
+        self.assertIn("dockerfile: PATH", step["hint"])
+        step = self.fails({"Dockerfile": f"FROM {BASE}"}, "config_error", "{ target: nowhere }", expect=2)
         self.assertIn("nowhere", step["message"])
+        self.assertIn("AS NAME", step["hint"])
 
     def test_a_name_that_is_none_is_told(self):
         step = self.step(self.run_pipeline(f"""
@@ -247,7 +254,22 @@ class Build(e2e.Case):
         self.assertEqual((step["cause"], step["message"]), ("config_error", ".dockerignore: it is no plain file"))
 
     def test_a_base_image_that_cannot_be_had(self):
-        self.fails({"Dockerfile": "FROM 127.0.0.1:1/nothing:1\n"}, "image_error")
+        step = self.fails({"Dockerfile": "FROM 127.0.0.1:1/nothing:1\n"}, "image_error", expect=3)
+        self.assertIn("the name and the port", step["hint"])
+        for status, hint in ((401, "docker login"), (403, "docker login"), (404, "check the name"), (429, "limits how often"), (500, "try again later")):
+            server = registry.Unruly(status)
+            self.addCleanup(server.close)
+            self.assertIn(hint, self.fails({"Dockerfile": f"FROM {server.host}/x/y:1\n"}, "image_error", expect=3)["hint"])
+
+    def test_a_registry_that_hangs_while_its_base_image_is_fetched(self):
+        server = registry.Unruly(0)
+        self.addCleanup(server.close)
+        folder = self.folder("steps: [{ name: app, build: ., timeout: 4s }]\n", {"Dockerfile": f"FROM {server.host}/x/y:1\n"})
+        self.gantry("run", "--quiet", folder, expect=4)
+        step = self.step(self.show())
+        self.assertEqual(step["cause"], "timeout")
+        self.assertIn("a registry", step["hint"])
+        self.assert_nothing_left()
 
     def test_what_the_builder_cannot_do_is_said_before_anything_runs(self):
         folder = self.folder(f"""steps:

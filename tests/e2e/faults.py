@@ -71,6 +71,7 @@ class Pulls(Case):
 
     def test_a_registry_that_is_broken(self):
         said, times = self.pull_from(registry.Unruly(500))
+        self.assertIn("try again later", said)
         self.assertIn("after 5 tries", said)
         self.assertGreaterEqual(times, 5)
 

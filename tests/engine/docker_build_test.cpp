@@ -204,6 +204,13 @@ TEST_CASE("how a build fails is told by its kind", "[engine]")
         auto world = building({step("COPY a b"), error("COPY failed: stat a: connection refused")});
         CHECK(world.build(world.plain()).exit_code == 1);
     }
+    SECTION("a command that the engine cannot begin is not the build's own failure")
+    {
+        auto world = building({step("RUN x"), error("failed to create endpoint sad_hellman on network bridge: no such network interface")});
+        const auto failed = world.failure([&] { world.build(world.plain()); });
+        CHECK(failed.code() == Errc::internal);
+        CHECK_THAT(failed.hint(), ContainsSubstring("restart"));
+    }
     SECTION("a base image that nobody has")
     {
         auto world = building({step("FROM a"), error("manifest for a:latest not found: manifest unknown")});

@@ -54,7 +54,9 @@ BuildResult failed_build(const BuildMessages& messages)
     auto error = engine_error(messages.error(), Errc::not_found);
     const bool of_instruction =
         messages.exit_code() != 0 || messages.error().starts_with("COPY failed") || messages.error().starts_with("ADD failed");
-    const bool says_why = error.code() == Errc::no_space || (messages.fetches() && !of_instruction);
+    // A command that could not even begin: internal stands for nothing that a Dockerfile could be blamed for.
+    const bool of_engine = error.code() == Errc::internal || messages.fetches();
+    const bool says_why = error.code() == Errc::no_space || (of_engine && !of_instruction);
     if (says_why && messages.exit_code() == 0)
         throw error;
     BuildResult result;

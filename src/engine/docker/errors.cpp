@@ -51,6 +51,11 @@ constexpr std::string_view k_rate_hint = "the registry limits how often one may 
 constexpr std::string_view k_taken_hint =
     "something on the engine's host has it already: choose another, or leave it out and the engine picks one";
 
+constexpr std::string_view k_registry_down_hint = "the registry is in trouble: try again later, or ask those who run it";
+
+// Of a registry nearly always; whoever is behind a plugin or a log driver is reached, or not, in the same words.
+constexpr std::string_view k_unreachable_hint = "see that the name and the port are right and that the engine's host gets there";
+
 constexpr std::string_view k_registry_key_hint =
     "the engine's key for this registry: client.cert and client.key in /etc/docker/certs.d/HOST:PORT on its host have to be a pair";
 
@@ -83,9 +88,9 @@ constexpr std::array k_situations = {
     Situation{"remote error: tls: certificate required", Errc::denied, k_registry_key_hint},
     Situation{"error parsing http 401", Errc::denied, "sign in: docker login REGISTRY"},
     Situation{"error parsing http 403", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"error parsing http 404", Errc::not_found, ""},
+    Situation{"error parsing http 404", Errc::not_found, "check the name and the tag"},
     Situation{"error parsing http 429", Errc::unavailable, k_rate_hint},
-    Situation{"error parsing http 5", Errc::unavailable, ""},
+    Situation{"error parsing http 5", Errc::unavailable, k_registry_down_hint},
     Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
     Situation{"toomanyrequests", Errc::unavailable, k_rate_hint},
     // Podman has the status 500 for nearly everything.
@@ -97,6 +102,7 @@ constexpr std::array k_situations = {
     Situation{"required plugin missing", Errc::bad_input, ""},
     Situation{"exec format error", Errc::bad_input, "the image is for another architecture, or the file has no #! line"},
     Situation{"failed to initialize logging driver", Errc::bad_input, "logging: the driver cannot work as its options say"},
+    Situation{"failed to create endpoint", Errc::internal, "the engine's network is not in order: its log says why, a restart of it may help"},
     Situation{"port is already allocated", Errc::bad_input, k_taken_hint},
     Situation{"starting container process caused", Errc::bad_input, ""},
     Situation{"unable to start container process", Errc::bad_input, ""},
@@ -105,15 +111,15 @@ constexpr std::array k_situations = {
     Situation{"invalid reference format", Errc::bad_input, ""},
     Situation{"non-overlapping ipv4 address pool", Errc::unavailable,
               "the engine has no address range left for networks: docker network prune"},
-    Situation{"no such host", Errc::unavailable, ""},
-    Situation{"connection refused", Errc::unavailable, ""},
+    Situation{"no such host", Errc::unavailable, k_unreachable_hint},
+    Situation{"connection refused", Errc::unavailable, k_unreachable_hint},
     Situation{"connection reset by peer", Errc::unavailable, ""},
-    Situation{"i/o timeout", Errc::unavailable, ""},
+    Situation{"i/o timeout", Errc::unavailable, k_unreachable_hint},
     Situation{"tls handshake timeout", Errc::unavailable, ""},
-    Situation{"unexpected http status: 5", Errc::unavailable, ""},
+    Situation{"unexpected http status: 5", Errc::unavailable, k_registry_down_hint},
     Situation{"unexpected eof", Errc::unavailable, ""},
-    Situation{"network is unreachable", Errc::unavailable, ""},
-    Situation{"client.timeout exceeded", Errc::unavailable, ""},
+    Situation{"network is unreachable", Errc::unavailable, k_unreachable_hint},
+    Situation{"client.timeout exceeded", Errc::unavailable, k_unreachable_hint},
     Situation{"request canceled", Errc::unavailable, ""},
     Situation{"filesystem layer verification failed", Errc::unavailable, ""},
 };
@@ -150,6 +156,8 @@ constexpr std::array k_refusals = {
     Situation{"open /proc/sys/", Errc::bad_input, "sysctls: the kernel of the engine's host has no such setting"},
     Situation{"wrong rlimit value", Errc::bad_input, "ulimits: nofile, nproc, core and the others of man 2 getrlimit"},
     Situation{"error setting rlimit", Errc::bad_input, "ulimits: the engine itself may not have that much"},
+    Situation{"dockerfile parse error", Errc::bad_input, "see that line of the Dockerfile"},
+    Situation{"failed to reach build target", Errc::bad_input, "target: it has to be the NAME of a FROM … AS NAME"},
     Situation{"unknown capability", Errc::bad_input, "cap_add: the engine does not know it; man 7 capabilities lists them"},
     Situation{"range of cpus is from", Errc::bad_input, "cpus: choose a number in that range"},
     Situation{"minimum memory limit", Errc::bad_input, "resources: choose at least that much memory, or leave the limit out"},
