@@ -116,8 +116,8 @@ public:
     // Throws not_found (no such image here, or no such repository there), denied (registry), bad_input (the name),
     // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times in all).
     virtual awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) = 0;
-    // One archive of images with all of their layers, as `docker save` makes it. Throws not_found. Streams; gives up after
-    // 120 s without a byte.
+    // One archive of images with all of their layers, as `docker save` makes it: whole once its empty piece has come. A name
+    // without a tag is :latest. Throws not_found. Gives up after 600 s without a first byte, or 120 s without the next.
     virtual awaitable<void> save_images(const std::vector<std::string>& images, WritePiece archive) = 0;
     // Takes in the images of such an archive, compressed or not; an image that has a name already loses it. Returns what was
     // loaded: tags, or ids of images without one. Throws bad_input for anything else. Streams; 600 s after the last byte.
@@ -151,8 +151,8 @@ public:
     virtual awaitable<ContainerExit> wait_container(const std::string& container) = 0;
     // Sends a signal ("SIGTERM", "KILL", "15") to its main process. Nothing happens if it does not run. 30 s.
     virtual awaitable<void> kill_container(const std::string& container, const std::string& signal) = 0;
-    // Tells what a running container uses, at once and then about once a second, and returns when it has ended. No deadline.
-    // Throws not_found.
+    // Tells what a running container uses, at once or within a second and then about once a second, until it has ended; the last
+    // word may be a second old. Returns as soon for one that does not run. No deadline. Throws not_found.
     virtual awaitable<void> watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use) = 0;
     // missing when there is none of that name. 30 s.
     virtual awaitable<ContainerStatus> inspect_container(const std::string& container) = 0;

@@ -171,7 +171,7 @@ struct Endpoint { // a place in a network
 };
 
 struct Port {
-    std::uint16_t container_port = 0;
+    std::uint16_t container_port = 0; // 0: all that the image exposes
     std::string protocol = "tcp";
     std::string host_ip;
     std::uint16_t host_port = 0; // 0: the engine picks one
@@ -261,8 +261,8 @@ struct ContainerStatus {
 // What a container has used since its start, as the engine counts it. What it does not count is 0.
 struct ResourceUse {
     std::uint64_t memory_bytes = 0;                   // now, without what the kernel can take back at once
-    std::uint64_t memory_peak_bytes = 0;              // the most that was seen
-    std::uint64_t memory_limit_bytes = 0;             // its own; 0: none
+    std::uint64_t memory_peak_bytes = 0;              // the most that was seen, likewise
+    std::uint64_t memory_limit_bytes = 0;             // its own, else the machine's; 0: not known
     std::chrono::nanoseconds cpu{0};                  // of all processors
     std::uint64_t read_bytes = 0, written_bytes = 0;  // block devices
     std::uint64_t received_bytes = 0, sent_bytes = 0; // networks; 0 in another container's network

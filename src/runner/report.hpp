@@ -58,7 +58,7 @@ struct RunEvent {
         run_started,    // message: pipeline's name; details: engine, repo, branch, sha, dirty, changed
         run_finished,   // state, cause, duration
         stage_started, stage_finished, // state, cause, message, duration
-        step_started,   // attempt, image
+        step_started,   // attempt; once more while it runs, with its ports as outputs, where it publishes some
         step_finished,  // state, cause, exit_code, signal, timings, outputs, message, hint; skipped ones too
         step_retry,     // attempt that comes next, after `duration`; cause of the last
         intent,         // an object (object_kind, object) is about to be created
@@ -74,7 +74,7 @@ struct RunEvent {
         resumed,        // the run goes on in another process
         // Of a service; `step` is its service_key():
         service_started,  // attempt, image
-        service_ready,    // duration since its start; message: what told, "" when its start was enough
+        service_ready,    // duration since its start; message: what told, "" when its start was enough; outputs: ports
         service_health,   // message: "unhealthy", or "healthy" again, after it was ready
         service_finished, // state, cause, exit_code, signal, message, duration; log_bytes
     } kind = Kind::warning;

@@ -41,7 +41,7 @@ struct FakeBehaviour {
     std::chrono::nanoseconds healthy_after{0}; // with a health check in the spec: "starting" until then, since the start
     bool unhealthy = false;           // what it is then
     std::string start_error;          // not empty: its process cannot be run, start throws bad_input with this
-    ResourceUse uses;                 // what watch_use() tells, each second
+    ResourceUse uses;                 // what watch_use() tells, each second; all zero: nobody counts it
     std::map<std::string, std::string> files; // absolute path: contents; for download() when it has ended, or never ends
 };
 
