@@ -33,7 +33,7 @@ class Case(e2e.Case):
 
 class Pulls(Case):
     def pull_from(self, server):
-        """The outcome of a step with an image there, all that was said, and how often the server was asked for it."""
+        """All that was said of a step with an image there, and how often the server was asked for it."""
         self.addCleanup(server.close)
         outcome, said = self.one_step({"image": f"{server.host}/x/y:1", "run": "true"}, 3)
         self.assertEqual(outcome["cause"], "image_error")
@@ -89,6 +89,14 @@ class Pulls(Case):
         self.one_step({"image": f"{server.host}/x/y:1", "run": "true", "retry": {"max": 2, "when": ["image_error"]}}, 3)
         self.assertGreaterEqual(self.times_asked(server), 3)
 
+    def test_a_services_image_is_no_other_matter(self):
+        server = registry.Unruly(401)
+        self.addCleanup(server.close)
+        outcome, said = self.one_step({"run": "true"}, 3, services={"web": {"image": f"{server.host}/x/y:1"}})
+        self.assertEqual(outcome["cause"], "image_error")
+        self.assertIn("service web: ", said)
+        self.assertIn("docker login", said)
+
     def test_a_variant_that_is_not_here(self):
         other = "s390x" if os.uname().machine != "s390x" else "amd64"
         outcome, said = self.one_step({"platform": f"linux/{other}", "run": "true"}, 2)
@@ -126,7 +134,7 @@ class Objects(Case):
         first = {"image": e2e.IMAGE, "command": "sleep 1000", "stop_signal": "SIGKILL", "networks": fixed}
         second = {**first, "depends_on": {"first": {"condition": "service_started"}}}
         for step, services in (({"networks": fixed}, {"first": first}), ({}, {"first": first, "second": second})):
-            self.assert_refused({"run": "true", **step}, "Address already in use", "leave it out and the engine picks one", services=services,
+            self.assert_refused({"run": "true", **step}, "10.231.80.5: Address already in use", "leave it out and the engine picks one", services=services,
                                 networks={"back": {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}})
 
     def test_an_address_that_the_network_does_not_have(self):

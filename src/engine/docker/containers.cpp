@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 namespace gantry::engine::docker {
 
 namespace {
@@ -26,6 +28,19 @@ awaitable<void> send_naming(Api& api, Request request, std::chrono::nanoseconds 
         throw error;
     throw Error(Errc::bad_input, error.what(),
                 says("platform") ? "fetch the variant for it: pull_policy: always" : "create it first, or leave out what names it");
+}
+
+// "10.8.0.5, fd00::5": the addresses that a container is to have, by an answer to /containers/NAME/json.
+std::string fixed_addresses_of(const Json& container)
+{
+    std::vector<std::string> addresses;
+    const auto& networks = field(field(container, "NetworkSettings"), "Networks");
+    if (networks.is_object())
+        for (const auto& network : networks)
+            for (const auto* key : {"IPv4Address", "IPv6Address"})
+                if (auto address = text_field(field(network, "IPAMConfig"), key); !address.empty())
+                    addresses.push_back(std::move(address));
+    return join(addresses, ", ");
 }
 
 } // namespace
@@ -77,7 +92,22 @@ awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
 awaitable<void> DockerEngine::start_container(const std::string& container)
 {
     Request request("POST", container_path(container, "/start"));
-    co_await send_naming(*api_, std::move(request), k_start_limit);
+    std::optional<Error> failure;
+    try {
+        co_await send_naming(*api_, std::move(request), k_start_limit);
+    } catch (const Error& error) {
+        if (std::string_view(error.what()) != "Address already in use") // all that Docker says of it
+            throw;
+        failure = error;
+    }
+    if (!failure)
+        co_return;
+    Request inspection("GET", container_path(container, "/json"));
+    const auto answer = co_await api_->call(std::move(inspection), k_limit);
+    const auto addresses = answer.ok() ? fixed_addresses_of(parse_json(answer.body)) : std::string();
+    if (!addresses.empty())
+        failure->add_context(addresses);
+    throw Error(*failure);
 }
 
 awaitable<ContainerExit> DockerEngine::wait_container(const std::string& container)
