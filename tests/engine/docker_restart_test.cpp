@@ -35,25 +35,47 @@ public:
         while (::umount2(path("data").c_str(), MNT_DETACH) == 0) {
             // Each dockerd mounts it on itself, and one that is killed leaves that.
         }
+        delete_bridge();
         std::error_code ignored;
         fs::remove_all(folder_, ignored);
     }
 
+    // Makes its bridge, too, where it is.
     static bool possible()
     {
-        return ::geteuid() == 0 && find_program("dockerd").has_value() && find_program("containerd").has_value();
+        return ::geteuid() == 0 && find_program("dockerd").has_value() && find_program("containerd").has_value() &&
+               find_program("ip").has_value() && make_bridge();
     }
     std::string url() const { return "unix://" + path("s"); }
 
+    // On a bridge of its own: a dockerd without one deletes docker0, which is another daemon's.
     void start()
     {
         dockerd_ = spawn({"dockerd", "-H", url(), "--containerd", path("c"), "--data-root", path("data"), "--exec-root",
-                          path("exec"), "--pidfile", path("pid"), "--bridge", "none", "--iptables=false", "--log-level",
-                          "error"});
+                          path("exec"), "--pidfile", path("pid"), "--bridge", k_bridge, "--iptables=false",
+                          "--ip6tables=false", "--ip-forward=false", "--userland-proxy=false", "--log-level", "error"});
     }
     void stop(int signal) { end(dockerd_, signal); }
 
 private:
+    static constexpr const char* k_bridge = "gantry-test0";
+
+    static bool make_bridge()
+    {
+        delete_bridge(); // of one that was killed
+        return ip({"link", "add", k_bridge, "type", "bridge"}) && ip({"addr", "add", "10.213.92.1/24", "dev", k_bridge}) &&
+               ip({"link", "set", k_bridge, "up"});
+    }
+    static void delete_bridge() { ip({"link", "delete", k_bridge}); }
+
+    static bool ip(std::vector<std::string> words)
+    {
+        ProcessSpec spec;
+        spec.argv = {"ip"};
+        spec.argv.insert(spec.argv.end(), words.begin(), words.end());
+        return run_process(spec).exit_code == 0;
+    }
+
     std::string path(const char* name) const { return (folder_ / name).string(); }
 
     pid_t spawn(std::vector<std::string> words) const
@@ -127,7 +149,7 @@ awaitable<void> eventually(std::function<bool()> condition)
 TEST_CASE("a daemon that is killed makes calls unavailable, and the watch finds it again", "[docker][restart]")
 {
     if (!PrivateDaemon::possible()) {
-        WARN("skipped: needs root and dockerd");
+        WARN("skipped: needs root, dockerd and a bridge of its own");
         return;
     }
     RealLoop loop;
