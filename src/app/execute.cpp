@@ -32,11 +32,6 @@ constexpr auto k_time_for_the_engine = std::chrono::seconds(3);
 constexpr auto k_look_again = std::chrono::milliseconds(100);
 const char* const k_consents[] = {"privileged", "host-paths", "devices", "host-namespaces", "security-opt", "all"};
 
-std::string plural(int count, const std::string& noun)
-{
-    return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
-
 // "gantry 0.1.0 · shop @ 4f2a9c1 (main, 3 files changed) · docker 20.10 · run 17"
 std::string header_of(const ExecuteRequest& request, const engine::EngineInfo& info, const std::string& id)
 {
@@ -45,7 +40,7 @@ std::string header_of(const ExecuteRequest& request, const engine::EngineInfo& i
         where += " @ " + request.source.sha.substr(0, 7);
     std::string more = request.source.branch;
     if (request.snapshot.dirty && request.source.changed > 0)
-        more += (more.empty() ? "" : ", ") + plural(request.source.changed, "file") + " changed";
+        more += (more.empty() ? "" : ", ") + format_count(request.source.changed, "file") + " changed";
     if (!more.empty())
         where += " (" + more + ")";
     return "gantry " GANTRY_VERSION " · " + request.plan.pipeline + where + " · " + info.name + " " + info.version +
@@ -364,7 +359,7 @@ awaitable<void> reap_caches(Context& context)
 {
     const auto removed = co_await runner::remove_cache_leftovers(context.engine(), context.caches(), context.store().instance());
     if (removed > 0)
-        context.err("gantry: removed " + plural(removed, "volume") + " of caches that nobody uses\n");
+        context.err("gantry: removed " + format_count(removed, "volume") + " of caches that nobody uses\n");
 }
 
 awaitable<void> reap(Context& context)
@@ -387,7 +382,7 @@ awaitable<void> reap(Context& context)
         }
         const auto removed = co_await remove_all_of(context, id);
         if (removed > 0)
-            context.err("gantry: removed " + plural(removed, "leftover") + " of run " + id +
+            context.err("gantry: removed " + format_count(removed, "leftover") + " of run " + id +
                         ", whose process died; go on with it: gantry resume " + id + "\n");
         store.set_aside(id);
     }

@@ -12,8 +12,6 @@ using runner::State;
 
 namespace {
 
-constexpr int k_tail_lines = 20;
-
 // XML 1.0 has no room for most control characters, escaped or not: they become visible text.
 std::string xml(std::string_view text)
 {

@@ -154,6 +154,15 @@ Fd open_directory(const std::string& path)
     return open_or_throw(path, O_RDONLY | O_DIRECTORY);
 }
 
+std::chrono::system_clock::time_point modified_at(const std::string& path)
+{
+    struct ::stat info {};
+    if (::stat(path.c_str(), &info) != 0)
+        return {};
+    return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+        std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec)));
+}
+
 void make_directories(const std::string& path, mode_t mode)
 {
     if (::mkdir(path.c_str(), mode) == 0)

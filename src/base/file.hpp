@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -53,6 +54,9 @@ Fd open_append(const std::string& path, mode_t mode);
 void write_all(const Fd& file, std::string_view bytes, const std::string& name);
 // Returns once the content is on the disk (fdatasync).
 void sync_file(const Fd& file, const std::string& name);
+
+// When the file was last written to; the clock's zero where there is none.
+std::chrono::system_clock::time_point modified_at(const std::string& path);
 
 // Creates the directory and those above it that are missing, each with `mode`. It may exist.
 void make_directories(const std::string& path, mode_t mode);

@@ -135,6 +135,23 @@ std::string format_duration(std::chrono::nanoseconds duration)
     return fmt::format("{}h {:02}m", minutes / 60, minutes % 60);
 }
 
+std::string format_count(std::uint64_t count, std::string_view noun)
+{
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string format_ago(std::chrono::nanoseconds passed)
+{
+    using namespace std::chrono;
+    if (passed < minutes(1))
+        return "just now";
+    if (passed < hours(1))
+        return fmt::format("{} min ago", duration_cast<minutes>(passed).count());
+    if (passed < hours(48))
+        return fmt::format("{} h ago", duration_cast<hours>(passed).count());
+    return fmt::format("{} days ago", duration_cast<hours>(passed).count() / 24);
+}
+
 std::string format_size(std::uint64_t size_bytes)
 {
     if (size_bytes < 1000)

@@ -15,6 +15,10 @@ namespace gantry {
 std::string format_duration(std::chrono::nanoseconds duration);
 // "412 B", "3.1 kB", "412 MB": decimal units, as disks and registries use.
 std::string format_size(std::uint64_t size_bytes);
+// "1 file", "3 files".
+std::string format_count(std::uint64_t count, std::string_view noun);
+// How long ago, in one unit: "just now", "5 min ago", "3 h ago", "12 days ago".
+std::string format_ago(std::chrono::nanoseconds passed);
 // RFC 3339 in UTC with milliseconds: "2024-05-01T10:20:30.123Z".
 std::string format_time(std::chrono::system_clock::time_point time);
 // Any RFC 3339 time, with an offset or more digits; nullopt outside of the years 1678 to 2261 too (Docker's "never"

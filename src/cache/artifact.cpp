@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int k_format = 1;
+constexpr int k_manifest_format = 1;
 constexpr std::size_t k_longest_name = 255, k_longest_path = 4096, k_most_names = 200;
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(Errc::bad_input, "a list of artifacts: " + why); }
@@ -193,7 +193,7 @@ ArtifactSum sum_of(const Manifest& manifest)
 std::string print_manifest(const Manifest& manifest)
 {
     const auto sum = sum_of(manifest);
-    Json head{{"format", k_format},      {"run", manifest.run},
+    Json head{{"format", k_manifest_format},      {"run", manifest.run},
               {"stage", manifest.stage}, {"saved", format_time(manifest.saved)},
               {"files", sum.files},      {"bytes", sum.size_bytes}};
     if (manifest.expires)
@@ -209,7 +209,7 @@ ManifestHead parse_manifest_head(std::string_view line)
 {
     try {
         const auto json = Json::parse(line);
-        if (json.at("format").get<int>() != k_format)
+        if (json.at("format").get<int>() != k_manifest_format)
             throw Error(Errc::unsupported, "a list of artifacts: another version of gantry wrote it",
                         "use that version, or a later one");
         ManifestHead head;

@@ -24,10 +24,10 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t k_manifest_limit_bytes = std::size_t(1) << 30;
 constexpr std::size_t k_head_limit_bytes = 1 << 16;
-constexpr int k_lock_tries = 12'000, k_lock_pause_ms = 5;
+constexpr int k_manifest_lock_tries = 12'000, k_manifest_lock_pause_ms = 5;
 // Up to this many files are brought to the disk one by one; beyond it, all that the file system has is.
 constexpr std::uint64_t k_synced_one_by_one = 64;
-const std::string k_suffix = ".jsonl";
+const std::string k_manifest_suffix = ".jsonl";
 
 std::vector<fs::path> entries_of(const std::string& folder)
 {
@@ -44,10 +44,10 @@ Fd lock(const std::string& path, int how)
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file)
         throw errno_error(errno, path);
-    for (int i = 0; i < k_lock_tries; ++i) {
+    for (int i = 0; i < k_manifest_lock_tries; ++i) {
         if (::flock(file.get(), how | LOCK_NB) == 0)
             return file;
-        ::poll(nullptr, 0, k_lock_pause_ms);
+        ::poll(nullptr, 0, k_manifest_lock_pause_ms);
     }
     throw Error(Errc::timed_out, path + ": somebody else has had it for 60 s", "see who, with fuser " + path);
 }
@@ -157,7 +157,7 @@ ArtifactStore::ArtifactStore(std::string folder) : folder_(std::move(folder)) {}
 std::string ArtifactStore::manifest_path(const std::string& run, const std::string& stage) const
 {
     check_run(run);
-    return folder_ + "/runs/" + run + "/" + sha256_hex(stage).substr(0, 32) + k_suffix;
+    return folder_ + "/runs/" + run + "/" + sha256_hex(stage).substr(0, 32) + k_manifest_suffix;
 }
 
 std::string ArtifactStore::object_path(const std::string& digest) const
@@ -229,7 +229,7 @@ std::optional<Manifest> ArtifactStore::find(const std::string& run, const std::s
 void ArtifactStore::list_run(const std::string& folder, std::vector<StoredArtifacts>& into) const
 {
     for (const auto& path : entries_of(folder))
-        if (path.extension() == k_suffix)
+        if (path.extension() == k_manifest_suffix)
             if (auto found = read_head(path.string()); found && found->manifest.run == path.parent_path().filename())
                 into.push_back(std::move(*found));
 }
@@ -305,7 +305,7 @@ void ArtifactStore::remove_rubbish() const
     }
     for (const auto& run : entries_of(folder_ + "/runs")) {
         const auto files = entries_of(run.string());
-        if (std::none_of(files.begin(), files.end(), [](const fs::path& file) { return file.extension() == k_suffix; }))
+        if (std::none_of(files.begin(), files.end(), [](const fs::path& file) { return file.extension() == k_manifest_suffix; }))
             remove_tree(run.string());
     }
 }

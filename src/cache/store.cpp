@@ -30,15 +30,6 @@ std::string short_hash(const std::string& text)
     return sha256_hex(text).substr(0, 32);
 }
 
-std::chrono::system_clock::time_point modified(const std::string& path)
-{
-    struct ::stat info {};
-    if (::stat(path.c_str(), &info) != 0)
-        return {};
-    return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
-        std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec)));
-}
-
 std::vector<std::string> files_of(const std::string& folder)
 {
     std::vector<std::string> paths;
@@ -116,7 +107,7 @@ void Session::read_folder(const std::string& folder, std::vector<Used>& into)
             used.entry = parse_entry(read_file(path, k_record_limit_bytes, Links::refuse));
             if (path_of(used.entry) != path)
                 throw Error(Errc::bad_input, "it is the record of another key");
-            used.used = modified(path);
+            used.used = modified_at(path);
             into.push_back(std::move(used));
         } catch (const Error& error) {
             if (error.code() != Errc::bad_input)
@@ -223,7 +214,7 @@ std::vector<Unattended> Session::unattended()
     std::vector<Unattended> found;
     for (const auto& path : files_of(folder_ + "/pins"))
         if (!is_locked(path))
-            found.push_back({path, parse_pin(path), modified(path)});
+            found.push_back({path, parse_pin(path), modified_at(path)});
     return found;
 }
 

@@ -15,12 +15,6 @@ constexpr std::size_t k_max_product = 16 * k_max_rows;
 // Of a row: an `include` can add some to every row.
 constexpr std::size_t k_max_keys = 64;
 
-const std::string* find_value(const MatrixRow& row, const std::string& key)
-{
-    const auto found = std::find_if(row.begin(), row.end(), [&](const auto& pair) { return pair.first == key; });
-    return found == row.end() ? nullptr : &found->second;
-}
-
 void set_value(MatrixRow& row, const std::string& key, const std::string& value)
 {
     for (auto& pair : row) {
@@ -219,6 +213,12 @@ MatrixRow in_order(const Matrix& matrix, const MatrixRow& row, bool with_others)
 }
 
 } // namespace
+
+const std::string* find_value(const MatrixRow& row, const std::string& key)
+{
+    const auto found = std::find_if(row.begin(), row.end(), [&](const auto& pair) { return pair.first == key; });
+    return found == row.end() ? nullptr : &found->second;
+}
 
 std::vector<MatrixRow> matrix_rows(const Matrix& matrix, const Scope& scope, const std::string& path,
                                    Diagnostics& problems)

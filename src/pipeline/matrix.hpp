@@ -19,6 +19,9 @@ inline constexpr std::size_t k_max_rows = 256; // of one stage
 std::vector<MatrixRow> matrix_rows(const Matrix& matrix, const Scope& scope, const std::string& path,
                                    Diagnostics& problems);
 
+// Null where the row has no such key.
+const std::string* find_value(const MatrixRow& row, const std::string& key);
+
 // "gcc=13,os=deb": the axes in their order; a row that only `include` made has all its pairs.
 std::string row_id(const Matrix& matrix, const MatrixRow& row);
 

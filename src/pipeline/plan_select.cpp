@@ -1,6 +1,7 @@
 #include "pipeline/plan_select.hpp"
 
 #include "pipeline/checks_internal.hpp"
+#include "pipeline/matrix.hpp"
 
 #include "base/format.hpp"
 
@@ -10,12 +11,6 @@
 namespace gantry::pipeline {
 
 namespace {
-
-const std::string* find_value(const MatrixRow& row, const std::string& key)
-{
-    const auto found = std::find_if(row.begin(), row.end(), [&](const auto& pair) { return pair.first == key; });
-    return found == row.end() ? nullptr : &found->second;
-}
 
 // All values that the rows have for a key.
 std::vector<std::string> values_of(const std::vector<PlanUnit>& units, const std::string& key)

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t k_extension_limit_bytes = 1 << 20;
 constexpr std::size_t k_size_at = 124, k_size_length = 12, k_type_at = 156;
 
-[[noreturn]] void refuse(const char* why)
+[[noreturn]] void refuse_layer(const char* why)
 {
     throw Error(Errc::bad_input, std::string("the archive of a cache: ") + why);
 }
@@ -44,7 +44,7 @@ std::optional<std::uint64_t> size_of_pax(std::string_view records)
         const auto [end, problem] = std::from_chars(records.data(), records.data() + records.size(), length);
         const auto digits = static_cast<std::size_t>(end - records.data());
         if (problem != std::errc() || length <= digits + 1 || length > records.size())
-            refuse("a pax record is wrong");
+            refuse_layer("a pax record is wrong");
         const auto record = records.substr(digits + 1, length - digits - 2);
         if (record.starts_with("size=")) {
             std::uint64_t size = 0;
@@ -97,7 +97,7 @@ void ArchiveMeasure::begin_entry()
     type_ = header[k_type_at];
     unpadded_ = std::exchange(has_next_size_, false) && !is_extension(type_) ? next_size_ : size_in(header);
     if (unpadded_ > std::uint64_t(1) << 60 || (type_ == 'x' && unpadded_ > k_extension_limit_bytes))
-        refuse("a size in it cannot be");
+        refuse_layer("a size in it cannot be");
     if (!is_top_) {
         digest_.add(header);
         if (!is_extension(type_)) {
@@ -126,7 +126,7 @@ void ArchiveMeasure::end_extension()
 ArchiveSize ArchiveMeasure::finish()
 {
     if (part_ != Part::end)
-        refuse("it is cut off");
+        refuse_layer("it is cut off");
     sum_.digest = digest_.hex();
     return sum_;
 }

@@ -6,14 +6,10 @@
 
 namespace gantry::runner {
 
-namespace {
-constexpr std::size_t k_between_bytes = 256 * 1024;
-} // namespace
-
 awaitable<void> copy_archive(engine::Engine& engine, const ArchivePlace& from, const ArchivePlace& to,
                              std::function<void(std::string_view)> seen)
 {
-    PiecePipe pipe(co_await asio::this_coro::executor, k_between_bytes);
+    PiecePipe pipe(co_await asio::this_coro::executor, k_between_transfers_bytes);
     const engine::WritePiece write = [&pipe, &seen](std::string_view bytes) -> awaitable<void> {
         seen(bytes);
         std::string piece(bytes);

@@ -21,7 +21,7 @@ constexpr std::size_t k_head_limit_bytes = 1 << 16;
 constexpr const char* k_head_name = "gantry-cache.json";
 const std::string k_folder = "cache";
 
-[[noreturn]] void refuse(const std::string& name, const std::string& why)
+[[noreturn]] void refuse_archive(const std::string& name, const std::string& why)
 {
     throw Error(Errc::bad_input, terminal_safe(name) + ": " + why, "gantry cache export writes what can be imported");
 }
@@ -43,13 +43,13 @@ void check_entry(::archive_entry* entry, const std::string& name)
 {
     const auto path = text_or_empty(archive_entry_pathname(entry));
     if (!is_below_folder(path))
-        refuse(name, "'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
+        refuse_archive(name, "'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
     const auto* link = archive_entry_hardlink(entry);
     if (link && !is_below_folder(link))
-        refuse(name, "'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
+        refuse_archive(name, "'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
     const auto type = archive_entry_filetype(entry);
     if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
-        refuse(name, "'" + terminal_safe(path) + "' is no file, folder or link");
+        refuse_archive(name, "'" + terminal_safe(path) + "' is no file, folder or link");
 }
 
 cache::Entry entry_of(const std::string& json_text, const std::string& name)
@@ -66,7 +66,7 @@ cache::Entry entry_of(const std::string& json_text, const std::string& name)
     } catch (const nlohmann::json::exception&) {
         // As if it were empty.
     }
-    refuse(name, "its first file does not tell name and key");
+    refuse_archive(name, "its first file does not tell name and key");
 }
 
 std::string read_head(::archive* reader, ::archive_entry* entry, const std::string& name)
@@ -74,10 +74,10 @@ std::string read_head(::archive* reader, ::archive_entry* entry, const std::stri
     const auto size = archive_entry_size(entry);
     if (text_or_empty(archive_entry_pathname(entry)) != k_head_name || size <= 0 ||
         size > static_cast<la_int64_t>(k_head_limit_bytes))
-        refuse(name, "this is no exported cache");
+        refuse_archive(name, "this is no exported cache");
     std::string contents(static_cast<std::size_t>(size), '\0');
     if (archive_read_data(reader, contents.data(), contents.size()) != size)
-        refuse(name, "it is cut off");
+        refuse_archive(name, "it is cut off");
     return contents;
 }
 
@@ -103,7 +103,7 @@ cache::Entry inspect_archive(const Fd& file, const std::string& name, std::uint6
     archive_entry* entry = nullptr;
     if (archive_read_open_fd(reader.get(), file.get(), 1 << 16) != ARCHIVE_OK ||
         archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
-        refuse(name, "this is no tar archive");
+        refuse_archive(name, "this is no tar archive");
     const auto found = entry_of(read_head(reader.get(), entry, name), name);
     const auto head_bytes = archive_head(found).size();
 
@@ -112,7 +112,7 @@ cache::Entry inspect_archive(const Fd& file, const std::string& name, std::uint6
     bool has_folder = false;
     while ((result = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
         if (!has_folder && static_cast<std::uint64_t>(archive_read_header_position(reader.get())) != head_bytes)
-            refuse(name, "its head is not what an export writes");
+            refuse_archive(name, "its head is not what an export writes");
         has_folder = true;
         check_entry(entry, name);
         size_bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
@@ -121,7 +121,7 @@ cache::Entry inspect_archive(const Fd& file, const std::string& name, std::uint6
                         "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX");
     }
     if (result != ARCHIVE_EOF || !has_folder)
-        refuse(name, "it is cut off");
+        refuse_archive(name, "it is cut off");
     if (::lseek(file.get(), static_cast<off_t>(head_bytes), SEEK_SET) < 0)
         throw errno_error(errno, name);
     return found;

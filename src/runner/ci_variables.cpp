@@ -38,7 +38,7 @@ std::string slug(const std::string& ref)
     return result.substr(first, result.find_last_not_of('-') - first + 1);
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string subject_of(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // What GitLab's users find in CI_PIPELINE_SOURCE.
 std::string source_of(pipeline::Event::Kind kind)
@@ -68,7 +68,7 @@ void add_commit(const pipeline::Event& event, Variables& variables)
     else
         variables.emplace_back("CI_COMMIT_TAG", event.tag);
     variables.emplace_back("CI_COMMIT_MESSAGE", event.message);
-    variables.emplace_back("CI_COMMIT_TITLE", first_line(event.message));
+    variables.emplace_back("CI_COMMIT_TITLE", subject_of(event.message));
     variables.emplace_back("CI_COMMIT_AUTHOR", event.author);
     variables.emplace_back("CI_COMMIT_AUTHOR_EMAIL", event.author_email);
 }

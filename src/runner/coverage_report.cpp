@@ -12,7 +12,7 @@ namespace gantry::runner {
 namespace {
 
 constexpr std::size_t k_lines_limit = 5'000'000;
-constexpr std::size_t k_name_limit_bytes = 4096;
+constexpr std::size_t k_path_limit_bytes = 4096;
 
 std::optional<std::uint64_t> number_in(std::string_view text)
 {
@@ -51,7 +51,7 @@ public:
             whole_.lines = number_in(element.attribute("lines-valid")).value_or(0);
             whole_.covered = std::min(number_in(element.attribute("lines-covered")).value_or(0), whole_.lines);
         } else if (element.name == "class") {
-            file_ = element.attribute("filename").substr(0, k_name_limit_bytes);
+            file_ = element.attribute("filename").substr(0, k_path_limit_bytes);
         } else if (element.name == "line" && !file_.empty()) {
             const auto line = number_in(element.attribute("number"));
             const auto hits = number_in(element.attribute("hits"));
@@ -111,7 +111,7 @@ std::string CoverageReport::add_lcov(std::string_view text)
     for (std::uint64_t number = 1; !text.empty(); ++number) {
         auto line = trim(next_part(text, '\n'));
         if (line.starts_with("SF:")) {
-            file = line.substr(3, k_name_limit_bytes);
+            file = line.substr(3, k_path_limit_bytes);
             has_record = true;
         } else if (line.starts_with("DA:")) {
             line.remove_prefix(3);

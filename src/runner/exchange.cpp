@@ -25,9 +25,9 @@ bool is_name(std::string_view text)
     return true;
 }
 
-class Reader {
+class LineReader {
 public:
-    Reader(std::string_view text, std::vector<std::string>* problems) : rest_(text), problems_(problems) {}
+    LineReader(std::string_view text, std::vector<std::string>* problems) : rest_(text), problems_(problems) {}
 
     std::map<std::string, std::string> read()
     {
@@ -110,7 +110,7 @@ private:
 std::map<std::string, std::string> parse_exchange(std::string_view text, std::vector<std::string>* problems)
 {
     if (text.size() <= k_limit_bytes)
-        return Reader(text, problems).read();
+        return LineReader(text, problems).read();
     if (problems)
         problems->push_back("it is longer than 1 MiB; nothing of it is used");
     return {};

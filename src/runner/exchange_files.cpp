@@ -15,7 +15,7 @@ namespace gantry::runner {
 
 namespace {
 
-const char* const k_names[] = {"env", "output", "summary"};
+const char* const k_file_names[] = {"env", "output", "summary"};
 
 // What a step wrote is hostile: it may have put a link or a device in the place of the file.
 std::string read_exchanged(int folder, const char* name)
@@ -43,7 +43,7 @@ ExchangeFiles::ExchangeFiles(std::optional<std::string> host_folder) : folder_(s
     std::filesystem::create_directories(*folder_);
     // Steps run as whatever user their image names; the folders above are ours alone.
     ::chmod(folder_->c_str(), 0777);
-    for (const auto* name : k_names) {
+    for (const auto* name : k_file_names) {
         const auto path = *folder_ + "/" + name;
         const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
         if (file.get() < 0)
@@ -77,7 +77,7 @@ std::optional<engine::Mount> ExchangeFiles::mount() const
 std::vector<std::string> ExchangeFiles::paths_in_container() const
 {
     std::vector<std::string> paths;
-    for (const auto* name : k_names)
+    for (const auto* name : k_file_names)
         if (!folder_)
             paths.push_back(std::string(k_exchange) + "/" + name);
     return paths;
@@ -101,12 +101,12 @@ awaitable<ExchangeFiles::Contents> ExchangeFiles::collect(engine::Engine& engine
         const Fd folder(::open(folder_->c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (folder.get() >= 0)
             for (int i = 0; i < 3; ++i)
-                *fields[i] = read_exchanged(folder.get(), k_names[i]);
+                *fields[i] = read_exchanged(folder.get(), k_file_names[i]);
         co_return contents;
     }
     const auto files = co_await download_small_files(engine, container, k_exchange, 3 * k_limit_bytes + 64 * 1024);
     for (int i = 0; i < 3; ++i) {
-        const auto found = files.find(std::string("gantry/") + k_names[i]);
+        const auto found = files.find(std::string("gantry/") + k_file_names[i]);
         if (found != files.end() && found->second.size() <= k_limit_bytes)
             *fields[i] = found->second;
     }

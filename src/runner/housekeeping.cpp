@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::hours;
 
-constexpr std::array k_kinds{
+constexpr std::array k_stored_kinds{
     KeptKind{Kept::containers, "containers", "of steps that failed, for gantry shell", true, hours(24 * 3)},
     KeptKind{Kept::networks, "networks", "of the same runs", true, hours(24 * 3)},
     KeptKind{Kept::volumes, "volumes", "workspaces of the same runs; lost layers of caches", true, hours(24 * 3)},
@@ -291,18 +291,18 @@ private:
 
 std::span<const KeptKind> kept_kinds()
 {
-    return k_kinds;
+    return k_stored_kinds;
 }
 
 const KeptKind& kept_kind(Kept kind)
 {
-    return k_kinds[static_cast<std::size_t>(kind)];
+    return k_stored_kinds[static_cast<std::size_t>(kind)];
 }
 
 Kept parse_kept(const std::string& name)
 {
     std::vector<std::string> names;
-    for (const auto& row : k_kinds) {
+    for (const auto& row : k_stored_kinds) {
         if (name == row.name || name + "s" == row.name)
             return row.kind;
         names.emplace_back(row.name);
@@ -358,7 +358,7 @@ HousekeepingSum sum_of(const std::vector<HousekeepingItem>& items, Kept kind)
 std::uint64_t frees_bytes_of(const std::vector<HousekeepingItem>& items)
 {
     std::uint64_t bytes = 0;
-    for (const auto& row : k_kinds)
+    for (const auto& row : k_stored_kinds)
         bytes += sum_of(items, row.kind).frees_bytes;
     return bytes;
 }

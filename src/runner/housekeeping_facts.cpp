@@ -5,21 +5,11 @@
 #include "runner/source_copies.hpp"
 #include "runner/store_layout.hpp"
 
-
 #include <sys/stat.h>
 
 namespace gantry::runner {
 
 namespace {
-
-WallTime modified(const std::string& path)
-{
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0)
-        return {};
-    return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(info.st_mtim.tv_sec) +
-                                                                   std::chrono::nanoseconds(info.st_mtim.tv_nsec)));
-}
 
 // One whose journal cannot be read has used none that we could know of.
 std::set<std::string> images_of(const Store& store, const std::string& id)
@@ -59,7 +49,7 @@ std::vector<KnownRun> known_runs(const Store& store, std::size_t keep)
         KnownRun run;
         run.id = id;
         run.state = state_of(folder);
-        run.last = modified(folder.journal());
+        run.last = modified_at(folder.journal());
         run.size_bytes = disk_usage(folder.path);
         if (runs.size() < keep || run.state == KnownRun::State::living)
             run.images = images_of(store, id);

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> computed(const std::vector<pipeline::Text>& texts, const char* what, const Resolve& resolve)
+std::vector<std::string> names_in(const std::vector<pipeline::Text>& texts, const char* what, const Resolve& resolve)
 {
     std::vector<std::string> result;
     for (const auto& text : texts) {
@@ -145,8 +145,8 @@ LoweredBuild lower_build(const StepContext& context)
     }
     place_dockerfile(build, resolve, lowered);
 
-    spec.tags = computed(build.tags, "build.tags", resolve);
-    spec.cache_from = computed(build.cache_from, "build.cache_from", resolve);
+    spec.tags = names_in(build.tags, "build.tags", resolve);
+    spec.cache_from = names_in(build.cache_from, "build.cache_from", resolve);
     spec.target = computed(build.target, "build.target", resolve);
     for (const auto& [name, value] : build.args)
         spec.args.emplace_back(name, resolve(value, "build.args." + name));
@@ -175,7 +175,7 @@ LoweredPush lower_push(const StepContext& context, const std::vector<std::string
     const auto& push = *context.step->push;
     const auto resolve = resolver_of(context);
     LoweredPush lowered;
-    lowered.names = push.all_tags ? built : computed(push.tags, "push.tags", resolve);
+    lowered.names = push.all_tags ? built : names_in(push.tags, "push.tags", resolve);
     if (push.image) {
         lowered.image = std::string(trim(resolve(*push.image, "push.image")));
         if (lowered.image.empty())

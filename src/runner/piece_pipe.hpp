@@ -8,6 +8,9 @@
 
 namespace gantry::runner {
 
+// What lies between two transfers, so that neither waits for each piece of the other.
+inline constexpr std::size_t k_between_transfers_bytes = 256 * 1024;
+
 // Bytes from one coroutine to another, at most `limit_bytes` and a piece in between.
 class PiecePipe {
 public:

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "runner/json_fields.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -43,7 +44,7 @@ constexpr std::array k_causes = {
 };
 
 using Kind = RunEvent::Kind;
-constexpr std::array k_kinds = {
+constexpr std::array k_event_kinds = {
     Names<Kind>{Kind::run_started, "run_started"},
     Names<Kind>{Kind::run_finished, "run_finished"},
     Names<Kind>{Kind::stage_started, "stage_started"},
@@ -88,30 +89,6 @@ std::optional<T> value_of(const std::array<Names<T>, N>& table, std::string_view
 
 // ---- writing
 
-// JSON has no room for other bytes: what is not UTF-8 is shown escaped.
-std::string as_json_text(const std::string& text)
-{
-    return is_utf8(text) ? text : terminal_safe(text, Colours::keep);
-}
-
-void put(Json& json, const char* key, const std::string& text)
-{
-    if (!text.empty())
-        json[key] = as_json_text(text);
-}
-
-void put(Json& json, const char* key, const std::optional<int>& number)
-{
-    if (number)
-        json[key] = *number;
-}
-
-void put(Json& json, const char* key, std::chrono::nanoseconds duration)
-{
-    if (duration.count() != 0)
-        json[key] = duration.count();
-}
-
 void put_timings(Json& json, const Timings& timings)
 {
     Json object = Json::object();
@@ -121,12 +98,6 @@ void put_timings(Json& json, const Timings& timings)
     put(object, "finish_ns", timings.finish);
     if (!object.empty())
         json["timings"] = std::move(object);
-}
-
-void put(Json& json, const char* key, std::uint64_t number)
-{
-    if (number != 0)
-        json[key] = number;
 }
 
 void put_outputs(Json& json, const std::map<std::string, std::string>& outputs)
@@ -140,7 +111,7 @@ void put_outputs(Json& json, const std::map<std::string, std::string>& outputs)
 
 // ---- reading
 
-[[noreturn]] void refuse(const std::string& key, const std::string& why)
+[[noreturn]] void refuse_event(const std::string& key, const std::string& why)
 {
     throw Error(Errc::bad_input, "event: field '" + key + "': " + why);
 }
@@ -151,7 +122,7 @@ std::string text_at(const Json& json, const char* key)
     if (found == json.end())
         return {};
     if (!found->is_string())
-        refuse(key, "not a text");
+        refuse_event(key, "not a text");
     return found->get<std::string>();
 }
 
@@ -162,7 +133,7 @@ std::optional<T> number_at(const Json& json, const char* key)
     if (found == json.end())
         return std::nullopt;
     if (!found->is_number_integer())
-        refuse(key, "not a whole number");
+        refuse_event(key, "not a whole number");
     return found->get<T>();
 }
 
@@ -179,7 +150,7 @@ T name_at(const Json& json, const char* key, const std::array<Names<T>, N>& tabl
         return fallback;
     const auto value = value_of(table, text);
     if (!value)
-        refuse(key, "'" + terminal_safe(text) + "' is not known here");
+        refuse_event(key, "'" + terminal_safe(text) + "' is not known here");
     return *value;
 }
 
@@ -189,7 +160,7 @@ Timings timings_at(const Json& json)
     if (found == json.end())
         return {};
     if (!found->is_object())
-        refuse("timings", "not an object");
+        refuse_event("timings", "not an object");
     return {duration_at(*found, "pull_ns"), duration_at(*found, "start_ns"), duration_at(*found, "command_ns"),
             duration_at(*found, "finish_ns")};
 }
@@ -201,10 +172,10 @@ std::map<std::string, std::string> outputs_at(const Json& json)
     if (found == json.end())
         return outputs;
     if (!found->is_object())
-        refuse("outputs", "not an object");
+        refuse_event("outputs", "not an object");
     for (const auto& [key, value] : found->items()) {
         if (!value.is_string())
-            refuse("outputs." + key, "not a text");
+            refuse_event("outputs." + key, "not a text");
         outputs[key] = value.get<std::string>();
     }
     return outputs;
@@ -217,7 +188,7 @@ std::chrono::system_clock::time_point time_at(const Json& json)
         return {};
     const auto time = parse_time(text);
     if (!time)
-        refuse("time", "not an RFC 3339 time");
+        refuse_event("time", "not an RFC 3339 time");
     return *time;
 }
 
@@ -227,7 +198,7 @@ std::optional<engine::ResourceUse> use_at(const Json& json)
     if (found == json.end())
         return std::nullopt;
     if (!found->is_object())
-        refuse("use", "not an object");
+        refuse_event("use", "not an object");
     const auto count = [&](const char* key) { return number_at<std::uint64_t>(*found, key).value_or(0); };
     engine::ResourceUse use;
     use.memory_bytes = count("memory_bytes");
@@ -248,7 +219,7 @@ bool flag_at(const Json& json, const char* key)
     if (found == json.end())
         return false;
     if (!found->is_boolean())
-        refuse(key, "not true or false");
+        refuse_event(key, "not true or false");
     return found->get<bool>();
 }
 
@@ -258,7 +229,7 @@ std::string_view to_string(State state) { return name_of(k_states, state); }
 std::optional<State> parse_state(std::string_view text) { return value_of(k_states, text); }
 std::string_view to_string(Cause cause) { return name_of(k_causes, cause); }
 std::optional<Cause> parse_cause(std::string_view text) { return value_of(k_causes, text); }
-std::string_view to_string(RunEvent::Kind kind) { return name_of(k_kinds, kind); }
+std::string_view to_string(RunEvent::Kind kind) { return name_of(k_event_kinds, kind); }
 
 State state_of(Cause cause)
 {
@@ -322,9 +293,9 @@ RunEvent event_from_json(const Json& json)
 {
     if (!json.is_object())
         throw Error(Errc::bad_input, "event: not an object");
-    const auto kind = value_of(k_kinds, text_at(json, "event"));
+    const auto kind = value_of(k_event_kinds, text_at(json, "event"));
     if (!kind)
-        refuse("event", "'" + terminal_safe(text_at(json, "event")) + "' is not known here");
+        refuse_event("event", "'" + terminal_safe(text_at(json, "event")) + "' is not known here");
 
     RunEvent event;
     event.kind = *kind;

@@ -18,7 +18,7 @@ namespace {
 
 using Result = TestCase::Result;
 
-constexpr std::size_t k_names = 10;
+constexpr std::size_t k_names_shown = 10;
 constexpr std::size_t k_slowest = 3;
 constexpr auto k_slow = std::chrono::milliseconds(500);
 
@@ -82,7 +82,7 @@ RunEvent tests_event(const std::vector<TestCase>& tests, const std::vector<TestC
     std::vector<std::string> names;
     for (const auto* list : {&newly, &still})
         for (const auto& name : *list)
-            if (names.size() < k_names)
+            if (names.size() < k_names_shown)
                 names.push_back(terminal_safe(name));
 
     RunEvent event;

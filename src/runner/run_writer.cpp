@@ -16,7 +16,6 @@ namespace gantry::runner {
 namespace {
 
 using TimePoint = std::chrono::system_clock::time_point;
-constexpr mode_t k_file_mode = 0600;
 
 // A full disk comes with advice.
 template <typename Write>

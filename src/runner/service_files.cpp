@@ -19,7 +19,7 @@ namespace gantry::runner {
 namespace {
 
 constexpr std::uint32_t k_content_mode = 0444;
-constexpr std::size_t k_piece_bytes = 64 * 1024;
+constexpr std::size_t k_upload_bytes = 64 * 1024;
 
 using Entry = std::unique_ptr<archive_entry, decltype(&archive_entry_free)>;
 
@@ -127,7 +127,7 @@ void FileArchive::add_packed(const PlacedFile& file, const std::string& packed)
     archive_read_support_format_tar(reader.get());
     require(reader.get(), archive_read_open_memory(reader.get(), packed.data(), packed.size()));
     archive_entry* entry = nullptr;
-    std::string block(k_piece_bytes, '\0');
+    std::string block(k_upload_bytes, '\0');
     for (;;) {
         const int code = archive_read_next_header(reader.get(), &entry);
         if (code == ARCHIVE_EOF)

@@ -13,8 +13,7 @@ namespace gantry::runner {
 
 namespace {
 
-// How long output may still come after the process has ended, and how long a killed process may take to end.
-constexpr auto k_drain_limit = std::chrono::seconds(2);
+// How long a killed process may take to end.
 constexpr auto k_kill_limit = std::chrono::seconds(10);
 // A look at a port that somebody drops packets of must not hold up the next one.
 constexpr auto k_reach_limit = std::chrono::seconds(1);

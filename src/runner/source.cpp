@@ -132,7 +132,7 @@ std::optional<std::vector<std::string>> changed_files(const std::string& folder,
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& path)
+[[noreturn]] void refuse_path(const std::string& path)
 {
     throw Error(Errc::bad_input, path + " leads out of the repository");
 }
@@ -151,7 +151,7 @@ std::optional<std::string> read_from_commit(const GitRepository& repository, con
         if (!blob->is_link)
             return blob->bytes;
         if (blob->bytes.empty() || blob->bytes.front() == '/')
-            refuse(asked);
+            refuse_path(asked);
         std::vector<std::string> parts = split(path, '/');
         parts.pop_back();
         for (const auto& part : split(blob->bytes, '/')) {
@@ -160,7 +160,7 @@ std::optional<std::string> read_from_commit(const GitRepository& repository, con
             if (part != "..")
                 parts.push_back(part);
             else if (parts.empty())
-                refuse(asked);
+                refuse_path(asked);
             else
                 parts.pop_back();
         }
@@ -196,7 +196,7 @@ pipeline::ReadFile make_file_reader(const SourceOptions& options)
     const std::shared_ptr<Source> source = std::make_shared<Source>(open_source(options));
     return [source](const std::string& path) -> std::optional<std::string> {
         if (!is_safe_path(path))
-            refuse(path);
+            refuse_path(path);
         if (source->commit.empty())
             return read_from_tree(source->root, path);
         return read_from_commit(*source->repository, source->commit, path);

@@ -1,6 +1,7 @@
 #include "runner/source_copies.hpp"
 
 #include "base/disk.hpp"
+#include "base/file.hpp"
 #include "runner/source_files.hpp"
 
 #include <algorithm>
@@ -24,12 +25,6 @@ std::vector<std::string> entries_of(const std::string& folder)
         paths.push_back(entry->path().string());
     std::sort(paths.begin(), paths.end());
     return paths;
-}
-
-WallTime modified(const std::string& path)
-{
-    struct stat info {};
-    return ::stat(path.c_str(), &info) == 0 ? std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec) : WallTime();
 }
 
 // The folder's lock, where nobody works on it and no run uses a stack of it. A stack is only looked at under that lock: whoever
@@ -59,9 +54,9 @@ std::vector<KnownSource> known_sources(const std::string& cache_folder)
         if (entries_of(folder + "/layers").empty())
             continue;
         for (const auto& stack : entries_of(folder + "/stacks"))
-            source.used = std::max(source.used, modified(stack));
+            source.used = std::max(source.used, modified_at(stack));
         if (source.used == WallTime())
-            source.used = modified(folder + "/layers");
+            source.used = modified_at(folder + "/layers");
         source.in_use = !lock_unused(folder);
         sources.push_back(std::move(source));
     }

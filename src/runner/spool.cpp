@@ -7,7 +7,7 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_piece_bytes = 1 << 18;
+constexpr std::size_t k_spool_bytes = 1 << 18;
 
 } // namespace
 
@@ -30,7 +30,7 @@ engine::WritePiece write_to(const Fd& file, std::string name)
 engine::ReadPiece read_from(const Fd& file, std::string name)
 {
     return [&file, name = std::move(name)]() -> awaitable<std::string> {
-        std::string piece(k_piece_bytes, '\0');
+        std::string piece(k_spool_bytes, '\0');
         const auto count = ::read(file.get(), piece.data(), piece.size());
         if (count < 0)
             throw errno_error(errno, name);

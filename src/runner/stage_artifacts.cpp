@@ -15,10 +15,9 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_between_bytes = 256 * 1024;
 constexpr const char* k_too_much_hint = "; keep less (paths, exclude), or raise GANTRY_ARTIFACTS_MAX or GANTRY_ARTIFACTS_MAX_FILES";
 constexpr const char* k_full_hint = "free some space there, or set XDG_STATE_HOME to a bigger disk";
-const std::string k_layer = "/layer"; // where carriers have what a stage changed
+const std::string k_changed_layer = "/layer"; // where carriers have what a stage changed
 
 std::vector<std::string> computed(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::RuntimeFacts& facts)
 {
@@ -154,7 +153,7 @@ awaitable<void> StageArtifacts::do_work(Work& work)
 
     std::vector<engine::Mount> mounts{work.ended.workspace};
     if (work.ended.layer)
-        mounts.push_back(volume_mount(work.ended.layer->volume, k_layer));
+        mounts.push_back(volume_mount(work.ended.layer->volume, k_changed_layer));
     work.carrier = co_await make_carrier(work, "arts", std::move(mounts));
     if (work.keeps || reads)
         co_await keep(work);
@@ -357,17 +356,17 @@ awaitable<void> StageArtifacts::hand_on(Work& work)
     spec.labels = labels_of(work.owner);
     parts_.objects.intend(engine::ObjectKind::volume, spec.name);
     const auto volume = co_await parts_.engine.create_volume(spec);
-    std::vector<engine::Mount> mounts{volume_mount(spec.name, k_layer)};
+    std::vector<engine::Mount> mounts{volume_mount(spec.name, k_changed_layer)};
     const auto target = co_await make_carrier(work, "artsto", std::move(mounts));
 
     ArtifactPatterns patterns(work.paths, work.stage.artifacts->exclude);
-    ArtifactFilter filter(patterns, k_layer.substr(1));
-    PiecePipe pipe(co_await asio::this_coro::executor, k_between_bytes);
+    ArtifactFilter filter(patterns, k_changed_layer.substr(1));
+    PiecePipe pipe(co_await asio::this_coro::executor, k_between_transfers_bytes);
     auto read_all = [&]() -> awaitable<void> {
         auto starts = patterns.starts();
         while (!starts.empty()) {
             for (const auto& place : starts) {
-                auto above = co_await folders_above(work, k_layer, place);
+                auto above = co_await folders_above(work, k_changed_layer, place);
                 if (!above)
                     continue;
                 filter.start(place, std::move(*above));
@@ -377,7 +376,7 @@ awaitable<void> StageArtifacts::hand_on(Work& work)
                     auto made = filter.take_made();
                     co_await pipe.write(std::move(made));
                 };
-                const auto path = place.empty() ? k_layer : k_layer + "/" + place;
+                const auto path = place.empty() ? k_changed_layer : k_changed_layer + "/" + place;
                 try {
                     co_await parts_.engine.download(work.carrier, path, take);
                     reader.finish();

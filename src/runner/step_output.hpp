@@ -6,11 +6,15 @@
 #include "runner/report.hpp"
 #include "runner/store.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
 
 namespace gantry::runner {
+
+// How long output may still come after the main process has ended: a process that it left behind can hold a stream open.
+inline constexpr std::chrono::seconds k_drain_limit{2};
 
 // Where the output of one attempt goes: masked, to disk first, then to those who watch.
 class StepOutput final : public engine::OutputSink {

@@ -11,8 +11,6 @@ namespace gantry::runner {
 
 namespace {
 
-// How long output may still come after the main process has ended: a process that it left behind can hold a stream open.
-constexpr auto k_drain_limit = std::chrono::seconds(2);
 constexpr auto k_pause_between_kills = std::chrono::seconds(5);
 
 // Told apart from other errors because its cause is the image's, whichever side failed.

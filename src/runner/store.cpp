@@ -26,7 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr mode_t k_file_mode = 0600;
 constexpr std::size_t k_document_limit_bytes = 256 << 20;
 
 nlohmann::json json_of(const RunMeta& meta)

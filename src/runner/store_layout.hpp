@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <sys/types.h>
+
 // Names, locks and the journal's text inside of the state folder. Shared by the store, which reads, and the run's writer.
 
 namespace gantry::runner {
@@ -17,6 +19,8 @@ namespace gantry::runner {
 // A file name for any text: letters, digits, '.', '_' and '-' stay; where anything else was there (or the name is long, empty
 // or begins with '.') it gets '=' and a hash, so that two names never share a file.
 std::string safe_file_name(std::string_view name);
+
+inline constexpr mode_t k_file_mode = 0600; // of every file in it
 
 // Paths of one run.
 struct RunFolder {

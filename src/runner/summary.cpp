@@ -1,5 +1,5 @@
-#include "base/format.hpp"
 #include "runner/event_numbers.hpp"
+#include "runner/json_fields.hpp"
 #include "runner/lower.hpp"
 #include "runner/store.hpp"
 
@@ -144,18 +144,6 @@ void replay(RunSummary& run, const RunEvent& event)
 }
 
 // ---- JSON
-
-void put(Json& json, const char* key, const std::string& text)
-{
-    if (!text.empty())
-        json[key] = is_utf8(text) ? text : terminal_safe(text, Colours::keep);
-}
-
-void put(Json& json, const char* key, const std::optional<int>& number)
-{
-    if (number)
-        json[key] = *number;
-}
 
 Json texts(const std::map<std::string, std::string>& values)
 {

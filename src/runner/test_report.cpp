@@ -11,8 +11,8 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_text_limit_bytes = 4096;
-constexpr std::size_t k_name_limit_bytes = 1024;
+constexpr std::size_t k_message_limit_bytes = 4096;
+constexpr std::size_t k_case_limit_bytes = 1024;
 constexpr double k_longest_seconds = 1e9;
 
 std::string cut(std::string_view text, std::size_t limit_bytes)
@@ -26,7 +26,7 @@ std::string cut(std::string_view text, std::size_t limit_bytes)
 std::string first_line(std::string_view text)
 {
     text = trim(text);
-    return cut(trim(text.substr(0, text.find('\n'))), k_name_limit_bytes);
+    return cut(trim(text.substr(0, text.find('\n'))), k_case_limit_bytes);
 }
 
 // "1.25"; "1,234.5" as some writers group digits.
@@ -48,7 +48,7 @@ public:
         if (name == "testsuite" || name == "testsuites") {
             is_junit_ = true;
             if (name == "testsuite")
-                suites_.push_back(cut(element.attribute("name"), k_name_limit_bytes));
+                suites_.push_back(cut(element.attribute("name"), k_case_limit_bytes));
         } else if (name == "testcase") {
             is_junit_ = true;
             begin_case(element);
@@ -61,8 +61,8 @@ public:
 
     void text(std::string_view text) override
     {
-        if (in_failure_ && text_.size() < k_text_limit_bytes)
-            text_ += text.substr(0, k_text_limit_bytes - text_.size());
+        if (in_failure_ && text_.size() < k_message_limit_bytes)
+            text_ += text.substr(0, k_message_limit_bytes - text_.size());
     }
 
     void end(std::string_view element) override
@@ -101,10 +101,10 @@ private:
         test_.emplace();
         in_failure_ = false;
         const auto& suite = element.attribute("classname");
-        test_->suite = cut(!suite.empty() || suites_.empty() ? suite : suites_.back(), k_name_limit_bytes);
-        test_->name = cut(element.attribute("name"), k_name_limit_bytes);
+        test_->suite = cut(!suite.empty() || suites_.empty() ? suite : suites_.back(), k_case_limit_bytes);
+        test_->name = cut(element.attribute("name"), k_case_limit_bytes);
         test_->duration = seconds_of(element.attribute("time"));
-        test_->place = cut(element.attribute("file"), k_name_limit_bytes);
+        test_->place = cut(element.attribute("file"), k_case_limit_bytes);
         if (const auto& line = element.attribute("line"); !test_->place.empty() && !line.empty())
             test_->place += ":" + cut(line, 20);
         const auto status = to_lower(element.attribute("status"));

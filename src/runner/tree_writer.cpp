@@ -30,7 +30,7 @@ constexpr std::size_t k_most_entries = 1'000'000;
 
 using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why)
+[[noreturn]] void refuse_member(const std::string& path, const std::string& why)
 {
     throw Error(Errc::bad_input, "archive entry '" + terminal_safe(path) + "' " + why);
 }
@@ -39,21 +39,21 @@ using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 std::vector<std::string> names_of(const std::string& path)
 {
     if (path.empty())
-        refuse(path, "has no name");
+        refuse_member(path, "has no name");
     if (path.front() == '/')
-        refuse(path, "is absolute");
+        refuse_member(path, "is absolute");
     std::vector<std::string> names;
     for (auto& name : split(path, '/')) {
         if (name.empty() || name == ".")
             continue;
         if (name == "..")
-            refuse(path, "leads out of the folder");
+            refuse_member(path, "leads out of the folder");
         if (name.size() > 255)
-            refuse(path, "has a name of more than 255 bytes");
+            refuse_member(path, "has a name of more than 255 bytes");
         names.push_back(std::move(name));
     }
     if (names.size() > 200)
-        refuse(path, "is nested too deep");
+        refuse_member(path, "is nested too deep");
     return names;
 }
 
@@ -156,7 +156,7 @@ private:
         if (top_.empty())
             return names;
         if (names.empty() || names.front() != top_)
-            refuse(path, "is not in " + top_);
+            refuse_member(path, "is not in " + top_);
         names.erase(names.begin());
         return names;
     }
@@ -174,7 +174,7 @@ private:
         const std::string path = join(names, "/");
         if (const char* const link = archive_entry_hardlink(entry)) {
             if (files_.count(join(inside(link), "/")) == 0)
-                refuse(path, "is a hard link to something that is no file of the archive");
+                refuse_member(path, "is a hard link to something that is no file of the archive");
             files_.insert(path);
             return;
         }
@@ -182,7 +182,7 @@ private:
         case AE_IFREG: check_file(from, entry, names, path); break;
         case AE_IFDIR:
             if (links_.count(path) != 0)
-                refuse(path, "is a folder, and a link");
+                refuse_member(path, "is a folder, and a link");
             break;
         case AE_IFLNK:
             files_.erase(path);
@@ -192,19 +192,19 @@ private:
         case AE_IFSOCK: break; // left out
         default:
             if (!is_whiteout(entry))
-                refuse(path, "is a device");
+                refuse_member(path, "is a device");
             files_.erase(path);
             links_.erase(path);
         }
         for (std::size_t depth = 1; depth < names.size(); ++depth)
             if (links_.count(join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(depth)}, "/")) != 0)
-                refuse(path, "lies behind a link");
+                refuse_member(path, "lies behind a link");
     }
 
     void check_file(archive* from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
     {
         if (names.empty())
-            refuse(path, "is the folder itself");
+            refuse_member(path, "is the folder itself");
         const std::int64_t size = archive_entry_size(entry);
         if (size < 0 || static_cast<std::uint64_t>(size) > max_bytes_ - std::min(max_bytes_, file_bytes_))
             fail_size();

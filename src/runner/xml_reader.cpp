@@ -11,9 +11,9 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr int k_deepest = 64;
+constexpr int k_deepest_element = 64;
 constexpr std::size_t k_attributes_limit_bytes = 64 * 1024;
-constexpr std::size_t k_piece_bytes = 1 << 20; // expat counts in int
+constexpr std::size_t k_parsed_bytes = 1 << 20; // expat counts in int
 
 std::string_view local_name(std::string_view name)
 {
@@ -90,8 +90,8 @@ public:
 
     std::string read(std::string_view bytes)
     {
-        for (std::size_t at = 0;; at += k_piece_bytes) {
-            const auto piece = bytes.substr(at, k_piece_bytes);
+        for (std::size_t at = 0;; at += k_parsed_bytes) {
+            const auto piece = bytes.substr(at, k_parsed_bytes);
             const bool last = at + piece.size() >= bytes.size();
             if (XML_Parse(parser_.get(), piece.data(), static_cast<int>(piece.size()), last) != XML_STATUS_OK)
                 return where() + (why_.empty() ? XML_ErrorString(XML_GetErrorCode(parser_.get())) : why_);
@@ -114,8 +114,8 @@ private:
     static void XMLCALL on_begin(void* data, const XML_Char* name, const XML_Char** attributes)
     {
         auto& document = self(data);
-        if (++document.depth_ > k_deepest)
-            return document.stop("elements are nested deeper than " + std::to_string(k_deepest));
+        if (++document.depth_ > k_deepest_element)
+            return document.stop("elements are nested deeper than " + std::to_string(k_deepest_element));
         std::map<std::string, std::string, std::less<>> values;
         std::size_t bytes = 0;
         for (; attributes[0] != nullptr; attributes += 2) {

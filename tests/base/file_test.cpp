@@ -27,18 +27,6 @@ Errc code_of(Call call)
     return Errc::internal;
 }
 
-mode_t mode_of(const std::string& path)
-{
-    struct stat info{};
-    REQUIRE(::lstat(path.c_str(), &info) == 0);
-    return info.st_mode & 07777;
-}
-
-std::size_t entries_in(const std::string& path)
-{
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-}
-
 } // namespace
 
 TEST_CASE("a descriptor is closed with its owner, and only once", "[base]")

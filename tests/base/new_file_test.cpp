@@ -13,11 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::size_t entries_in(const std::string& path)
-{
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-}
-
 Errc refusal_of(const std::string& path)
 {
     try {

@@ -12,17 +12,6 @@
 using namespace gantry;
 namespace fs = std::filesystem;
 
-namespace {
-
-mode_t mode_of(const std::string& path)
-{
-    struct stat info{};
-    REQUIRE(::stat(path.c_str(), &info) == 0);
-    return info.st_mode & 07777;
-}
-
-} // namespace
-
 TEST_CASE("XDG's variables say where files go, HOME otherwise", "[base]")
 {
     const ScopedEnv home("HOME", "/home/someone/");

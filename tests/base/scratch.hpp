@@ -2,8 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+
+#include <sys/stat.h>
 
 namespace gantry {
 
@@ -30,6 +33,21 @@ public:
 private:
     std::string path_;
 };
+
+// Permissions of a file, or of a link itself.
+inline mode_t mode_of(const std::string& path)
+{
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0)
+        throw std::runtime_error(path + " is not there");
+    return info.st_mode & 07777;
+}
+
+inline std::size_t entries_in(const std::string& path)
+{
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
+}
 
 // Sets (or with null removes) an environment variable until the object goes away.
 class ScopedEnv {

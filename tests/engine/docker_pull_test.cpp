@@ -15,8 +15,8 @@ namespace {
 const std::string k_image_answer = R"({"Id":"sha256:1","Config":{}})";
 
 // A daemon whose pulls answer one after the other as given; the last one goes on for ever.
-struct Registry {
-    explicit Registry(std::vector<Says> answers)
+struct PullRegistry {
+    explicit PullRegistry(std::vector<Says> answers)
         : pulls(std::move(answers)), daemon(loop, [this](const Asked& asked) { return answer(asked); })
     {
         auto options = daemon.options();
@@ -53,12 +53,7 @@ struct Registry {
     std::unique_ptr<Engine> engine;
 };
 
-Says messages(const std::string& lines)
-{
-    return ScriptedDaemon::json(200, lines);
-}
-
-const std::string k_good =
+const std::string k_good_pull =
     R"({"status":"Pulling from library/busybox","id":"latest"})" "\r\n"
     R"({"status":"Pulling fs layer","progressDetail":{},"id":"a"})" "\r\n"
     R"({"status":"Downloading","progressDetail":{"current":40,"total":100},"id":"a"})" "\r\n"
@@ -69,7 +64,7 @@ const std::string k_good =
 
 TEST_CASE("a pull asks for the whole name and reports its progress", "[engine]")
 {
-    Registry registry({messages(k_good)});
+    PullRegistry registry({messages(k_good_pull)});
     PullProgress last;
     const auto image = registry.loop.run(
         registry.engine->pull_image("busybox:1.36", "linux/arm64", [&last](const PullProgress& progress) { last = progress; }));
@@ -85,7 +80,7 @@ TEST_CASE("a pull asks for the whole name and reports its progress", "[engine]")
 
 TEST_CASE("a registry that is down is asked five times", "[engine]")
 {
-    Registry down({ScriptedDaemon::json(500, R"({"message":"Get \"https://x/v2/\": dial tcp: lookup x: no such host"})")});
+    PullRegistry down({ScriptedDaemon::json(500, R"({"message":"Get \"https://x/v2/\": dial tcp: lookup x: no such host"})")});
     const auto error = down.failure();
     CHECK(error.code() == Errc::unavailable);
     CHECK_THAT(error.what(), ContainsSubstring("after 5 tries: Get \"https://x/v2/\""));
@@ -94,8 +89,8 @@ TEST_CASE("a registry that is down is asked five times", "[engine]")
 
 TEST_CASE("a registry that comes back, or an engine that does, is enough", "[engine]")
 {
-    Registry registry({messages(R"({"errorDetail":{"message":"received unexpected HTTP status: 503 Service Unavailable"}})" "\n"),
-                       ScriptedDaemon::json(429, R"({"message":"slow down"})"), Says{"", true}, messages(k_good)});
+    PullRegistry registry({messages(R"({"errorDetail":{"message":"received unexpected HTTP status: 503 Service Unavailable"}})" "\n"),
+                       ScriptedDaemon::json(429, R"({"message":"slow down"})"), Says{"", true}, messages(k_good_pull)});
     CHECK(registry.failure().what() == std::string("no error"));
     CHECK(registry.daemon.count("/images/create") == 4);
 }
@@ -109,21 +104,21 @@ TEST_CASE("an image that cannot be had is asked for once, and says why", "[engin
         {messages(R"({"errorDetail":{"message":"write /var/lib/x: no space left on device"}})" "\n"), Errc::no_space},
         {messages(R"({"errorDetail":{"message":"no matching manifest for linux/arm64 in the manifest list entries"}})" "\n"), Errc::not_found},
     }));
-    Registry registry({answer});
+    PullRegistry registry({answer});
     CHECK(registry.failure().code() == code);
     CHECK(registry.daemon.count("/images/create") == 1);
 }
 
 TEST_CASE("what is no image name never leaves for the engine", "[engine]")
 {
-    Registry registry({messages(k_good)});
+    PullRegistry registry({messages(k_good_pull)});
     CHECK(registry.failure("Not/An:image:name").code() == Errc::bad_input);
     CHECK(registry.daemon.count("/images/create") == 0);
 }
 
 TEST_CASE("equal pulls that overlap are one", "[engine]")
 {
-    Registry registry({messages(k_good)});
+    PullRegistry registry({messages(k_good_pull)});
     int reports = 0;
     const auto pull = [&](const std::string& image) -> awaitable<void> {
         co_await registry.engine->pull_image(image, "", [&reports](const PullProgress&) { ++reports; });
@@ -135,7 +130,7 @@ TEST_CASE("equal pulls that overlap are one", "[engine]")
 
 TEST_CASE("a pull goes on when the one who began it is cancelled", "[engine]")
 {
-    Registry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, messages(k_good)});
+    PullRegistry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, messages(k_good_pull)});
     std::optional<ImageInfo> second;
     const auto follower = [&]() -> awaitable<void> { second = co_await registry.engine->pull_image("busybox", "", nullptr); };
     const auto leader = [&]() -> awaitable<void> { co_await registry.engine->pull_image("busybox", "", nullptr); };

@@ -11,8 +11,8 @@ using Says = ScriptedDaemon::Says;
 namespace {
 
 // A daemon whose pushes answer one after the other as given; the last one goes on for ever.
-struct Registry {
-    explicit Registry(std::vector<Says> answers)
+struct PushRegistry {
+    explicit PushRegistry(std::vector<Says> answers)
         : pushes(std::move(answers)), daemon(loop, [this](const Asked& asked) {
               if (asked.line == "GET /version")
                   return ScriptedDaemon::version();
@@ -46,17 +46,12 @@ struct Registry {
     std::unique_ptr<Engine> engine;
 };
 
-Says messages(const std::string& lines)
-{
-    return ScriptedDaemon::json(200, lines);
-}
-
 Says fails(const std::string& words)
 {
     return messages(R"({"errorDetail":{"message":")" + words + R"("},"error":"x"})" "\r\n");
 }
 
-const std::string k_good =
+const std::string k_good_push =
     R"({"status":"The push refers to repository [registry.example/a/b]"})" "\r\n"
     R"({"status":"Preparing","progressDetail":{},"id":"one"})" "\r\n"
     R"({"status":"Preparing","progressDetail":{},"id":"two"})" "\r\n"
@@ -72,7 +67,7 @@ const std::string k_good =
 
 TEST_CASE("a push tells its progress and ends with the registry's digest", "[engine]")
 {
-    Registry registry({messages(k_good)});
+    PushRegistry registry({messages(k_good_push)});
     PushProgress last;
     const auto pushed = registry.push([&last](const PushProgress& progress) { last = progress; });
 
@@ -82,20 +77,20 @@ TEST_CASE("a push tells its progress and ends with the registry's digest", "[eng
     CHECK(last.layers_done == 3);
     CHECK(last.bytes_done == 100);
     CHECK(registry.daemon.count("POST /v1.41/images/registry.example/a/b/push?tag=1") == 1);
-    CHECK(registry.daemon.asked.back().head.find("X-Registry-Auth: e30=\r\n") != std::string::npos);
+    CHECK(registry.daemon.asked.back().head.find("X-PushRegistry-Auth: e30=\r\n") != std::string::npos);
 }
 
 TEST_CASE("a push is tried again when the registry or the way to it broke", "[engine]")
 {
-    Registry registry({fails("received unexpected HTTP status: 500 Internal Server Error"), Says{"", true},
-                       fails("error parsing HTTP 503 response body: unexpected end of JSON input"), messages("{}\n"), messages(k_good)});
+    PushRegistry registry({fails("received unexpected HTTP status: 500 Internal Server Error"), Says{"", true},
+                       fails("error parsing HTTP 503 response body: unexpected end of JSON input"), messages("{}\n"), messages(k_good_push)});
     CHECK(registry.push().digest == "sha256:abc");
     CHECK(registry.daemon.count("/push") == 5);
 }
 
 TEST_CASE("a push gives up after five tries, and later with a registry that limits them", "[engine]")
 {
-    Registry registry({fails("toomanyrequests: slow down")});
+    PushRegistry registry({fails("toomanyrequests: slow down")});
     const auto before = std::chrono::steady_clock::now();
     const auto error = registry.failure();
     CHECK(error.code() == Errc::unavailable);
@@ -107,7 +102,7 @@ TEST_CASE("a push gives up after five tries, and later with a registry that limi
 
 TEST_CASE("a push that the daemon itself has tried again is not tried again", "[engine]")
 {
-    Registry registry({messages(R"({"status":"Retrying in 5 seconds","progressDetail":{},"id":"one"})" "\r\n"
+    PushRegistry registry({messages(R"({"status":"Retrying in 5 seconds","progressDetail":{},"id":"one"})" "\r\n"
                                 R"({"errorDetail":{"message":"received unexpected HTTP status: 500"}})" "\r\n")});
     const auto error = registry.failure();
     CHECK(error.code() == Errc::unavailable);
@@ -130,7 +125,7 @@ TEST_CASE("a push that is refused is not tried again", "[engine]")
     };
     for (const auto& [words, code] : rows) {
         INFO(words);
-        Registry registry({fails(words)});
+        PushRegistry registry({fails(words)});
         CHECK(registry.failure().code() == code);
         CHECK(registry.daemon.count("/push") == 1);
     }
@@ -138,7 +133,7 @@ TEST_CASE("a push that is refused is not tried again", "[engine]")
 
 TEST_CASE("a push that says nothing any more is given up", "[engine]")
 {
-    Registry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}\r\n\r\n"}});
+    PushRegistry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}\r\n\r\n"}});
     registry.options.silence_limit = std::chrono::milliseconds(50);
     CHECK(registry.failure().code() == Errc::timed_out);
 }

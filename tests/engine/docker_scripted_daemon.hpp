@@ -131,4 +131,10 @@ private:
     TaskGroup tasks_;
 };
 
+// An answer whose body is one JSON message a line.
+inline ScriptedDaemon::Says messages(const std::string& lines)
+{
+    return ScriptedDaemon::json(200, lines);
+}
+
 } // namespace gantry::test

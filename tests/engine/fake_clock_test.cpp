@@ -11,7 +11,7 @@ using namespace gantry::test;
 
 namespace {
 
-struct World {
+struct ClockWorld {
     asio::io_context io;
     ManualClock clock;
     std::string log;
@@ -38,7 +38,7 @@ RunLimits impatient()
 
 TEST_CASE("sleepers wake in the order of their times, equal times in the order of their coming", "[fake]")
 {
-    World world;
+    ClockWorld world;
     world.spawn(3s, 'c');
     world.spawn(1s, 'a');
     world.spawn(3s, 'd');
@@ -55,7 +55,7 @@ TEST_CASE("sleepers wake in the order of their times, equal times in the order o
 
 TEST_CASE("a clock that nobody moves wakes nobody", "[fake]")
 {
-    World world;
+    ClockWorld world;
     world.spawn(1s, 'a');
     settle(world.io);
 
@@ -70,7 +70,7 @@ TEST_CASE("a clock that nobody moves wakes nobody", "[fake]")
 
 TEST_CASE("advance_to_next moves to the first sleeper and no further", "[fake]")
 {
-    World world;
+    ClockWorld world;
     world.spawn(5s, 'a');
     world.spawn(7s, 'b');
     settle(world.io);
@@ -88,7 +88,7 @@ TEST_CASE("advance_to_next moves to the first sleeper and no further", "[fake]")
 
 TEST_CASE("a cancelled sleep ends at once with operation_aborted and leaves no sleeper", "[fake]")
 {
-    World world;
+    ClockWorld world;
     asio::cancellation_signal cancel;
     std::exception_ptr failure;
     asio::co_spawn(world.io, world.sleep_and_log(1h, 'a'),
@@ -107,7 +107,7 @@ TEST_CASE("a cancelled sleep ends at once with operation_aborted and leaves no s
 
 TEST_CASE("a sleep that has woken cannot be cancelled into an error any more", "[fake]")
 {
-    World world;
+    ClockWorld world;
     asio::cancellation_signal cancel;
     std::exception_ptr failure;
     asio::co_spawn(world.io, world.sleep_and_log(1s, 'a'),
@@ -124,8 +124,8 @@ TEST_CASE("a sleep that has woken cannot be cancelled into an error any more", "
 
 TEST_CASE("run_to_end gives the result and moves the clock only as far as needed", "[fake]")
 {
-    World world;
-    const auto task = [](World& here) -> awaitable<int> {
+    ClockWorld world;
+    const auto task = [](ClockWorld& here) -> awaitable<int> {
         co_await here.sleep_and_log(2s, 'a');
         co_return 42;
     };
@@ -136,7 +136,7 @@ TEST_CASE("run_to_end gives the result and moves the clock only as far as needed
 
 TEST_CASE("run_to_end passes on the exception of its task", "[fake]")
 {
-    World world;
+    ClockWorld world;
     const auto task = []() -> awaitable<void> {
         throw Error(Errc::denied, "no");
         co_return;
@@ -147,7 +147,7 @@ TEST_CASE("run_to_end passes on the exception of its task", "[fake]")
 
 TEST_CASE("a task that nothing can wake is stuck, and what is known is told", "[fake]")
 {
-    World world;
+    ClockWorld world;
     Signal never(world.io.get_executor());
     auto limits = impatient();
     limits.known = [] { return std::string("container web running"); };
@@ -158,7 +158,7 @@ TEST_CASE("a task that nothing can wake is stuck, and what is known is told", "[
 
 TEST_CASE("a sleep for ever counts as stuck", "[fake]")
 {
-    World world;
+    ClockWorld world;
     CHECK_THROWS_WITH(
         run_to_end(world.io, world.clock, world.clock.sleep_until(Clock::time_point::max()), impatient()),
         ContainsSubstring("stuck"));
@@ -166,8 +166,8 @@ TEST_CASE("a sleep for ever counts as stuck", "[fake]")
 
 TEST_CASE("a loop that makes no progress ends at the limit of steps", "[fake]")
 {
-    World world;
-    const auto task = [](World& here) -> awaitable<void> {
+    ClockWorld world;
+    const auto task = [](ClockWorld& here) -> awaitable<void> {
         for (;;)
             co_await here.clock.sleep_for(0s);
     };
@@ -180,7 +180,7 @@ TEST_CASE("a loop that makes no progress ends at the limit of steps", "[fake]")
 
 TEST_CASE("work on a pool is waited for in real time before a run counts as stuck", "[fake]")
 {
-    World world;
+    ClockWorld world;
     asio::thread_pool pool(1);
     const auto task = [](asio::thread_pool& on) -> awaitable<int> {
         auto work = [] { return 7; };
@@ -199,8 +199,8 @@ TEST_CASE("coroutines that still sleep when the clock goes are unwound", "[fake]
     };
     bool gone = false;
     {
-        World world;
-        const auto task = [](World& here, bool* out) -> awaitable<void> {
+        ClockWorld world;
+        const auto task = [](ClockWorld& here, bool* out) -> awaitable<void> {
             const Mark mark{out};
             co_await here.clock.sleep_for(1h);
         };

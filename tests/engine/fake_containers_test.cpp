@@ -5,17 +5,6 @@
 using namespace gantry;
 using namespace gantry::engine;
 
-namespace {
-
-FakeBehaviour endless()
-{
-    FakeBehaviour behaviour;
-    behaviour.never_ends = true;
-    return behaviour;
-}
-
-} // namespace
-
 TEST_CASE("a container ends when its time is over, with its output and its code", "[fake]")
 {
     FakeWorld world;

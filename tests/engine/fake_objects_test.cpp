@@ -9,13 +9,6 @@ using namespace gantry::engine;
 
 namespace {
 
-FakeBehaviour endless()
-{
-    FakeBehaviour behaviour;
-    behaviour.never_ends = true;
-    return behaviour;
-}
-
 // Gives the whole archive as one piece.
 ReadPiece all_of(std::string archive)
 {

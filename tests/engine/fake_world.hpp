@@ -31,6 +31,13 @@ inline ContainerSpec container_spec(const std::string& name)
     return spec;
 }
 
+inline FakeBehaviour endless()
+{
+    FakeBehaviour behaviour;
+    behaviour.never_ends = true;
+    return behaviour;
+}
+
 inline VolumeSpec volume_spec(const std::string& name)
 {
     VolumeSpec spec;

@@ -11,7 +11,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-Lines problems_of(const Definition& definition, const Capabilities* capabilities = nullptr)
+Lines check_problems(const Definition& definition, const Capabilities* capabilities = nullptr)
 {
     Lines lines;
     for (const auto& problem : check(definition, capabilities))
@@ -19,7 +19,7 @@ Lines problems_of(const Definition& definition, const Capabilities* capabilities
     return lines;
 }
 
-Lines problems_of(const Stage& one) { return problems_of(pipeline_of({one})); }
+Lines check_problems(const Stage& one) { return check_problems(pipeline_of({one})); }
 
 } // namespace
 
@@ -32,59 +32,59 @@ TEST_CASE("a sound pipeline has no problems", "[checks]")
     test.condition = text("${{ branch == 'main' && steps['build/compile'].state != 'failure' }}");
     test.finally_steps = {{{step("last", "echo ${{ steps.unit.state }}")}}};
 
-    CHECK(problems_of(pipeline_of({build, test})) == Lines{});
+    CHECK(check_problems(pipeline_of({build, test})) == Lines{});
 }
 
 TEST_CASE("needs must exist and must not form a circle", "[checks]")
 {
-    CHECK(problems_of(pipeline_of({stage("build", {step("a")}), stage("test", {step("a")}, Lines{"biuld"})})) ==
+    CHECK(check_problems(pipeline_of({stage("build", {step("a")}), stage("test", {step("a")}, Lines{"biuld"})})) ==
           Lines{"stage 'test' needs 'biuld', which does not exist | did you mean 'build'?"});
-    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"c"}), stage("b", {step("s")}, Lines{"a"}),
+    CHECK(check_problems(pipeline_of({stage("a", {step("s")}, Lines{"c"}), stage("b", {step("s")}, Lines{"a"}),
                                    stage("c", {step("s")}, Lines{"b"}), stage("d", {step("s")}, Lines{"a"})})) ==
           Lines{"stages need each other in a circle: a needs c needs b needs a"});
-    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"a"})})) ==
+    CHECK(check_problems(pipeline_of({stage("a", {step("s")}, Lines{"a"})})) ==
           Lines{"stages need each other in a circle: a needs a"});
-    CHECK(problems_of(pipeline_of({stage("a", {step("s")}, Lines{"b"}), stage("b", {step("s")})})).front() ==
+    CHECK(check_problems(pipeline_of({stage("a", {step("s")}, Lines{"b"}), stage("b", {step("s")})})).front() ==
           "stages need each other in a circle: a needs b needs a");
-    CHECK(problems_of(pipeline_of({stage("a", {step("s")}), stage("b", {step("s")}, Lines{"a[x=1]"})})) ==
+    CHECK(check_problems(pipeline_of({stage("a", {step("s")}), stage("b", {step("s")}, Lines{"a[x=1]"})})) ==
           Lines{"stage 'a' has no matrix"});
 }
 
 TEST_CASE("names are unique and usable", "[checks]")
 {
-    CHECK(problems_of(pipeline_of({stage("a", {step("s"), step("s")}), stage("a", {step("s")})})) ==
+    CHECK(check_problems(pipeline_of({stage("a", {step("s"), step("s")}), stage("a", {step("s")})})) ==
           Lines{"there is another stage 'a'", "stage 'a' has another step 's'"});
-    CHECK(problems_of(stage("a/b", {step("s")})).front() ==
+    CHECK(check_problems(stage("a/b", {step("s")})).front() ==
           "a stage has '/' in its name | letters, digits, '-', '_', '.' and spaces are fine");
-    CHECK(problems_of(stage("a", {step("x/y")})).front().starts_with("the step's name 'x/y' has a '/'"));
-    CHECK(problems_of(pipeline_of({})) == Lines{"the pipeline has no stages and no steps"});
-    CHECK(problems_of(stage("a", {})) == Lines{"stage 'a' has no steps"});
+    CHECK(check_problems(stage("a", {step("x/y")})).front().starts_with("the step's name 'x/y' has a '/'"));
+    CHECK(check_problems(pipeline_of({})) == Lines{"the pipeline has no stages and no steps"});
+    CHECK(check_problems(stage("a", {})) == Lines{"stage 'a' has no steps"});
 }
 
 TEST_CASE("a step must have something to do and an image to do it in", "[checks]")
 {
     Step nothing;
     nothing.name = "s";
-    CHECK(problems_of(stage("a", {nothing})) ==
+    CHECK(check_problems(stage("a", {nothing})) ==
           Lines{"step 's' does nothing | give it run, command, build, push, settings or an image"});
 
     auto homeless = stage("a", {step("s")});
     homeless.container.image.reset();
-    CHECK(problems_of(homeless) == Lines{"step 's' has no image to run in | add image: … to the step, its stage, "
+    CHECK(check_problems(homeless) == Lines{"step 's' has no image to run in | add image: … to the step, its stage, "
                                          "defaults or the top of the file"});
     auto definition = pipeline_of({homeless});
     definition.defaults.container.image = Text("debian");
-    CHECK(problems_of(definition) == Lines{});
+    CHECK(check_problems(definition) == Lines{});
 
     auto both = step("s");
     both.container.command = std::vector<Text>{"x"};
-    CHECK(problems_of(stage("a", {both})) == Lines{"a step has either run or command"});
+    CHECK(check_problems(stage("a", {both})) == Lines{"a step has either run or command"});
 
     Step push;
     push.name = "p";
     push.push = Push{};
     push.push->all_tags = true;
-    CHECK(problems_of(stage("a", {push})).front().starts_with("'push: true' needs a build beside it"));
+    CHECK(check_problems(stage("a", {push})).front().starts_with("'push: true' needs a build beside it"));
 }
 
 TEST_CASE("expressions are checked with their places", "[checks]")
@@ -108,15 +108,15 @@ TEST_CASE("members of known names are looked up", "[checks]")
     auto definition = pipeline_of({one});
     definition.on.inputs = {{"target", Input{}}};
 
-    CHECK(problems_of(definition) == Lines{
+    CHECK(check_problems(definition) == Lines{
                                          "the matrix has no 'gp' | did you mean 'go'?",
                                          "on.manual.inputs has no 'tarket' | did you mean 'target'?",
                                          "a pull request has no 'nummer' | did you mean 'number'?",
                                          "'sha' is text and has no members",
                                          "'stage' has no 'nam' | did you mean 'name'?",
                                      });
-    CHECK(problems_of(stage("a", {step("s", "${{ matrix.go }}")})) == Lines{"stage 'a' has no matrix"});
-    CHECK(problems_of(stage("a", {step("s", "${{ branch matches '(' }}")})).front().starts_with(
+    CHECK(check_problems(stage("a", {step("s", "${{ matrix.go }}")})) == Lines{"stage 'a' has no matrix"});
+    CHECK(check_problems(stage("a", {step("s", "${{ branch matches '(' }}")})).front().starts_with(
         "the pattern of 'matches' is wrong"));
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("a step may only refer to what has run before it", "[checks]")
     auto two = stage("two", {step("e", "${{ steps.bb.image }} ${{ steps.a.imgae }} ${{ steps['one/x'].image }}")});
     auto three = stage("three", {step("f", "${{ steps.a.image }}")}, Lines{});
 
-    CHECK(problems_of(pipeline_of({one, two, three})) ==
+    CHECK(check_problems(pipeline_of({one, two, three})) ==
           Lines{
               "step 'a' has not run when this part of stage 'one' is computed",
               "step 'c' runs only after step 'a'",
@@ -143,7 +143,7 @@ TEST_CASE("a step may only refer to what has run before it", "[checks]")
 
 TEST_CASE("text from outside is refused in scripts, also on detours, but may be compared", "[checks]")
 {
-    const auto refused = [](std::string_view run) { return problems_of(stage("a", {step("s", run)})); };
+    const auto refused = [](std::string_view run) { return check_problems(stage("a", {step("s", run)})); };
 
     CHECK(refused("echo ${{ branch }}") ==
           Lines{"'branch' is text from outside and would become part of the script | use \"$CI_COMMIT_BRANCH\": the "
@@ -158,7 +158,7 @@ TEST_CASE("text from outside is refused in scripts, also on detours, but may be 
     detour.container.environment = {{"TITLE", text("x ${{ pull_request.title }}")}, {"CLEAN", text("${{ branch }}")}};
     detour.matrix = matrix_of({{"b", {text("${{ branch }}")}}});
     detour.steps[0].steps[0].container.environment = {{"CLEAN", "main"}, {"TWICE", text("${{ env.TITLE }}")}};
-    const auto problems = problems_of(detour);
+    const auto problems = check_problems(detour);
     REQUIRE(problems.size() == 3);
     CHECK_THAT(problems[0], ContainsSubstring("'env.TITLE' is text from outside"));
     CHECK_THAT(problems[0], ContainsSubstring("use \"$TITLE\""));
@@ -168,7 +168,7 @@ TEST_CASE("text from outside is refused in scripts, also on detours, but may be 
     Step shell;
     shell.name = "s";
     shell.container.command = std::vector<Text>{"sh", "-ec", text("echo ${{ message }}"), text("${{ message }}")};
-    CHECK(problems_of(stage("a", {shell})).size() == 1);
+    CHECK(check_problems(stage("a", {shell})).size() == 1);
 }
 
 TEST_CASE("volumes, networks and services must be declared", "[checks]")
@@ -186,7 +186,7 @@ TEST_CASE("volumes, networks and services must be declared", "[checks]")
     definition.volumes.push_back({});
     definition.volumes.back().name = "scratch";
 
-    CHECK(problems_of(definition) == Lines{
+    CHECK(check_problems(definition) == Lines{
                                          "service 'db' has neither an image nor a build",
                                          "there is no volume 'scrach' | did you mean 'scratch'?",
                                          "there is no network 'back' | declare it at the top: networks: { back: {} }",
@@ -205,7 +205,7 @@ TEST_CASE("services must not wait for each other", "[checks]")
     api.container.depends_on = {{"db", Condition::service_healthy, true, {}}};
     one.services = {db, api};
 
-    CHECK(problems_of(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
+    CHECK(check_problems(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
 }
 
 TEST_CASE("secrets are named, not given", "[checks]")
@@ -214,7 +214,7 @@ TEST_CASE("secrets are named, not given", "[checks]")
     one.secrets = {{"TOKEN", "npm_token"}, {"1X", "hunter2 is bad"}};
     one.secret_files = {{"key", "deploy_key"}};
 
-    CHECK(problems_of(stage("a", {one})) ==
+    CHECK(check_problems(stage("a", {one})) ==
           Lines{
               "'1X' is no name for a variable | letters, digits and '_', not a digit first",
               "'hunter2 is bad' is no name of a secret | the name of a secret is meant, not its value",
@@ -228,7 +228,7 @@ TEST_CASE("report globs stay below the workspace", "[checks]")
     one.artifacts.emplace();
     one.artifacts->reports = {{"coverage", {"/tmp/coverage.xml", "cov/*.info"}}, {"junit", {"a/../../junit.xml", "a..b/junit.xml"}}};
     const std::string hint = " | paths are relative to the workspace: \"build/**/junit.xml\"";
-    CHECK(problems_of(one) == Lines{"report 'coverage': /tmp/coverage.xml is not relative to the workspace" + hint,
+    CHECK(check_problems(one) == Lines{"report 'coverage': /tmp/coverage.xml is not relative to the workspace" + hint,
                                     "report 'junit': a/../../junit.xml leads out of the workspace" + hint});
 }
 
@@ -248,7 +248,7 @@ TEST_CASE("caches have names and places of their own", "[checks]")
     add("later", "/c/${{ branch }}");
     add("all", "/");
 
-    CHECK(problems_of(one) == Lines{"the stage has another cache 'npm'",
+    CHECK(check_problems(one) == Lines{"the stage has another cache 'npm'",
                                     "cache 'm2': the path '~/.m2' depends on image and user | write it in full, such as /root/.m2",
                                     "cache 'same': /workspace/node_modules is another cache's",
                                     "cache 'all': the path '/' is too much for a cache | name a folder below it"});
@@ -260,7 +260,7 @@ TEST_CASE("inputs must agree with their defaults", "[checks]")
     definition.on.inputs = {{"t", {Input::Type::choice, "", {"staging", "prod"}, "prd", false, {}}},
                             {"c", {Input::Type::choice, "", {}, std::nullopt, false, {}}}};
 
-    CHECK(problems_of(definition) ==
+    CHECK(check_problems(definition) ==
           Lines{"the default of input 't', 'prd', is none of staging, prod | did you mean 'prod'?",
                 "input 'c' has no options to choose from | add options: […]"});
 }
@@ -292,7 +292,7 @@ TEST_CASE("what the engine lacks is said with its position", "[checks]")
     CHECK(problems[1].path == "stages[0].steps[0].cap_add");
     CHECK(problems[2].message == "builds are not supported by the docker engine yet");
     const Capabilities all{"docker", {"services", "build"}, {"*"}};
-    CHECK(problems_of(pipeline_of({one}), &all) == Lines{"'healthcheck' is not supported by the docker engine yet"});
+    CHECK(check_problems(pipeline_of({one}), &all) == Lines{"'healthcheck' is not supported by the docker engine yet"});
 }
 
 TEST_CASE("what a builder cannot do is refused where it stands", "[checks]")
@@ -321,12 +321,12 @@ TEST_CASE("what a builder cannot do is refused where it stands", "[checks]")
     CHECK(problems[3].message == "a build for several platforms is not supported by the docker engine yet");
     built.build->platforms = {"linux/arm64"};
     const Capabilities all{"docker", {"build", "build-cache-to", "build-secrets", "build-ssh"}, {"*"}};
-    CHECK(problems_of(pipeline_of({one}), &all).empty());
+    CHECK(check_problems(pipeline_of({one}), &all).empty());
 }
 
 TEST_CASE("the digest of a step's image is a name", "[checks]")
 {
-    CHECK(problems_of(pipeline_of({stage("a", {step("one"), step("two", "echo ${{ steps.one.digest }}")})})).empty());
+    CHECK(check_problems(pipeline_of({stage("a", {step("one"), step("two", "echo ${{ steps.one.digest }}")})})).empty());
 }
 
 TEST_CASE("a step reads the ports of its stage's services, and no other names of them", "[checks]")
@@ -337,7 +337,7 @@ TEST_CASE("a step reads the ports of its stage's services, and no other names of
     const auto problems_with = [&](const std::string& expression) {
         auto one = stage("a", {step("one", "echo ${{ " + expression + " }}")});
         one.services = {web};
-        return problems_of(pipeline_of({one}));
+        return check_problems(pipeline_of({one}));
     };
     CHECK(problems_with("services.web.ports[80]").empty());
     CHECK(problems_with("services.web.image").empty());

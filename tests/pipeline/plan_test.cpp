@@ -29,7 +29,7 @@ Plan plan_of(const Definition& definition, const PlanOptions& options = {})
     return planned.plan;
 }
 
-Lines problems_of(const Definition& definition, const PlanOptions& options = {})
+Lines plan_problems(const Definition& definition, const PlanOptions& options = {})
 {
     Lines lines;
     for (const auto& problem : make_plan(definition, push_to_main(), options).diagnostics)
@@ -100,7 +100,7 @@ TEST_CASE("a matrix becomes one stage for each row, and who needs it needs all r
     definition.stages[2].needs = std::vector<Need>{Need{"test[go=1.23]", {}}};
     CHECK(plan_of(definition).stages[3].needs == Lines{"test[go=1.23]"});
     definition.stages[2].needs = std::vector<Need>{Need{"test[go=1.3]", {}}};
-    CHECK(problems_of(definition) == Lines{"there is no row 'test[go=1.3]' | did you mean 'test[go=1.23]'?"});
+    CHECK(plan_problems(definition) == Lines{"there is no row 'test[go=1.3]' | did you mean 'test[go=1.23]'?"});
 }
 
 TEST_CASE("steps without a name get one from their place", "[plan]")
@@ -191,9 +191,9 @@ TEST_CASE("an env_file lies under the variables of its own level", "[plan]")
           Env{{"A", "step"}, {"B", "file"}, {"C", "x # y"}, {"D", "a\nb"}, {"E", "v"}, {"F", ""}});
     CHECK(plan.stages[0].steps[0].container.env_file.empty());
     definition.stages[0].steps[0].steps[0].container.env_file = {"ci/b.env"};
-    CHECK(problems_of(definition, options) == Lines{"there is no file 'ci/b.env'"});
+    CHECK(plan_problems(definition, options) == Lines{"there is no file 'ci/b.env'"});
     options.read_file = [](const std::string&) { return "A=1\nnot a variable\n"; };
-    CHECK(problems_of(definition, options) == Lines{"ci/b.env:2 is not NAME=value"});
+    CHECK(plan_problems(definition, options) == Lines{"ci/b.env:2 is not NAME=value"});
 }
 
 TEST_CASE("conditions are decided as far as they can be", "[plan]")
@@ -320,7 +320,7 @@ TEST_CASE("a part can be chosen, with all that it needs", "[plan]")
         options.only_stages = std::move(stages);
         options.only_steps = std::move(steps);
         options.matrix = std::move(matrix);
-        auto lines = problems_of(definition, options);
+        auto lines = plan_problems(definition, options);
         return lines.empty() ? outline(plan_of(definition, options)) : lines;
     };
     CHECK(chosen({"build"}, {}) == Lines{"build: unit pack"});
@@ -366,7 +366,7 @@ TEST_CASE("a problem that many rows share is told once", "[plan]")
     auto definition = three_stages();
     definition.env = {{"X", text("${{ sha.x }}")}};
 
-    CHECK(problems_of(definition) == Lines{"text has no members"});
+    CHECK(plan_problems(definition) == Lines{"text has no members"});
 }
 
 TEST_CASE("what would get too large is refused before it does", "[plan]")
@@ -378,11 +378,11 @@ TEST_CASE("what would get too large is refused before it does", "[plan]")
     for (int i = 0; i < 200; ++i)
         one.steps.push_back({{step("")}});
     one.matrix = matrix_of({{"x", values}});
-    CHECK(problems_of(pipeline_of({one})) == Lines{"the plan has 40000 steps; 20000 are the limit"});
+    CHECK(plan_problems(pipeline_of({one})) == Lines{"the plan has 40000 steps; 20000 are the limit"});
 
     one.steps.resize(50);
     one.container.environment = {{"BIG", std::string(100'000, 'x')}};
-    CHECK(problems_of(pipeline_of({one})) == Lines{"the plan takes more than 134 MB"});
+    CHECK(plan_problems(pipeline_of({one})) == Lines{"the plan takes more than 134 MB"});
 
     auto event = push_to_main();
     event.message = std::string(500'000, 'x');

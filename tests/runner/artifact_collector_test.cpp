@@ -22,8 +22,8 @@ const pipeline::Artifacts& with_reports(pipeline::Artifacts& artifacts)
     return artifacts;
 }
 
-struct World {
-    explicit World(std::vector<std::string> paths, std::vector<std::string> exclude = {}) : patterns(paths, exclude) {}
+struct CollectorWorld {
+    explicit CollectorWorld(std::vector<std::string> paths, std::vector<std::string> exclude = {}) : patterns(paths, exclude) {}
 
     void feed(const std::string& archive, const std::string& place = "")
     {
@@ -76,13 +76,13 @@ struct World {
     std::map<std::string, unsigned> modes;
 };
 
-using Kept = std::map<std::string, std::string>;
+using KeptFiles = std::map<std::string, std::string>;
 
 } // namespace
 
 TEST_CASE("what is meant is kept with its kind, contents, mode and time", "[artifacts]")
 {
-    World world({"bin", "*.txt"}, {"bin/*.tmp"});
+    CollectorWorld world({"bin", "*.txt"}, {"bin/*.tmp"});
     auto timed = entry_of(TarEntry::Type::file, "workspace/a.txt", 0640);
     timed.mtime = 1'700'000'000;
     timed.mtime_nanoseconds = 5;
@@ -92,21 +92,21 @@ TEST_CASE("what is meant is kept with its kind, contents, mode and time", "[arti
                            tar_link("workspace/bin/z", "y"), tar_file("workspace/other", "no")}));
     const auto artifacts = world.collector().sum();
     CHECK(artifacts == cache::ArtifactSum{3, 6});
-    CHECK(world.kept() == Kept{{"a.txt", "one"}, {"bin", "/"}, {"bin/y", "yes"}, {"bin/z", "-> y"}});
+    CHECK(world.kept() == KeptFiles{{"a.txt", "one"}, {"bin", "/"}, {"bin/y", "yes"}, {"bin/z", "-> y"}});
     CHECK(world.modes == std::map<std::string, unsigned>{{"a.txt", 0640}, {"bin", 0711}, {"bin/y", 0755}, {"bin/z", 0777}});
     CHECK(world.collector().left_out_count() == 0);
 }
 
 TEST_CASE("an archive of a folder below counts from there", "[artifacts]")
 {
-    World world({"build/out"});
+    CollectorWorld world({"build/out"});
     world.feed(archive_of({tar_folder("out"), tar_file("out/a", "one")}), "build/out");
-    CHECK(world.kept() == Kept{{"build/out", "/"}, {"build/out/a", "one"}});
+    CHECK(world.kept() == KeptFiles{{"build/out", "/"}, {"build/out/a", "one"}});
 }
 
 TEST_CASE("bits that give a program another user are taken off", "[artifacts]")
 {
-    World world({"."});
+    CollectorWorld world({"."});
     world.feed(archive_of({tar_file("w/su", "x", 06755), tar_folder("w/tmp", 01777)}));
     world.kept();
     CHECK(world.modes == std::map<std::string, unsigned>{{"su", 0755}, {"tmp", 0777}});
@@ -114,11 +114,11 @@ TEST_CASE("bits that give a program another user are taken off", "[artifacts]")
 
 TEST_CASE("links that lead out, devices and pipes are left out and told, and the rest is kept", "[artifacts]")
 {
-    World world({"."});
+    CollectorWorld world({"."});
     world.feed(archive_of({tar_folder("w/d"), tar_link("w/d/root", "/"), tar_link("w/d/up", "../../x"),
                            tar_link("w/d/winding", "a/../../../x"), tar_link("w/d/good", "../a"), tar_block("w/null", '3'),
                            tar_block("w/disk", '4'), tar_block("w/pipe", '6'), tar_file("w/a", "one")}));
-    CHECK(world.kept() == Kept{{"a", "one"}, {"d", "/"}, {"d/good", "-> ../a"}});
+    CHECK(world.kept() == KeptFiles{{"a", "one"}, {"d", "/"}, {"d/good", "-> ../a"}});
     CHECK(world.collector().left_out_count() == 6);
     CHECK(world.collector().left_out().size() == 5);
     CHECK(world.collector().left_out()[0] == "d/root (a link that leads out of the workspace)");
@@ -127,9 +127,9 @@ TEST_CASE("links that lead out, devices and pipes are left out and told, and the
 TEST_CASE("an archive with a name that leads out is refused as a whole", "[artifacts]")
 {
     for (const std::string name : {"w/../../x", "/x", "w/a/../../x", "../x", "w//x", "w/./x"}) {
-        World world({"."});
+        CollectorWorld world({"."});
         CHECK_THROWS_AS(world.feed(archive_of({tar_file("w/a", "one"), tar_file(name, "out")})), Error);
-        World by_pax({"."});
+        CollectorWorld by_pax({"."});
         const auto record = "path=" + name + "\n";
         const auto length = record.size() + 3;
         CHECK_THROWS_AS(by_pax.feed(archive_of({tar_pax(std::to_string(length) + " " + record), tar_block("w/plain", '0')})), Error);
@@ -138,38 +138,38 @@ TEST_CASE("an archive with a name that leads out is refused as a whole", "[artif
 
 TEST_CASE("nothing is kept behind a link or a file, and nothing twice", "[artifacts]")
 {
-    World behind_link({"."});
+    CollectorWorld behind_link({"."});
     CHECK_THROWS_AS(behind_link.feed(archive_of({tar_link("w/d", "e"), tar_file("w/d/x", "through")})), Error);
-    World behind_file({"."});
+    CollectorWorld behind_file({"."});
     CHECK_THROWS_AS(behind_file.feed(archive_of({tar_file("w/d", "e"), tar_file("w/d/x", "through")})), Error);
-    World twice({"."});
+    CollectorWorld twice({"."});
     CHECK_THROWS_AS(twice.feed(archive_of({tar_file("w/d", "e"), tar_link("w/d", "f")})), Error);
 }
 
 TEST_CASE("a further name of a file has its contents, and one of what was not wanted is asked for again", "[artifacts]")
 {
-    World world({"b", "z"});
+    CollectorWorld world({"b", "z"});
     world.feed(archive_of({tar_file("w/a", "unwanted name"), tar_hard_link("w/b", "w/a"), tar_file("w/y", "two"), tar_hard_link("w/z", "w/y")}));
     CHECK(world.collector().take_again() == std::vector<std::string>{"b", "z"});
     world.feed(archive_of({tar_file("b", "unwanted name")}), "b");
     world.feed(archive_of({tar_file("z", "two")}), "z");
-    CHECK(world.kept() == Kept{{"b", "unwanted name"}, {"z", "two"}});
+    CHECK(world.kept() == KeptFiles{{"b", "unwanted name"}, {"z", "two"}});
 
-    World both({"."});
+    CollectorWorld both({"."});
     both.feed(archive_of({tar_file("w/a", "one", 0755), tar_hard_link("w/b", "w/a")}));
     CHECK(both.collector().sum() == cache::ArtifactSum{2, 6});
-    CHECK(both.kept() == Kept{{"a", "one"}, {"b", "one"}});
+    CHECK(both.kept() == KeptFiles{{"a", "one"}, {"b", "one"}});
     CHECK(both.store.usage() == cache::ArtifactSum{1, 3});
 
-    World outside({"."});
+    CollectorWorld outside({"."});
     CHECK_THROWS_AS(outside.feed(archive_of({tar_hard_link("w/b", "../../etc/passwd")})), Error);
-    World to_link({"."});
+    CollectorWorld to_link({"."});
     CHECK_THROWS_AS(to_link.feed(archive_of({tar_link("w/a", "c"), tar_hard_link("w/b", "w/a")})), Error);
 }
 
 TEST_CASE("limits hold before anything is written, and are told", "[artifacts]")
 {
-    World world({"."});
+    CollectorWorld world({"."});
     SECTION("of bytes in all")
     {
         world.limits.size_bytes = 10;
@@ -195,26 +195,26 @@ TEST_CASE("limits hold before anything is written, and are told", "[artifacts]")
 
 TEST_CASE("what is not meant counts for no limit", "[artifacts]")
 {
-    World world({"a"});
+    CollectorWorld world({"a"});
     world.limits = {3, 1};
     world.feed(archive_of({tar_file("w/a", "one"), tar_file("w/b", "much more"), tar_folder("w/c")}));
-    CHECK(world.kept() == Kept{{"a", "one"}});
+    CHECK(world.kept() == KeptFiles{{"a", "one"}});
 }
 
 TEST_CASE("paths that cannot be kept are left out", "[artifacts]")
 {
-    World world({"."});
+    CollectorWorld world({"."});
     std::string deep = "w";
     for (int i = 0; i < 201; ++i)
         deep += "/d";
     world.feed(archive_of({tar_folder(deep), tar_file("w/" + std::string(256, 'n'), "x"), tar_file("w/a", "one")}));
-    CHECK(world.kept() == Kept{{"a", "one"}});
+    CHECK(world.kept() == KeptFiles{{"a", "one"}});
     CHECK(world.collector().left_out_count() == 2);
 }
 
 TEST_CASE("reports are read, also where nothing is kept", "[artifacts]")
 {
-    World world({"."});
+    CollectorWorld world({"."});
     world.keeps = GENERATE(true, false);
     make_directories(world.folder / "run", 0700);
     world.feed(archive_of(

@@ -26,8 +26,8 @@ public:
     std::vector<TarEntry> entries;
 };
 
-struct World {
-    explicit World(std::vector<std::string> paths) : patterns(paths, {}) {}
+struct FilterWorld {
+    explicit FilterWorld(std::vector<std::string> paths) : patterns(paths, {}) {}
 
     void feed(const std::string& archive, const std::string& place = "", std::vector<TarEntry> above = {})
     {
@@ -57,7 +57,7 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("what is handed on is what is meant, and the folders that hold it", "[artifacts]")
 {
-    World world({"out/a", "*.txt"});
+    FilterWorld world({"out/a", "*.txt"});
     world.feed(archive_of({tar_folder("layer"), tar_folder("layer/other"), tar_file("layer/other/x", "no"),
                            tar_folder("layer/out", 0700), tar_file("layer/out/a", "one"), tar_file("layer/out/b", "no"),
                            tar_file("layer/r.txt", "two"), tar_link("layer/s.txt", "/etc/passwd")}));
@@ -68,7 +68,7 @@ TEST_CASE("what is handed on is what is meant, and the folders that hold it", "[
 
 TEST_CASE("folders above a place are made as they are there, once", "[artifacts]")
 {
-    World world({"a/b/c"});
+    FilterWorld world({"a/b/c"});
     auto above = entry_of(TarEntry::Type::folder, "a", 0750);
     above.uid = 1000;
     auto inner = entry_of(TarEntry::Type::folder, "a/b", 0711);
@@ -81,7 +81,7 @@ TEST_CASE("folders above a place are made as they are there, once", "[artifacts]
 
 TEST_CASE("deletions, pipes and bits that give a program another user are not handed on", "[artifacts]")
 {
-    World world({"."});
+    FilterWorld world({"."});
     world.feed(archive_of({tar_block("layer/gone", '3'), tar_block("layer/pipe", '6'), tar_file("layer/su", "x", 06755)}));
     const auto listing = world.list();
     CHECK(listing.lines == Lines{"- layer/su = x"});
@@ -90,19 +90,19 @@ TEST_CASE("deletions, pipes and bits that give a program another user are not ha
 
 TEST_CASE("further names stay further names, unless the first one is not handed on", "[artifacts]")
 {
-    World world({"b", "c"});
+    FilterWorld world({"b", "c"});
     world.feed(archive_of({tar_file("layer/a", "one"), tar_hard_link("layer/b", "layer/a"), tar_file("layer/c", "two")}));
     CHECK(world.filter.take_again() == Lines{"b"});
     world.feed(archive_of({tar_file("b", "one")}), "b");
     CHECK(world.list().lines == Lines{"- layer/c = two", "- layer/b = one"});
 
-    World both({"."});
+    FilterWorld both({"."});
     both.feed(archive_of({tar_file("layer/a", "one"), tar_hard_link("layer/b", "layer/a")}));
     CHECK(both.list().lines == Lines{"- layer/a = one", "h layer/b > layer/a"});
 }
 
 TEST_CASE("names that lead out are refused, also where they are handed on", "[artifacts]")
 {
-    World world({"."});
+    FilterWorld world({"."});
     CHECK_THROWS_AS(world.feed(archive_of({tar_file("layer/../../x", "out")})), Error);
 }

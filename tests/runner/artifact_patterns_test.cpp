@@ -8,7 +8,7 @@ using runner::ArtifactPatterns;
 namespace {
 
 using Texts = std::vector<std::string>;
-using Names = std::set<std::string>;
+using NameSet = std::set<std::string>;
 
 bool matches(const Texts& patterns, const std::string& path, const Texts& exclude = {})
 {
@@ -57,10 +57,10 @@ TEST_CASE("a pattern that leads out is refused by its name", "[artifacts]")
 
 TEST_CASE("only what comes before the first wildcard is looked at, and nothing twice", "[artifacts]")
 {
-    CHECK(ArtifactPatterns({"bin/", "build/reports/*.xml", "build/**"}, {}).starts() == Names{"bin", "build"});
-    CHECK(ArtifactPatterns({"a/b/c", "a/b/c/d", "a/bc"}, {}).starts() == Names{"a/b/c", "a/bc"});
-    CHECK(ArtifactPatterns({"*.xml", "bin"}, {}).starts() == Names{""});
-    CHECK(ArtifactPatterns({"a/x{1,2}/b"}, {}).starts() == Names{"a"});
+    CHECK(ArtifactPatterns({"bin/", "build/reports/*.xml", "build/**"}, {}).starts() == NameSet{"bin", "build"});
+    CHECK(ArtifactPatterns({"a/b/c", "a/b/c/d", "a/bc"}, {}).starts() == NameSet{"a/b/c", "a/bc"});
+    CHECK(ArtifactPatterns({"*.xml", "bin"}, {}).starts() == NameSet{""});
+    CHECK(ArtifactPatterns({"a/x{1,2}/b"}, {}).starts() == NameSet{"a"});
 }
 
 TEST_CASE("patterns that match nothing are told as they were written", "[artifacts]")

@@ -6,7 +6,7 @@ using engine::BuildEvent;
 
 namespace {
 
-BuildEvent step(int number, int of, const std::string& text)
+BuildEvent step_event(int number, int of, const std::string& text)
 {
     BuildEvent event;
     event.kind = BuildEvent::Kind::step;
@@ -32,12 +32,12 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
     BuildEvent cached;
     cached.kind = BuildEvent::Kind::cached;
 
-    std::string text = log.on(step(1, 4, "FROM busybox"), begin);
-    text += log.on(step(2, 4, "COPY . /src"), begin + 5ms);
+    std::string text = log.on(step_event(1, 4, "FROM busybox"), begin);
+    text += log.on(step_event(2, 4, "COPY . /src"), begin + 5ms);
     text += log.on(cached, begin + 6ms);
-    text += log.on(step(3, 4, "RUN make"), begin + 6ms);
+    text += log.on(step_event(3, 4, "RUN make"), begin + 6ms);
     CHECK(log.on(output("no line end"), begin + 1s).empty());
-    text += "no line end" + log.on(step(4, 4, "LABEL gantry.run=1"), begin + 2006ms);
+    text += "no line end" + log.on(step_event(4, 4, "LABEL gantry.run=1"), begin + 2006ms);
     text += log.end(begin + 2007ms);
 
     CHECK(text == "[1/4] api/Dockerfile:2 FROM busybox\n"
@@ -58,7 +58,7 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
 TEST_CASE("an instruction is shown on one line, without what drives a terminal", "[build_log]")
 {
     runner::BuildLog log("Dockerfile", {}, 0);
-    const auto line = log.on(step(1, 1, "RUN \x1b]0;x\x07" + std::string(500, 'a')), {});
+    const auto line = log.on(step_event(1, 1, "RUN \x1b]0;x\x07" + std::string(500, 'a')), {});
     CHECK(line.find('\x1b') == std::string::npos);
     CHECK(line.size() < 260);
 }

@@ -35,8 +35,8 @@ pipeline::PlanStep pushed(pipeline::PlanStep step)
     return step;
 }
 
-struct Fixture {
-    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) { engine.forget_uploads(); }
+struct BuildRunFixture {
+    explicit BuildRunFixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) { engine.forget_uploads(); }
 
     Process& begin()
     {
@@ -87,7 +87,7 @@ TEST_CASE("a step that builds tells the builder's steps, and its image is the ne
 {
     auto use = step("use");
     use.container.image = pipeline::Text(std::vector{pipeline::Text::Part{true, "steps.app.image", {}}});
-    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1", "x/y:2"}), use})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1", "x/y:2"}), use})}));
     fixture.engine.only_images({"busybox", "gantry/holder:1"});
 
     const auto& app = fixture.run();
@@ -104,7 +104,7 @@ TEST_CASE("a step that names what an earlier one builds does not pull it", "[bui
 {
     auto use = step("use");
     use.container.image = pipeline::Text("x/y:1");
-    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"}), use})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"}), use})}));
     fixture.engine.images_to_pull({"x/y:1"});
     CHECK(fixture.run().state == State::success);
     CHECK(fixture.calls("pull_image") == 0);
@@ -112,7 +112,7 @@ TEST_CASE("a step that names what an earlier one builds does not pull it", "[bui
 
 TEST_CASE("a command of a build that fails fails the step with its code and line", "[build_run]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
     fixture.engine.on_build([](const engine::BuildSpec&, const std::string&) {
         engine::FakeBuildBehaviour behaviour;
         BuildEvent first, second, words;
@@ -141,7 +141,7 @@ TEST_CASE("a command of a build that fails fails the step with its code and line
 
 TEST_CASE("a push puts the digest into the outputs", "[build_run]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1", "x/z:1"}))})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1", "x/z:1"}))})}));
     const auto& app = fixture.run();
     CHECK(app.state == State::success);
     CHECK(app.outputs.at("digest").starts_with("sha256:"));
@@ -156,7 +156,7 @@ TEST_CASE("an image that is not here is pulled to be pushed under another name",
     copy.push = pipeline::Push{};
     copy.push->image = pipeline::Text("x/y:1");
     copy.push->tags = {pipeline::Text("x/z:1")};
-    Fixture fixture(plan_of({stage("a", {}, {copy})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {copy})}));
     fixture.engine.images_to_pull({"x/y:1"});
     CHECK(fixture.run().image == "x/z:1");
     CHECK(fixture.calls("pull_image") == 1);
@@ -185,7 +185,7 @@ TEST_CASE("whose fault a failure is depends on who failed", "[build_run]")
     };
     for (const auto& row : rows) {
         INFO(row.operation << " " << to_string(row.code));
-        Fixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
+        BuildRunFixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));
         fixture.engine.on_call([&row](const engine::FakeCall& call) {
             if (call.operation == row.operation)
                 throw Error(row.code, "it is so");
@@ -198,7 +198,7 @@ TEST_CASE("whose fault a failure is depends on who failed", "[build_run]")
 
 TEST_CASE("an engine that goes away during a build is an engine that was lost", "[build_run]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
     bool gone = false;
     fixture.engine.on_call([&gone](const engine::FakeCall& call) {
         if (call.operation == "build_image")
@@ -211,7 +211,7 @@ TEST_CASE("an engine that goes away during a build is an engine that was lost", 
 
 TEST_CASE("a build that is cancelled ends, and its carrier goes", "[build_run]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
+    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
     bool begun = false;
     fixture.engine.on_build([&begun](const engine::BuildSpec&, const std::string&) {
         begun = true;

@@ -19,14 +19,14 @@ using namespace gantry::runner;
 
 namespace {
 
-using Place = ConcurrencyGroups::Place;
+using GroupPlace = ConcurrencyGroups::Place;
 
 // Several runs that want into groups, on one loop in real time. Everything here ends by events; the limit is for a bug.
 struct Door {
     asio::io_context io;
     Scratch scratch;
     std::vector<std::string> cancelled, inside, heard;
-    std::map<std::string, std::unique_ptr<Place>> places; // by run
+    std::map<std::string, std::unique_ptr<GroupPlace>> places; // by run
     ConcurrencyGroups groups;
 
     explicit Door(const std::string& folder = {})
@@ -54,7 +54,7 @@ struct Door {
                 door.heard.push_back(wanted.run + " waits for " + runs);
             };
             auto place = co_await door.groups.enter(wanted, waiting);
-            door.places[wanted.run] = std::make_unique<Place>(std::move(place));
+            door.places[wanted.run] = std::make_unique<GroupPlace>(std::move(place));
             door.inside.push_back(wanted.run);
         };
         asio::co_spawn(io, task(*this, request), asio::detached);

@@ -1,5 +1,6 @@
 #include "base/error.hpp"
 #include "runner/lower_caches.hpp"
+#include "runner/lower_fixture.hpp"
 #include "support/catch.hpp"
 #include "support/plan_builder.hpp"
 
@@ -7,11 +8,6 @@ using namespace gantry;
 using namespace gantry::test;
 
 namespace {
-
-pipeline::Text expression(const std::string& source)
-{
-    return pipeline::Text(std::vector{pipeline::Text::Part{true, source, {}}});
-}
 
 runner::CacheRequest lowered(const pipeline::Cache& cache, bool trusted = true)
 {

@@ -23,7 +23,7 @@ pipeline::VolumeMount volume(pipeline::VolumeMount::Type type, const char* sourc
     return result;
 }
 
-bool has(const Words& words, const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+bool has_word(const Words& words, const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); }
 
 } // namespace
 
@@ -210,10 +210,10 @@ TEST_CASE("capabilities are dropped and added by name", "[lower]")
     container.cap_drop = {"CAP_CHOWN", "kill"};
     container.cap_add = {"net_raw"};
     auto added = fixture.lower().security.cap_add;
-    CHECK_FALSE(has(added, "CHOWN"));
-    CHECK_FALSE(has(added, "KILL"));
-    CHECK(has(added, "NET_RAW"));
-    CHECK(has(added, "SETUID"));
+    CHECK_FALSE(has_word(added, "CHOWN"));
+    CHECK_FALSE(has_word(added, "KILL"));
+    CHECK(has_word(added, "NET_RAW"));
+    CHECK(has_word(added, "SETUID"));
     container.cap_drop = {"ALL"};
     container.cap_add = {"CHOWN"};
     CHECK(fixture.lower().security.cap_add == Words{"CHOWN"});

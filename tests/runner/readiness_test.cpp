@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 using runner::Readiness;
 using runner::ready_check;
 using runner::ReadyCheck;
-using Kind = ReadyCheck::Kind;
+using CheckKind = ReadyCheck::Kind;
 using Words = std::vector<std::string>;
 
 namespace {
@@ -42,17 +42,17 @@ engine::HealthcheckSpec of_image()
 
 TEST_CASE("a service without any check is ready when it runs", "[services]")
 {
-    CHECK(ready_check({}, std::nullopt).kind == Kind::none);
-    CHECK(ready_check(service_with({"NONE"}), of_image()).kind == Kind::none);
+    CHECK(ready_check({}, std::nullopt).kind == CheckKind::none);
+    CHECK(ready_check(service_with({"NONE"}), of_image()).kind == CheckKind::none);
     auto disabled = service_with({});
     disabled.container.healthcheck->disable = true;
-    CHECK(ready_check(disabled, of_image()).kind == Kind::none);
+    CHECK(ready_check(disabled, of_image()).kind == CheckKind::none);
 }
 
 TEST_CASE("the file's healthcheck goes over the image's, key by key", "[services]")
 {
     const auto image = ready_check({}, of_image());
-    CHECK(image.kind == Kind::command);
+    CHECK(image.kind == CheckKind::command);
     CHECK(image.command == Words{"pg_isready"});
     CHECK(image.patience() == 20s);
 
@@ -72,14 +72,14 @@ TEST_CASE("probe: declared leaves the probing to the engine", "[services]")
 {
     auto service = service_with({"CMD", "x"});
     service.probe = "declared";
-    CHECK(ready_check(service, std::nullopt).kind == Kind::declared);
+    CHECK(ready_check(service, std::nullopt).kind == CheckKind::declared);
 }
 
 TEST_CASE("ready: names a port, a page or a line", "[services]")
 {
     pipeline::Ready ready;
     ready.tcp = 5432;
-    CHECK(ready_check(service_ready_by(ready), of_image()).kind == Kind::tcp);
+    CHECK(ready_check(service_ready_by(ready), of_image()).kind == CheckKind::tcp);
     CHECK(ready_check(service_ready_by(ready), std::nullopt).port == 5432);
 
     const auto http = [](const char* text) {
@@ -98,7 +98,7 @@ TEST_CASE("ready: names a port, a page or a line", "[services]")
 
     pipeline::Ready log;
     log.log = "ready to accept (connections|queries)";
-    CHECK(ready_check(service_ready_by(log), std::nullopt).kind == Kind::log);
+    CHECK(ready_check(service_ready_by(log), std::nullopt).kind == CheckKind::log);
     log.log = "(";
     CHECK_THROWS_AS(ready_check(service_ready_by(log), std::nullopt), Error);
 }

@@ -17,8 +17,8 @@ using Kind = runner::RunEvent::Kind;
 
 namespace {
 
-struct Fixture {
-    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) {}
+struct ShellFixture {
+    explicit ShellFixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) {}
     Process& begin(std::unique_ptr<runner::RunWriter> writer, runner::RunOptions options = {})
     {
         id = writer->id();
@@ -49,7 +49,7 @@ struct Fixture {
 
 TEST_CASE("a step whose output cannot be read to its end has neither passed nor failed", "[run_shell]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "read_all")
             throw Error(Errc::timed_out, "no answer");
@@ -65,7 +65,7 @@ TEST_CASE("a step whose output cannot be read to its end has neither passed nor 
 
 TEST_CASE("a step that is killed is killed again when the call fails", "[run_shell]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start([](const engine::ContainerSpec&) {
         engine::FakeBehaviour behaviour;
         behaviour.output = "here";
@@ -89,7 +89,7 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
 
 TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[run_shell]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.only_images({});
     const auto image = fixture.plan.stages[0].steps[0].container.image->literal();
     fixture.engine.images_to_pull({image});
@@ -112,7 +112,7 @@ TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[r
 
 TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start([](const engine::ContainerSpec& spec) {
         engine::FakeBehaviour behaviour;
         behaviour.output = "attempt " + spec.labels.at("gantry.attempt");
@@ -144,7 +144,7 @@ TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell
 
 TEST_CASE("a run whose process died before it had begun, begins", "[run_shell]")
 {
-    Fixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.id = fixture.store->create_run(fixture.plan, {})->id();
 
     runner::RunOptions options;

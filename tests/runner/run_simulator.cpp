@@ -28,10 +28,10 @@ struct Folder {
     ~Folder() { std::filesystem::remove_all(path); }
 };
 
-struct Tally {
+struct RunTally {
     std::uint64_t containers = 0, cancelled = 0, expired = 0, crashed = 0, faults = 0, by_oracle = 0;
 
-    void add(const Tally& other)
+    void add(const RunTally& other)
     {
         containers += other.containers;
         cancelled += other.cancelled;
@@ -57,7 +57,7 @@ void check_against_oracle(const RandomPlan& plan, const Fate& fate, const runner
     }
 }
 
-void simulate(std::uint64_t seed, runner::Store& store, Tally& tally)
+void simulate_run(std::uint64_t seed, runner::Store& store, RunTally& tally)
 {
     const auto plan = random_plan(seed, {5, 3});
     const Scenario scenario(seed);
@@ -84,10 +84,10 @@ void simulate(std::uint64_t seed, runner::Store& store, Tally& tally)
 TEST_CASE("no failure of the engine, cancel or crash breaks an invariant of a run", "[run]")
 {
     const auto range = seeds(3000);
-    const auto tally = for_each_seed<Tally>(range, [](std::uint64_t seed, Tally& sum) {
+    const auto tally = for_each_seed<RunTally>(range, [](std::uint64_t seed, RunTally& sum) {
         thread_local const Folder folder;
         thread_local const auto store = runner::open_store(folder.path);
-        simulate(seed, *store, sum);
+        simulate_run(seed, *store, sum);
     });
     WARN(range.count << " runs, " << tally.containers << " containers, " << tally.cancelled << " cancelled, "
                      << tally.expired << " with timeouts, " << tally.crashed << " with crashes, " << tally.faults

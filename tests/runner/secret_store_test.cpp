@@ -20,13 +20,6 @@ std::string value(const Secrets& secrets, const std::string& name)
     return found == secrets.end() ? "(none)" : found->second.reveal();
 }
 
-mode_t mode_of(const std::string& path)
-{
-    struct stat info = {};
-    REQUIRE(::stat(path.c_str(), &info) == 0);
-    return info.st_mode & 0777;
-}
-
 } // namespace
 
 TEST_CASE("a secret file: plain, quoted, exported, commented, with any line end", "[secret]")

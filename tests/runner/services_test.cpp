@@ -54,8 +54,8 @@ pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pi
 }
 
 // A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
-struct Fixture {
-    explicit Fixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
+struct ServiceFixture {
+    explicit ServiceFixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
     {
         engine.on_start([this](const engine::ContainerSpec& spec) {
             const auto& step = spec.labels.at("gantry.step");
@@ -124,7 +124,7 @@ struct Fixture {
 
 TEST_CASE("a step starts when the service of its stage is ready", "[services]")
 {
-    Fixture fixture(plan_with({checked(service("db"))}));
+    ServiceFixture fixture(plan_with({checked(service("db"))}));
     fixture.behaviours["services/db"].healthy_after = 3s;
     fixture.behaviours["services/db"].output = "listening\n";
 
@@ -146,7 +146,7 @@ TEST_CASE("a service is found by its name and its aliases on the network of its 
 {
     auto db = service("db");
     db.container.networks.push_back({"default", {"database"}, {}, {}, {}});
-    Fixture fixture(plan_with({db}));
+    ServiceFixture fixture(plan_with({db}));
     fixture.run();
 
     const auto calls = fixture.engine.calls();
@@ -163,7 +163,7 @@ TEST_CASE("a service is found by its name and its aliases on the network of its 
 
 TEST_CASE("a service that does not get healthy fails its stage with what its probe said", "[services]")
 {
-    Fixture fixture(plan_with({checked(service("db"))}));
+    ServiceFixture fixture(plan_with({checked(service("db"))}));
     fixture.behaviours["services/db"].unhealthy = true;
     fixture.engine.on_exec([](const std::string&, const engine::ExecSpec& spec) {
         CHECK(spec.command == Names{"check"});
@@ -188,7 +188,7 @@ TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried aga
 {
     auto db = checked(service("db"));
     db.container.healthcheck->timeout = 2s;
-    Fixture fixture(plan_with({db}));
+    ServiceFixture fixture(plan_with({db}));
     fixture.behaviours["services/db"].healthy_after = 60s; // as the engine's own probes would tell
     int probes = 0;
     fixture.engine.on_exec([&probes](const std::string&, const engine::ExecSpec&) {
@@ -206,7 +206,7 @@ TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried aga
 
 TEST_CASE("a service that ends before it is ready fails its stage at once", "[services]")
 {
-    Fixture fixture(plan_with({checked(service("db")), service("other")}));
+    ServiceFixture fixture(plan_with({checked(service("db")), service("other")}));
     auto& db = fixture.behaviours["services/db"];
     db.healthy_after = 60s;
     db.runs_for = 1s;
@@ -223,7 +223,7 @@ TEST_CASE("a service that ends before it is ready fails its stage at once", "[se
 
 TEST_CASE("a service that dies under a step stops the step", "[services]")
 {
-    Fixture fixture(plan_with({service("db")}));
+    ServiceFixture fixture(plan_with({service("db")}));
     auto& db = fixture.behaviours["services/db"];
     db.runs_for = 5s;
     db.oom_killed = true;
@@ -241,14 +241,14 @@ TEST_CASE("a service that dies under a step stops the step", "[services]")
 
 TEST_CASE("a service that ends with 0 and had nothing to prove is no failure", "[services]")
 {
-    Fixture fixture(plan_with({service("seed")}));
+    ServiceFixture fixture(plan_with({service("seed")}));
     fixture.ends = {"services/seed"};
     CHECK(fixture.run().state == State::success);
 }
 
 TEST_CASE("services wait for each other as depends_on says", "[services]")
 {
-    Fixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")),
+    ServiceFixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")),
                                after("db", Condition::service_healthy, service("seed")), checked(service("db"))}));
     fixture.behaviours["services/db"].healthy_after = 2s;
     fixture.behaviours["services/seed"].runs_for = 3s;
@@ -270,7 +270,7 @@ TEST_CASE("a service that shares another's network is made when that one runs", 
     auto side = service("side");
     side.container.network_mode = "service:db";
     side.container.volumes_from = {"db:ro"};
-    Fixture fixture(plan_with({side, service("db")}));
+    ServiceFixture fixture(plan_with({side, service("db")}));
 
     CHECK(fixture.run().state == State::success);
 
@@ -288,7 +288,7 @@ TEST_CASE("a service that shares another's network is made when that one runs", 
 
 TEST_CASE("a service that had to end well and did not fails the stage", "[services]")
 {
-    Fixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")), service("seed")}));
+    ServiceFixture fixture(plan_with({after("seed", Condition::service_completed_successfully, service("web")), service("seed")}));
     fixture.behaviours["services/seed"].runs_for = 1s;
     fixture.behaviours["services/seed"].exit_code = 1;
 
@@ -300,7 +300,7 @@ TEST_CASE("a service that had to end well and did not fails the stage", "[servic
 
 TEST_CASE("nobody can wait for the health of a service that has no check", "[services]")
 {
-    Fixture fixture(plan_with({after("db", Condition::service_healthy, service("web")), service("db")}));
+    ServiceFixture fixture(plan_with({after("db", Condition::service_healthy, service("web")), service("db")}));
     const auto summary = fixture.run();
     CHECK(summary.cause == Cause::config_error);
     CHECK(summary.stages.at(0).message ==
@@ -312,7 +312,7 @@ TEST_CASE("a line of its output can make a service ready", "[services]")
     auto db = checked(service("db")); // healthy at once, which does not count beside `ready`
     db.ready.emplace();
     db.ready->log = "ready to accept";
-    Fixture fixture(plan_with({db}));
+    ServiceFixture fixture(plan_with({db}));
     auto& does = fixture.behaviours["services/db"];
     does.output = "ready";
     does.says = {{1s, engine::Stream::out, " to acc"}, {2s, engine::Stream::out, "ept\nmore"}};
@@ -330,7 +330,7 @@ TEST_CASE("a line that never comes is named", "[services]")
     auto db = checked(service("db"));
     db.ready.emplace();
     db.ready->log = "^up$";
-    Fixture fixture(plan_with({db}));
+    ServiceFixture fixture(plan_with({db}));
     fixture.behaviours["services/db"].output = "upwards\n";
 
     const auto summary = fixture.run();
@@ -342,7 +342,7 @@ TEST_CASE("probe: declared leaves it to the engine", "[services]")
 {
     auto db = checked(service("db"));
     db.probe = "declared";
-    Fixture fixture(plan_with({db}));
+    ServiceFixture fixture(plan_with({db}));
     fixture.behaviours["services/db"].healthy_after = 4s;
     fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) -> engine::FakeBehaviour {
         FAIL("probed");
@@ -353,7 +353,7 @@ TEST_CASE("probe: declared leaves it to the engine", "[services]")
 
 TEST_CASE("a stage that is cancelled while its services come up lets go of them", "[services]")
 {
-    Fixture fixture(plan_with({checked(service("db"))}));
+    ServiceFixture fixture(plan_with({checked(service("db"))}));
     fixture.behaviours["services/db"].healthy_after = 60s;
     fixture.behaviours["services/db"].ignores_signals = true;
     auto& process = fixture.begin();
@@ -367,7 +367,7 @@ TEST_CASE("a stage that is cancelled while its services come up lets go of them"
 
 TEST_CASE("an image that cannot be had fails the stage of its service", "[services]")
 {
-    Fixture fixture(plan_with({service("db")}));
+    ServiceFixture fixture(plan_with({service("db")}));
     fixture.engine.only_images({"busybox"});
     const auto summary = fixture.run();
     CHECK(summary.cause == Cause::image_error);

@@ -24,12 +24,12 @@ using Files = std::map<std::string, std::string>;
 
 namespace {
 
-struct Place {
+struct SnapshotPlace {
     Scratch scratch;
     std::string root = scratch / "src";
     std::string cache = scratch / "cache";
 
-    Place() { fs::create_directories(root); }
+    SnapshotPlace() { fs::create_directories(root); }
     void put(const std::string& name, const std::string& text) const { write(root + "/" + name, text); }
     void remove(const std::string& name) const { fs::remove_all(root + "/" + name); }
     SourceOptions options(bool dirty = true, const std::string& rev = {}) const { return {root, dirty, rev, cache}; }
@@ -42,18 +42,11 @@ struct Place {
     }
 };
 
-mode_t mode_of(const std::string& path)
-{
-    struct stat info = {};
-    REQUIRE(::lstat(path.c_str(), &info) == 0);
-    return info.st_mode & 07777;
-}
-
 } // namespace
 
 TEST_CASE("a snapshot of a plain folder holds its files, programs, links and empty folders", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a.txt", "a");
     place.put("deep/er/b.txt", "b");
     place.put("run.sh", "#!/bin/sh\n");
@@ -79,7 +72,7 @@ TEST_CASE("a snapshot of a plain folder holds its files, programs, links and emp
 
 TEST_CASE("sockets and pipes are left out, and nothing waits for them", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     REQUIRE(::mkfifo((place.root + "/pipe").c_str(), 0600) == 0);
     CHECK(merged(place.take()) == Files{{"a", "a"}});
@@ -87,7 +80,7 @@ TEST_CASE("sockets and pipes are left out, and nothing waits for them", "[snapsh
 
 TEST_CASE("times of files are kept", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     const utimbuf times{1000000000, 1000000000};
     REQUIRE(::utime((place.root + "/a").c_str(), &times) == 0);
@@ -98,7 +91,7 @@ TEST_CASE("times of files are kept", "[snapshot]")
 
 TEST_CASE("a snapshot of an unchanged folder copies nothing and has the same layers", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     place.put("b/c", "c");
     const auto first = place.take();
@@ -112,7 +105,7 @@ TEST_CASE("a snapshot of an unchanged folder copies nothing and has the same lay
 
 TEST_CASE("a change makes a layer of what changed, and what was taken before stays as it was", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("same", "same");
     place.put("changed", "old");
     place.put("gone/a", "a");
@@ -150,7 +143,7 @@ TEST_CASE("a change makes a layer of what changed, and what was taken before sta
 
 TEST_CASE("a change of the same size within one tick of the clock is seen", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     for (int round = 0; round < 50; ++round) {
         const std::string text = round % 2 == 0 ? "even" : "odd!";
         place.put("a", text);
@@ -160,7 +153,7 @@ TEST_CASE("a change of the same size within one tick of the clock is seen", "[sn
 
 TEST_CASE("a file whose only news is its inode is not copied, one with a new mode or time is", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     place.put("b", "b");
     place.take();
@@ -175,7 +168,7 @@ TEST_CASE("a file whose only news is its inode is not copied, one with a new mod
 
 TEST_CASE("a stack of layers stays short, and is flattened without copying the files again", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("same", std::string(100000, 's'));
     std::size_t deepest = 0;
     std::uint64_t copied = 0;
@@ -195,7 +188,7 @@ TEST_CASE("a stack of layers stays short, and is flattened without copying the f
 
 TEST_CASE("layers that nobody uses go away, pinned and recent ones stay", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "0");
     auto pinned = std::make_unique<Snapshot>(place.take());
     const std::string first = pinned->layers[0];
@@ -215,7 +208,7 @@ TEST_CASE("layers that nobody uses go away, pinned and recent ones stay", "[snap
 
 TEST_CASE("a cache whose layers were deleted starts anew", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     place.take();
     fs::remove_all(place.layers());
@@ -248,7 +241,7 @@ TEST_CASE("a manifest that is cut or changed is refused or harmless", "[snapshot
 
 TEST_CASE("a snapshot does not take its own cache, and does not grow by being taken", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     place.put("a", "a");
     place.cache = place.root + "/.cache";
     place.take();
@@ -259,7 +252,7 @@ TEST_CASE("a folder that may not be read is an error that says what to do", "[sn
 {
     if (::getuid() == 0)
         return; // root reads everything
-    Place place;
+    SnapshotPlace place;
     place.put("secret/a", "a");
     ::chmod((place.root + "/secret").c_str(), 0);
     CHECK_THROWS_WITH(place.take(), ContainsSubstring("secret"));
@@ -268,7 +261,7 @@ TEST_CASE("a folder that may not be read is an error that says what to do", "[sn
 
 TEST_CASE("too deep a tree is refused", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     std::string path = place.root;
     for (int depth = 0; depth < 201; ++depth)
         path += "/d";
@@ -278,7 +271,7 @@ TEST_CASE("too deep a tree is refused", "[snapshot]")
 
 TEST_CASE("two processes may take snapshots of one folder at once", "[snapshot]")
 {
-    Place place;
+    SnapshotPlace place;
     for (int file = 0; file < 50; ++file)
         place.put("f" + std::to_string(file), std::to_string(file));
     std::vector<pid_t> children;
@@ -305,7 +298,7 @@ TEST_CASE("two processes may take snapshots of one folder at once", "[snapshot]"
 
 TEST_CASE("the working tree comes without what git ignores, but with what is tracked, and with .git", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write("kept.o", "tracked although ignored");
     repo.write("src/a.c", "a");
@@ -334,7 +327,7 @@ TEST_CASE("the working tree comes without what git ignores, but with what is tra
 
 TEST_CASE("a changed rule takes effect in the next snapshot", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write("a", "a");
     repo.write("b/c", "c");
@@ -361,7 +354,7 @@ TEST_CASE("a changed rule takes effect in the next snapshot", "[snapshot][git]")
 
 TEST_CASE("a repository inside of the repository is taken as it is", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo outer(place.root);
     outer.write(".gitignore", "*.o\n");
     outer.commit();
@@ -375,7 +368,7 @@ TEST_CASE("a repository inside of the repository is taken as it is", "[snapshot]
 
 TEST_CASE("a folder inside of a repository means the repository, unless git ignores it", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write(".gitignore", "scratch/\n");
     repo.write("sub/a", "a");
@@ -390,7 +383,7 @@ TEST_CASE("a folder inside of a repository means the repository, unless git igno
 
 TEST_CASE("a commit comes without the work tree's changes, with a HEAD and index that fit it", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write("a", "one");
     repo.write("tool", "x");
@@ -420,7 +413,7 @@ TEST_CASE("a commit comes without the work tree's changes, with a HEAD and index
 
 TEST_CASE("a commit without filters: what .gitattributes asks for is not run", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.config("filter.evil.smudge", "touch " + place.scratch.path() + "/ran");
     repo.config("filter.evil.clean", "touch " + place.scratch.path() + "/ran");
@@ -438,7 +431,7 @@ TEST_CASE("a commit without filters: what .gitattributes asks for is not run", "
 TEST_CASE("a commit with hostile paths is refused and writes nothing outside", "[snapshot][git]")
 {
     const std::string name = GENERATE(as<std::string>(), "..", ".git", ".GIT", "link");
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write("a", "a");
     repo.commit();
@@ -470,7 +463,7 @@ TEST_CASE("a commit with hostile paths is refused and writes nothing outside", "
 
 TEST_CASE("a linked work tree and a bare repository give a whole .git", "[snapshot][git]")
 {
-    Place place;
+    SnapshotPlace place;
     TestRepo repo(place.root);
     repo.write("a", "a");
     repo.commit();

@@ -14,12 +14,12 @@ namespace {
 
 std::string suite(const std::string& cases) { return "<testsuite name=\"cart\">" + cases + "</testsuite>"; }
 
-struct World {
+struct ReportsWorld {
     Scratch scratch;
     pipeline::Artifacts artifacts;
     std::optional<StageResults> earlier;
 
-    World() { artifacts.reports = {{"junit", {"**/junit.xml"}}, {"coverage", {"cov/*.info", "cov/*.xml"}}}; }
+    ReportsWorld() { artifacts.reports = {{"junit", {"**/junit.xml"}}, {"coverage", {"cov/*.info", "cov/*.xml"}}}; }
 
     std::string folder() const { return scratch.path(); }
 
@@ -45,7 +45,7 @@ const RunEvent* find(const std::vector<RunEvent>& events, RunEvent::Kind kind)
     return nullptr;
 }
 
-TestCase test(const char* name, TestCase::Result result)
+TestCase case_of(const char* name, TestCase::Result result)
 {
     TestCase made;
     made.suite = "cart";
@@ -58,7 +58,7 @@ TestCase test(const char* name, TestCase::Result result)
 
 TEST_CASE("reports are found by their globs, at any depth", "[reports]")
 {
-    World world;
+    ReportsWorld world;
     const auto reports = world.reports();
     CHECK(reports.any());
     CHECK(reports.wants("junit.xml"));
@@ -70,7 +70,7 @@ TEST_CASE("reports are found by their globs, at any depth", "[reports]")
 
 TEST_CASE("what the reports of a stage say is told, and kept beside its run", "[reports]")
 {
-    World world;
+    ReportsWorld world;
     auto reports = world.reports();
     reports.add(
         "a/junit.xml",
@@ -99,9 +99,9 @@ TEST_CASE("what the reports of a stage say is told, and kept beside its run", "[
 TEST_CASE("a test that fails now and did not before is newly failed and named first", "[reports]")
 {
     using Result = TestCase::Result;
-    World world;
+    ReportsWorld world;
     world.earlier.emplace();
-    world.earlier->tests = {test("a", Result::failed), test("b", Result::failed), test("z", Result::passed)};
+    world.earlier->tests = {case_of("a", Result::failed), case_of("b", Result::failed), case_of("z", Result::passed)};
     world.earlier->coverage = LineCount{4, 3};
     auto reports = world.reports();
     reports.add(
@@ -122,7 +122,7 @@ TEST_CASE("a test that fails now and did not before is newly failed and named fi
 
 TEST_CASE("a broken, missing or oversized report is a warning and hides nothing of the others", "[reports]")
 {
-    World world;
+    ReportsWorld world;
     auto reports = world.reports();
     reports.add("junit.xml", "<testsuite name='s'><testcase name='a'/><oops");
     reports.add("big/junit.xml", std::string(StageReports::k_file_limit_bytes + 1, ' '));
@@ -143,8 +143,8 @@ TEST_CASE("a broken, missing or oversized report is a warning and hides nothing 
 
 TEST_CASE("a damaged file of results counts as none", "[reports]")
 {
-    World world;
-    write_results(world.folder(), "s", {std::vector{test("a", TestCase::Result::passed)}, std::nullopt});
+    ReportsWorld world;
+    write_results(world.folder(), "s", {std::vector{case_of("a", TestCase::Result::passed)}, std::nullopt});
     REQUIRE(find_results(world.folder(), "s"));
     for (const auto* damage : {"", "[", "{\"tests\": [1]}", "{\"tests\": [{\"name\": 1}]}"}) {
         write_file_atomic(world.folder() + "/reports/" + safe_file_name("s") + ".json", damage, 0600);

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::chrono::system_clock::time_point k_noon(std::chrono::hours(475000));
+const std::chrono::system_clock::time_point k_begun(std::chrono::hours(475000));
 
 // build: compile; test: unit, lint
 pipeline::Plan plan_of_two()
@@ -36,7 +36,7 @@ RunEvent of_step(Kind kind, const std::string& stage, const std::string& step, i
 {
     RunEvent event;
     event.kind = kind;
-    event.time = k_noon;
+    event.time = k_begun;
     event.stage = stage;
     event.step = step;
     event.attempt = attempt;
@@ -105,7 +105,7 @@ TEST_CASE("the run's own events give its state, times, details and warnings", "[
     auto stage = of_step(Kind::stage_finished, "build", "", 0, State::error, Cause::engine_lost);
     stage.message = "docker went away";
     auto finished = of_run(Kind::run_finished, State::error, Cause::engine_lost);
-    finished.time = k_noon + 90s;
+    finished.time = k_begun + 90s;
     const auto run = summarize("1", plan_of_two(), {started, warning, stage, finished});
     CHECK(run.pipeline == "shop on main");
     CHECK(run.details.at("branch") == "main");

@@ -98,13 +98,6 @@ Files files_in(const std::string& folder)
     return merged(all);
 }
 
-mode_t mode_of(const std::string& path)
-{
-    struct stat info = {};
-    REQUIRE(::lstat(path.c_str(), &info) == 0);
-    return info.st_mode & 07777;
-}
-
 // A folder of the user's with a neighbour that nothing may touch.
 struct Place {
     Scratch scratch;

@@ -20,8 +20,8 @@ ResourceUse some_use()
 }
 
 // A container that goes on, with a watch of it.
-struct Watched : FakeWorld {
-    Watched()
+struct WatchedWorld : FakeWorld {
+    WatchedWorld()
     {
         FakeBehaviour behaviour;
         behaviour.never_ends = true;
@@ -29,7 +29,7 @@ struct Watched : FakeWorld {
         behave(behaviour);
         attachment = start("step");
     }
-    ~Watched()
+    ~WatchedWorld()
     {
         watch.reset();
         run(tasks.close());
@@ -55,7 +55,7 @@ struct Watched : FakeWorld {
 
 TEST_CASE("the engine is not asked what a process uses that ends at once", "[runner]")
 {
-    Watched world;
+    WatchedWorld world;
     world.watch->start("step", {});
     world.pass(250ms);
     world.watch->stop();
@@ -68,7 +68,7 @@ TEST_CASE("the engine is not asked what a process uses that ends at once", "[run
 
 TEST_CASE("what a process used is known when it ends, and nothing waits for the engine then", "[runner]")
 {
-    Watched world;
+    WatchedWorld world;
     world.watch->start("step", {});
     test::settle(world.io);
     world.pass(400ms);
@@ -82,7 +82,7 @@ TEST_CASE("what a process used is known when it ends, and nothing waits for the 
 
 TEST_CASE("an engine that cannot tell what a process uses is no error", "[runner]")
 {
-    Watched world;
+    WatchedWorld world;
     world.watch->start("another", {});
     test::settle(world.io);
     world.pass(400ms);
@@ -94,7 +94,7 @@ TEST_CASE("an engine that cannot tell what a process uses is no error", "[runner
 
 TEST_CASE("a watch that goes away leaves nothing behind, also one that never began", "[runner]")
 {
-    Watched world;
+    WatchedWorld world;
     world.watch->stop();
     world.watch->start("step", {});
     test::settle(world.io);
@@ -107,7 +107,7 @@ TEST_CASE("a watch that goes away leaves nothing behind, also one that never beg
 
 TEST_CASE("what containers send through one network in turn counts once, and through somebody else's not at all", "[runner]")
 {
-    Watched world;
+    WatchedWorld world;
     const auto traffic = std::make_shared<runner::SharedTraffic>();
     *traffic = {900, 50};
     UseWatch::Network in_turn{false, traffic}, of_others{false, nullptr};

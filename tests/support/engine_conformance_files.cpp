@@ -11,7 +11,7 @@ using namespace engine;
 namespace {
 
 // In pieces of uneven sizes, as they come from a disk.
-ReadPiece pieces_of(std::string archive)
+ReadPiece uneven_pieces_of(std::string archive)
 {
     struct Source {
         std::string archive;
@@ -65,7 +65,7 @@ awaitable<void> there_and_back(EngineBench& bench)
                           {"in/sub/bytes", std::string("\0\xff\n", 3)}};
     const auto archive = write_tar(files);
 
-    co_await engine.upload(spec.name, "/", pieces_of(archive));
+    co_await engine.upload(spec.name, "/", uneven_pieces_of(archive));
     const auto created = co_await fetch(bench, spec.name, "/in");
     CHECK((created == files));
 
@@ -73,7 +73,7 @@ awaitable<void> there_and_back(EngineBench& bench)
     const auto attachment = co_await engine.attach(spec.name, options);
     co_await engine.start_container(spec.name);
     const auto more = write_tar({{"late", "L"}});
-    co_await engine.upload(spec.name, "/in/sub", pieces_of(more));
+    co_await engine.upload(spec.name, "/in/sub", uneven_pieces_of(more));
     const auto running = co_await fetch(bench, spec.name, "/in/sub/late");
     CHECK((running == FakeFiles{{"late", "L"}}));
 
@@ -91,7 +91,7 @@ awaitable<void> through_a_volume(EngineBench& bench)
     const auto writer = with_volume(bench, "writer", scripts::k_nothing, volume.name, "/out");
     co_await engine.create_container(writer);
     const auto archive = write_tar({{"hello", "hello"}});
-    co_await engine.upload(writer.name, "/out", pieces_of(archive));
+    co_await engine.upload(writer.name, "/out", uneven_pieces_of(archive));
 
     const auto reader = with_volume(bench, "reader", scripts::k_read_file, volume.name, "/in");
     const auto ran = co_await whole_life(bench, reader);

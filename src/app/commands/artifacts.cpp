@@ -27,11 +27,6 @@ struct ArtifactFlags {
     bool json = false, force = false;
 };
 
-std::string plural(std::uint64_t count, const std::string& noun)
-{
-    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 bool is_expired(const cache::Manifest& manifest)
 {
     return manifest.expires && *manifest.expires <= system_clock().wall();
@@ -89,7 +84,7 @@ std::string json_of(const std::vector<cache::Manifest>& manifests)
 std::string text_of(const cache::Manifest& manifest)
 {
     const auto sum = sum_of(manifest);
-    auto text = fmt::format("{}: {}, {}", terminal_safe(manifest.stage), plural(sum.files, "file"), format_size(sum.size_bytes));
+    auto text = fmt::format("{}: {}, {}", terminal_safe(manifest.stage), format_count(sum.files, "file"), format_size(sum.size_bytes));
     if (manifest.expires)
         text += fmt::format(", expires in {}", format_duration(*manifest.expires - system_clock().wall()));
     text += '\n';
@@ -129,7 +124,7 @@ int get(Context& context, const ArtifactFlags& flags)
         throw Error(Errc::not_found, whose(flags) + " has no artifacts", "none were kept, or they have expired");
     const auto chosen = runner::choose_artifacts(manifests, flags.paths);
     const auto sum = runner::write_artifacts(context.artifacts(), chosen, flags.to, flags.force ? runner::Existing::replace : runner::Existing::refuse);
-    context.err(fmt::format("gantry: {}, {}, in {}\n", plural(sum.files, "file"), format_size(sum.size_bytes), terminal_safe(flags.to)));
+    context.err(fmt::format("gantry: {}, {}, in {}\n", format_count(sum.files, "file"), format_size(sum.size_bytes), terminal_safe(flags.to)));
     return k_exit_ok;
 }
 

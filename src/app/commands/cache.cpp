@@ -63,18 +63,18 @@ int list(Context& context, const CacheFlags& flags)
 {
     const auto entries = chosen(context, flags);
     if (flags.json)
-        context.out(json_of(entries));
+        context.out(caches_json(entries));
     else if (entries.empty())
         context.err("gantry: nothing is kept yet: stages with 'caches' that pass keep theirs\n");
     else
-        context.out(table_of(entries, context.caches().limits()));
+        context.out(caches_table(entries, context.caches().limits()));
     return k_exit_ok;
 }
 
 int show(Context& context, const CacheFlags& flags)
 {
     const auto entries = chosen_or_throw(context, flags);
-    context.out(flags.json ? json_of(entries) : details_of(entries));
+    context.out(flags.json ? caches_json(entries) : caches_details(entries));
     return k_exit_ok;
 }
 

@@ -17,12 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int k_key_columns = 40;
 
-std::string ago(std::chrono::system_clock::time_point time)
-{
-    const auto passed = std::max(system_clock().wall() - time, std::chrono::system_clock::duration(0));
-    return passed < std::chrono::minutes(1) ? "just now" : format_duration(passed) + " ago";
-}
-
 // "branch main" of a private cache.
 std::string branch_of(const cache::Entry& entry)
 {
@@ -45,20 +39,20 @@ std::string repository_of(const cache::Entry& entry)
     return entry.place.scope.substr(0, entry.place.scope.find('\n'));
 }
 
-std::string table_of(const std::vector<cache::Used>& entries, const cache::Limits& limits)
+std::string caches_table(const std::vector<cache::Used>& entries, const cache::Limits& limits)
 {
     std::vector<std::vector<std::string>> rows{{"CACHE", "KEY", "SIZE", "USED", "REPOSITORY"}};
     for (const auto& used : entries) {
         const auto& entry = used.entry;
         const auto branch = branch_of(entry);
         rows.push_back({terminal_safe(entry.place.name), fit(terminal_safe(entry.key), k_key_columns),
-                        format_size(cache::size_bytes_of(entry)), ago(used.used),
+                        format_size(cache::size_bytes_of(entry)), format_ago(system_clock().wall() - used.used),
                         terminal_safe(repository_of(entry)) + (branch.empty() ? "" : ", " + terminal_safe(branch))});
     }
     return aligned(rows) + fmt::format("{} in all, of {}\n", format_size(cache::size_bytes_of(entries)), format_size(limits.total_bytes));
 }
 
-std::string details_of(const std::vector<cache::Used>& entries)
+std::string caches_details(const std::vector<cache::Used>& entries)
 {
     std::string text;
     for (const auto& used : entries) {
@@ -67,7 +61,7 @@ std::string details_of(const std::vector<cache::Used>& entries)
         text += fmt::format("{}{}, key {}\n", text.empty() ? "" : "\n", terminal_safe(entry.place.name), terminal_safe(entry.key));
         text += fmt::format("  of       {}{}\n", terminal_safe(repository_of(entry)), branch.empty() ? "" : ", " + terminal_safe(branch));
         text += fmt::format("  saved    {} by run {}, stage {}\n", format_time(entry.saved), entry.run, terminal_safe(entry.stage));
-        text += fmt::format("  used     {}\n", ago(used.used));
+        text += fmt::format("  used     {}\n", format_ago(system_clock().wall() - used.used));
         text += fmt::format("  size     {} in {} files and folders\n", format_size(cache::size_bytes_of(entry)), entries_of(entry));
         for (const auto& layer : entry.layers)
             text += fmt::format("  layer    {}  {} in {}\n", layer.volume, format_size(layer.size_bytes), layer.entries);
@@ -75,7 +69,7 @@ std::string details_of(const std::vector<cache::Used>& entries)
     return text;
 }
 
-std::string json_of(const std::vector<cache::Used>& entries)
+std::string caches_json(const std::vector<cache::Used>& entries)
 {
     auto array = Json::array();
     for (const auto& used : entries) {

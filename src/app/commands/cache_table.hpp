@@ -12,8 +12,8 @@ namespace gantry::app {
 // The folder of the repository, of the scope.
 std::string repository_of(const cache::Entry& entry);
 
-std::string table_of(const std::vector<cache::Used>& entries, const cache::Limits& limits);
-std::string details_of(const std::vector<cache::Used>& entries);
-std::string json_of(const std::vector<cache::Used>& entries);
+std::string caches_table(const std::vector<cache::Used>& entries, const cache::Limits& limits);
+std::string caches_details(const std::vector<cache::Used>& entries);
+std::string caches_json(const std::vector<cache::Used>& entries);
 
 } // namespace gantry::app

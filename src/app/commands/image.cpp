@@ -15,17 +15,15 @@ namespace gantry::app {
 
 namespace {
 
-using Json = nlohmann::json;
-
 struct ImageFlags {
     bool all = false, json = false;
     std::string platform, file = "-";
     std::vector<std::string> names;
 };
 
-std::string dumped(const Json& json)
+std::string dumped(const nlohmann::json& json)
 {
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 // That built it; empty for what was not built here.
@@ -35,9 +33,9 @@ std::string run_of(const engine::ImageEntry& image)
     return found == image.labels.end() ? std::string() : found->second;
 }
 
-Json json_of(const engine::ImageEntry& image)
+nlohmann::json json_of(const engine::ImageEntry& image)
 {
-    Json json = {{"id", image.id}, {"tags", image.tags}, {"size_bytes", image.size_bytes}, {"created", format_time(image.created)}};
+    nlohmann::json json = {{"id", image.id}, {"tags", image.tags}, {"size_bytes", image.size_bytes}, {"created", format_time(image.created)}};
     if (const auto run = run_of(image); !run.empty())
         json["run"] = run;
     return json;
@@ -63,7 +61,7 @@ int list_images(Context& context, const ImageFlags& flags)
     std::vector<engine::ImageEntry> images;
     context.run([&]() -> awaitable<void> { images = co_await context.engine().list_images(labels); });
     if (flags.json) {
-        auto json = Json::array();
+        auto json = nlohmann::json::array();
         for (const auto& image : images)
             json.push_back(json_of(image));
         context.out(dumped(json));
@@ -102,7 +100,7 @@ int remove_images(Context& context, const ImageFlags& flags)
 
 int inspect_images(Context& context, const ImageFlags& flags)
 {
-    auto json = Json::array();
+    auto json = nlohmann::json::array();
     for (const auto& name : flags.names) {
         std::optional<engine::ImageInfo> image;
         context.run([&]() -> awaitable<void> { image = co_await context.engine().find_image(name); });

@@ -73,26 +73,13 @@ Json json_of(const RunSummary& run)
     return json;
 }
 
-std::string ago(std::chrono::system_clock::time_point time)
-{
-    using namespace std::chrono;
-    const auto passed = system_clock().wall() - time;
-    if (passed < minutes(1))
-        return "just now";
-    if (passed < hours(1))
-        return std::to_string(duration_cast<minutes>(passed).count()) + " min ago";
-    if (passed < hours(48))
-        return std::to_string(duration_cast<hours>(passed).count()) + " h ago";
-    return std::to_string(duration_cast<hours>(passed).count() / 24) + " days ago";
-}
-
 std::string table_of(const std::vector<RunSummary>& runs)
 {
     std::vector<std::vector<std::string>> rows{{"RUN", "STATE", "PIPELINE", "ON", "STARTED", "TIME"}};
     for (const auto& run : runs) {
         const auto on = detail(run, "branch").empty() ? detail(run, "sha").substr(0, 7) : detail(run, "branch");
         const bool begun = run.started != std::chrono::system_clock::time_point();
-        rows.push_back({run.id, state_of(run), terminal_safe(run.pipeline), terminal_safe(on), begun ? ago(run.started) : "",
+        rows.push_back({run.id, state_of(run), terminal_safe(run.pipeline), terminal_safe(on), begun ? format_ago(system_clock().wall() - run.started) : "",
                         run.interrupted || !begun ? "" : format_duration(duration_of(run))});
     }
     return aligned(rows);

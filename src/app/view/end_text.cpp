@@ -17,7 +17,6 @@ using runner::State;
 
 namespace {
 
-constexpr int k_tail_lines = 20;
 constexpr std::size_t k_tails = 3;          // failed steps whose last lines are shown
 constexpr std::size_t k_rows = 12;          // of one kind: failures, skipped stages, warnings
 constexpr std::size_t k_summary_lines = 12; // of CI_STEP_SUMMARY, all steps together

@@ -13,10 +13,6 @@ namespace gantry::app {
 
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr auto k_flush_interval = std::chrono::milliseconds(50);
-
 // How many bytes at the end begin a UTF-8 character whose rest may be in the next piece.
 std::size_t unfinished_bytes(std::string_view text)
 {
@@ -87,9 +83,9 @@ public:
     }
 
 private:
-    void put(const Json& json)
+    void put(const nlohmann::json& json)
     {
-        out_.buffer() += json.dump(-1, ' ', false, Json::error_handler_t::replace);
+        out_.buffer() += json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         out_.buffer() += '\n';
         out_.settle();
     }
@@ -98,7 +94,7 @@ private:
     {
         if (bytes.empty())
             return;
-        Json json = {{"time", format_time(world_.clock.wall())}, {"event", "output"},
+        nlohmann::json json = {{"time", format_time(world_.clock.wall())}, {"event", "output"},
                      {"stage", step.stage},                      {"step", step.step},
                      {"attempt", step.attempt},                  {"stream", stream == engine::Stream::out ? "out" : "err"}};
         if (is_utf8(bytes))

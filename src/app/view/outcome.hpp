@@ -26,6 +26,8 @@ std::string peak_of(const runner::StepSummary& step);
 // The same in full: "CPU 3.2s · memory up to 412 MB · disk 12 MB read, 3.1 MB written · network 20 kB in, 4 kB out".
 std::string use_of(const engine::ResourceUse& use);
 
+inline constexpr int k_tail_lines = 20; // of what failed, wherever its end is shown
+
 // It ended, and neither passed nor was skipped.
 bool went_wrong(runner::State state);
 

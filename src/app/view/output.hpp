@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ public:
 // A descriptor that stays the caller's. After the first failure (nobody reads any more) everything is dropped; one that does
 // not block is waited for.
 std::unique_ptr<Output> make_fd_output(int descriptor);
+
+// Output may lie in a buffer for that long.
+inline constexpr std::chrono::milliseconds k_flush_interval{50};
 
 // Gathers small writes. Whoever owns it flushes: nothing is written when it goes away.
 class BufferedOutput {

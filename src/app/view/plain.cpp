@@ -18,9 +18,6 @@ using Kind = RunEvent::Kind;
 
 namespace {
 
-// Output may lie in the buffer for that long.
-constexpr auto k_flush_interval = std::chrono::milliseconds(50);
-
 class PlainView final : public View {
 public:
     PlainView(const ViewOptions& options, const ViewWorld& world)

@@ -20,9 +20,9 @@ namespace gantry::pipeline::native {
 namespace {
 
 // What `$NAME` stands for: the stage's variables, the pipeline's, then those of .env.
-class Variables {
+class ComposeVariables {
 public:
-    Variables(const EnvMap& pipeline, const EnvMap& stage)
+    ComposeVariables(const EnvMap& pipeline, const EnvMap& stage)
     {
         for (const auto* level : {&pipeline, &stage})
             for (const auto& [name, value] : *level)
@@ -109,7 +109,7 @@ private:
 
     void take_files(const std::vector<const Node*>& files, Stage& stage)
     {
-        Variables variables(definition_.env, stage.container.environment);
+        ComposeVariables variables(definition_.env, stage.container.environment);
         const auto first = repository_path("", files.front()->text);
         const auto folder = first ? folder_of(*first) : "";
         const auto env_path = folder.empty() ? ".env" : folder + "/.env";
