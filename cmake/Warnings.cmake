@@ -9,7 +9,8 @@ target_compile_options(gantry_warnings INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-dangling-reference>)
 # Several sources in one file see each other's names, and what is a source's own is no longer in the main file.
 if(CMAKE_UNITY_BUILD)
-    target_compile_options(gantry_warnings INTERFACE -Wno-shadow -Wno-subobject-linkage)
+    target_compile_options(gantry_warnings INTERFACE -Wno-shadow)
+    add_compile_options(-Wno-subobject-linkage)
 endif()
 if(GANTRY_DEV)
     target_compile_options(gantry_warnings INTERFACE -Werror)

@@ -326,6 +326,18 @@ def why_not_here():
     return None
 
 
+class TimedResult(unittest.TextTestResult):
+    """Says after each test how long it took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.stream.writeln(f"ok, {time.monotonic() - self.began:.1f} s")
+
+
 def main():
     reason = why_not_here()
     if reason:
@@ -333,7 +345,7 @@ def main():
         sys.exit(SKIPPED)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ctest's time limit: clean up all the same
     began = time.monotonic()
-    program = unittest.main(exit=False, verbosity=2)
+    program = unittest.main(exit=False, testRunner=unittest.TextTestRunner(resultclass=TimedResult, verbosity=2))
     result = program.result
     print(f"{result.testsRun} tests in {time.monotonic() - began:.1f} s")
     if result.wasSuccessful() and result.testsRun and len(result.skipped) == result.testsRun:
