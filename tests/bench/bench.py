@@ -10,13 +10,14 @@ import report
 from rows_binary import b1
 from rows_caches import p8
 from rows_check import p9
-from rows_files import p11
+from rows_files import p7, p11
 from rows_output import p5, p6
 from rows_services import p4, p10
 from rows_start import p1, p2, p3
 from world import World, describe
 
-ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P8": p8, "P9": p9, "P10": p10, "P11": p11, "B1": b1}
+ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P11": p11,
+        "B1": b1}
 
 
 def arguments():
