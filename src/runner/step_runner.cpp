@@ -118,7 +118,8 @@ awaitable<void> StepRunner::create()
     parts_.objects.intend(engine::ObjectKind::container, name_);
     co_await parts_.engine.create_container(spec);
     co_await exchange_->place(parts_.engine, spec);
-    co_await place_files(spec, spec.user.empty() ? image_user : spec.user);
+    const std::string user = spec.user.empty() ? image_user : spec.user;
+    co_await place_files(spec, user);
     engine::Engine::AttachOptions attach;
     attach.tty = spec.tty;
     attach.open_stdin = spec.open_stdin;

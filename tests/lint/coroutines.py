@@ -1,7 +1,7 @@
 """Temporaries that g++ 12 destroys twice in awaited expressions (docs/dev/decisions.md, "Coroutines").
 
-Refused in the operand of co_await: a braced temporary (`co_await f(Spec{…})`, `co_await f({.a = 1})`) and a lambda
-that captures by value (`co_await pool([s] { … })`). Refused in a braced initialiser: co_await (`Spec s{.n = co_await g()}`).
+Refused in the operand of co_await: a braced temporary (`co_await f(Spec{…})`, `co_await f({.a = 1})`), a lambda that
+captures by value (`co_await pool([s] { … })`), and a choice among arguments (`co_await f(a ? b : c)`). Refused in a braced initialiser: co_await (`Spec s{.n = co_await g()}`).
 """
 
 import re
@@ -50,6 +50,8 @@ def operand_problems(code, start):
                 yield position, "a braced temporary in an awaited expression: name it first"
             position = skip(code, position)
             continue
+        if character == "?" and depth > 0:
+            yield position, "a choice among the arguments of an awaited call: name it first"
         if character in "([":
             depth += 1
         elif character in ")]":
@@ -79,6 +81,8 @@ PLANTED = [
     (sample("co_await start({.name = x});"), "a braced temporary"),
     (sample("auto x = co_await in(pool, [s] { return s; });"), "a lambda that captures"),
     (sample("auto x = co_await in(pool,\n    [s, this]() mutable -> int { return s; });"), "a lambda that captures"),
+    (sample("co_await place(a.empty() ? b : a);"), "a choice among the arguments"),
+    (sample("const auto x = co_await get() ? 1 : 2; co_await in(pool, [&] { return x ? y : z; });"), None),
     (sample("Spec s{.n = co_await g()};"), "co_await in a braced initialiser"),
     (sample("Spec s{co_await g()};"), "co_await in a braced initialiser"),
     (sample("auto x = co_await in(pool, [&s, t = u] { return t; });"), "a lambda that captures"),
