@@ -7,9 +7,10 @@ function(gantry_library folder)
     target_link_libraries(gantry_${name} PUBLIC gantry_settings ${ARG_LINK} PRIVATE gantry_warnings ${ARG_PRIVATE_LINK})
 endfunction()
 
-# gantry_tests(<folder> LINK <targets...>): every tests/<folder>/*_test.cpp as one program, one CTest entry per folder.
+# gantry_tests(<folder> LINK <targets...> [ONLY <tags>]): every tests/<folder>/*_test.cpp as one program, one CTest entry per
+# folder; of its cases those that Catch2 finds by the tags.
 function(gantry_tests folder)
-    cmake_parse_arguments(ARG "" "" "LINK;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "" "ONLY" "LINK" ${ARGN})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*_test.cpp)
     if(NOT sources)
         return()
@@ -17,6 +18,15 @@ function(gantry_tests folder)
     add_executable(${folder}_tests ${sources})
     target_link_libraries(${folder}_tests PRIVATE ${ARG_LINK} gantry_test_support gantry_warnings)
     target_include_directories(${folder}_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    add_test(NAME ${GANTRY_TEST_PREFIX}${folder} COMMAND ${folder}_tests)
-    set_tests_properties(${GANTRY_TEST_PREFIX}${folder} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS "unit;${ARG_LABELS}")
+    add_test(NAME ${GANTRY_TEST_PREFIX}${folder} COMMAND ${folder}_tests ${ARG_ONLY})
+    gantry_unit_test(${folder} SKIP_RETURN_CODE 77)
+endfunction()
+
+# What all tests of our own code have in common. They are busy all the time, unlike those that wait for an engine: each counts as
+# two of those.
+function(gantry_unit_test name)
+    set_tests_properties(${GANTRY_TEST_PREFIX}${name} PROPERTIES TIMEOUT 900 LABELS unit PROCESSORS 2 ${ARGN})
+    if(GANTRY_SANITIZE) # ./dev test builds them while the others run
+        set_tests_properties(${GANTRY_TEST_PREFIX}${name} PROPERTIES FIXTURES_REQUIRED ${GANTRY_TEST_PREFIX}built)
+    endif()
 endfunction()
