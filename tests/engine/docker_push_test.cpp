@@ -77,7 +77,7 @@ TEST_CASE("a push tells its progress and ends with the registry's digest", "[eng
     CHECK(last.layers_done == 3);
     CHECK(last.bytes_done == 100);
     CHECK(registry.daemon.count("POST /v1.41/images/registry.example/a/b/push?tag=1") == 1);
-    CHECK(registry.daemon.asked.back().head.find("X-PushRegistry-Auth: e30=\r\n") != std::string::npos);
+    CHECK(registry.daemon.asked.back().head.find("X-Registry-Auth: e30=\r\n") != std::string::npos);
 }
 
 TEST_CASE("a push is tried again when the registry or the way to it broke", "[engine]")
