@@ -22,7 +22,7 @@ struct Field {
 constexpr Field k_name{0, 100}, k_mode{100, 8}, k_size{124, 12}, k_time{136, 12}, k_sum{148, 8}, k_link{157, 100}, k_prefix{345, 155};
 constexpr std::size_t k_type = 156;
 
-constexpr char k_hard_link = '1', k_folder = '5';
+constexpr char k_hard_link_type = '1', k_folder_type = '5';
 
 [[noreturn]] void damaged(std::string_view why)
 {
@@ -208,10 +208,10 @@ void ContextFilter::begin_entry(std::string& out)
     padding_ = tar_padding_bytes(left_);
 
     path = below_top(path);
-    if (options_.is_file && !(path.empty() && (has_contents(type) || type == k_folder)))
+    if (options_.is_file && !(path.empty() && (has_contents(type) || type == k_folder_type)))
         throw Error(Errc::bad_input, "it is no plain file");
     passes_ = options_.is_file || (!path.empty() && !leaves_out(path));
-    if (passes_ && type == k_hard_link) {
+    if (passes_ && type == k_hard_link_type) {
         link = below_top(link);
         if (leaves_out(link))
             throw Error(Errc::bad_input,
@@ -235,7 +235,7 @@ void ContextFilter::write_entry(const std::string& path, const std::string& link
     const auto is_plain = [](const std::string& text, Field field) {
         return text.size() < field.size && std::all_of(text.begin(), text.end(), [](char c) { return c > 0; });
     };
-    const auto name = header_[k_type] == k_folder ? path + "/" : path;
+    const auto name = header_[k_type] == k_folder_type ? path + "/" : path;
     std::string records;
     for (const auto& [key, value] : records_)
         if (key != "path" && key != "linkpath")

@@ -45,7 +45,7 @@ std::string checked_key(const std::string& name, const char* what, std::string k
     return key;
 }
 
-std::string checked_target(const std::string& name, const std::string& written)
+std::string checked_cache_target(const std::string& name, const std::string& written)
 {
     auto found = pipeline::cache_path(written);
     if (!found.problem.empty())
@@ -62,7 +62,7 @@ CacheRequest lower_cache(const pipeline::Plan& plan, const pipeline::Cache& cach
 {
     CacheRequest request;
     request.name = cache.name;
-    request.target = checked_target(cache.name, computed(cache.name, "path", cache.path, scope));
+    request.target = checked_cache_target(cache.name, computed(cache.name, "path", cache.path, scope));
     const auto key = cache.key.empty() ? std::string(k_default_key) : computed(cache.name, "key", cache.key, scope);
     if (cache.key.empty() && !cache.key_files.empty())
         refuse_cache(cache.name, "key: the files cannot be read here");

@@ -10,7 +10,7 @@ import re
 
 from lint import code_only, cpp_files, line_of, run
 
-UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}", re.M | re.S)
+UNNAMED = re.compile(r"^namespace \{\n(.*?)^\} @@ namespace$", re.M | re.S)
 ENCLOSING = re.compile(r"^namespace ([\w:]+) \{", re.M)
 ALIAS = re.compile(r"(?:using|namespace) (\w+) = ([^;]*);")
 TYPE = re.compile(r"(?:struct|class|enum class|enum) (?:\[\[.*?\]\] )?(\w+)\b(?!.*;$)")
@@ -21,8 +21,8 @@ NUMBERS = re.compile(r"(const )?(unsigned|int|bool|double|std::size_t|std::u?int
 
 
 def library_of(path):
-    """What is linked together: a folder of src/, or one of tests/."""
-    return "/".join(path.split("/")[:2])
+    """What is linked together: a folder of src/, or one of tests/. A fuzz target is a program of its own."""
+    return path if path.startswith("tests/fuzz/") else "/".join(path.split("/")[:2])
 
 
 def parameters_of(text):
@@ -50,7 +50,7 @@ def parameters_of(text):
 def declarations(text):
     """(position, enclosing namespace, what is declared, what an alias says) of each name at the top of an unnamed namespace,
     and of each alias that a source has outside of one."""
-    code = code_only(text, keep_strings=True)
+    code = code_only(text.replace("} // namespace\n", "} @@ namespace\n"), keep_strings=True)
     for found in re.finditer(r"^using (\w+) = ([^;]*);", UNNAMED.sub(lambda body: re.sub(r"[^\n]", " ", body.group(0)), code), re.M):
         yield found.start(), (ENCLOSING.findall(code[:found.start()]) or [""])[-1], found.group(1), found.group(2)
     for body in UNNAMED.finditer(code):
@@ -65,7 +65,8 @@ def declarations(text):
                     yield position, around, found.group(1), None
                 elif not written.startswith(("constexpr k_", "using ")) and (found := VARIABLE.match(written)) \
                         and "(" not in written[:found.end() - 1]:
-                    yield position, around, found.group(1), None
+                    for name in [found.group(1), *re.findall(r", (k_\w+)\b(?= =|\{|\()", written[found.end() - 1:])]:
+                        yield position, around, name, None
                 elif found := FUNCTION.match(written):
                     rest = code[position + line.index(found.group(1) + "(") + len(found.group(1)) + 1:]
                     yield position, around, found.group(1) + parameters_of(rest[:2000]), None
@@ -101,6 +102,8 @@ def two(first, second, other="src/base/b.cpp"):
 PLANTED = [
     (two("constexpr int k_limit = 1;", "constexpr int k_limit = 2;"), "k_limit"),
     (two("const std::string k_name = \".a\";", "const std::string k_name = \".b\";"), "k_name"),
+    (two("constexpr char k_link = '1', k_folder = '5';", "const std::string k_folder = \"cache\";"), "k_folder"),
+    (two("struct A {\n};\nint f()\n{\n}\nconst int k_b = 1;", "struct B {\n};\nint g()\n{\n}\nconst int k_b = 2;"), "k_b"),
     (two("struct World {\n    int a;\n};", "class World {\n};"), "World"),
     (two("using Reader = int;", "using Reader = long;"), "Reader"),
     (two("using Reader = int;", "class Reader final : public A {\n};"), "Reader"),

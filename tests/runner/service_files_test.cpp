@@ -23,7 +23,7 @@ struct Found {
     std::string contents, link;
 };
 
-std::map<std::string, Found> unpack(const std::string& bytes)
+std::map<std::string, Found> unpacked(const std::string& bytes)
 {
     std::map<std::string, Found> found;
     auto* reader = archive_read_new();
@@ -61,7 +61,7 @@ TEST_CASE("a file with content stands at its target", "[services]")
     file.content = "listen 80\n";
     file.uid = 33;
     archive.add_content(file);
-    const auto found = unpack(archive.finish());
+    const auto found = unpacked(archive.finish());
     REQUIRE(found.count("etc/app/site.conf") == 1);
     CHECK(found.at("etc/app/site.conf").contents == "listen 80\n");
     CHECK(found.at("etc/app/site.conf").mode == 0444);
@@ -79,7 +79,7 @@ TEST_CASE("a file of the workspace keeps its mode unless another is asked for", 
     auto other = placed("/second.sh");
     other.mode = 0400;
     archive.add_packed(other, bytes);
-    const auto found = unpack(archive.finish());
+    const auto found = unpacked(archive.finish());
     CHECK(found.at("docker-entrypoint-initdb.d/first.sh").mode == 0755);
     CHECK(found.at("docker-entrypoint-initdb.d/first.sh").contents == "true\n");
     CHECK(found.at("second.sh").mode == 0400);
@@ -93,7 +93,7 @@ TEST_CASE("a folder of the workspace becomes its target", "[services]")
     packed.add_file("data/deep/one", 0644, "1");
     FileArchive archive;
     archive.add_packed(placed("/srv/www"), packed.finish());
-    const auto found = unpack(archive.finish());
+    const auto found = unpacked(archive.finish());
     CHECK(found.at("srv/www/").mode == 0750);
     CHECK(found.at("srv/www/deep/one").contents == "1");
     CHECK(found.size() == 3);
