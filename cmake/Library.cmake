@@ -23,10 +23,9 @@ function(gantry_tests folder)
     set_tests_properties(${GANTRY_TEST_PREFIX}${folder} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
-# What all tests of our own code have in common. They are busy all the time, unlike those that wait for an engine: each counts as
-# two of those.
+# What all tests of our own code have in common.
 function(gantry_unit_test name)
-    set_tests_properties(${GANTRY_TEST_PREFIX}${name} PROPERTIES TIMEOUT 900 LABELS unit PROCESSORS 2)
+    set_tests_properties(${GANTRY_TEST_PREFIX}${name} PROPERTIES TIMEOUT 900 LABELS unit)
     if(GANTRY_SANITIZE) # ./dev test builds them while the others run
         set_tests_properties(${GANTRY_TEST_PREFIX}${name} PROPERTIES FIXTURES_REQUIRED ${GANTRY_TEST_PREFIX}built)
     endif()
