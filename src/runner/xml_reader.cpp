@@ -103,7 +103,11 @@ public:
 private:
     static Document& self(void* data) { return *static_cast<Document*>(data); }
 
+// Newer versions of Expat want another one called, which older ones do not have.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     std::string where() const { return "line " + std::to_string(XML_GetCurrentLineNumber(parser_.get())) + ": "; }
+#pragma GCC diagnostic pop
 
     void stop(std::string why)
     {
