@@ -116,7 +116,7 @@ TEST_CASE("as JSON a problem has all that is known of it", "[pipeline]")
     CHECK(json == nlohmann::json::parse(R"([{"file": "a.yml", "line": 4, "column": 5, "length": 4, "severity": "error",
         "code": "some-code", "message": "m", "path": "stages[0]", "hint": "h"}])"));
     CHECK(nlohmann::json::parse(render_json({}, {})) == nlohmann::json::array());
-    CHECK_NOTHROW(nlohmann::json::parse(render_json({problem({0, 1, 1}, 1, "\xff")}, {{"\xfe", ""}})));
+    CHECK(nlohmann::json::parse(render_json({problem({0, 1, 1}, 1, "\xff")}, {{"\xfe", ""}})).size() == 1);
 }
 
 TEST_CASE("as SARIF a problem has a rule, a place in code points and an escaped address", "[pipeline]")
