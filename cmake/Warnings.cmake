@@ -10,7 +10,7 @@ target_compile_options(gantry_warnings INTERFACE
 # Several sources in one file see each other's names, and what is a source's own is no longer in the main file.
 if(CMAKE_UNITY_BUILD)
     target_compile_options(gantry_warnings INTERFACE -Wno-shadow)
-    add_compile_options(-Wno-subobject-linkage)
+    add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 if(GANTRY_DEV)
     target_compile_options(gantry_warnings INTERFACE -Werror)

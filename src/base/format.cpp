@@ -13,11 +13,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 struct Unit {
     std::string_view name;
     std::uint64_t size;

@@ -37,7 +37,11 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // Without blanks and line ends at both sides; a view into `text`.
 std::string_view trim(std::string_view text);
-// ASCII only.
+// ASCII only, both.
+inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 std::string to_lower(std::string_view text);
 
 // The candidate nearest to `word` by edit distance, if it is near enough to be what was meant. Case does

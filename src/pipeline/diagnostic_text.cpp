@@ -186,8 +186,7 @@ std::string render_text(const Diagnostics& diagnostics, const Sources& sources, 
         render_one(diagnostic, sources, lines, style_of(ansi), out);
         files.insert(diagnostic.mark.file);
     }
-    const auto counted = [](std::size_t count, const char* noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); };
-    return out + counted(diagnostics.size(), "problem") + " in " + counted(files.size(), "file") + '\n';
+    return out + format_count(diagnostics.size(), "problem") + " in " + format_count(files.size(), "file") + '\n';
 }
 
 } // namespace gantry::pipeline

@@ -1,5 +1,6 @@
 #include "pipeline/expression_functions.hpp"
 
+#include "base/format.hpp"
 #include "pipeline/expression_tree.hpp"
 
 #include <fmt/format.h>
@@ -78,8 +79,7 @@ Evaluated format(const List& arguments)
             if (!number)
                 return failed("format() has a '{' without a number: write {0}, or {{ for a brace");
             if (*number >= values.size())
-                return failed(fmt::format("format() uses {{{}}} but has {} value{}", *number, values.size(),
-                                          values.size() == 1 ? "" : "s"));
+                return failed(fmt::format("format() uses {{{}}} but has {}", *number, format_count(values.size(), "value")));
             result += values[*number];
             i = close;
         } else if (c == '}') {

@@ -15,7 +15,6 @@ namespace gantry::pipeline {
 namespace {
 
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_part(char c) { return is_name_start(c) || is_digit(c) || c == '-'; }
 
 // What ends the parse: caught in parse_expression, never seen outside.
@@ -378,8 +377,8 @@ private:
         }
         auto arguments = parse_items(')', start);
         if (arguments.size() < function->min_arguments || arguments.size() > function->max_arguments)
-            refuse(fmt::format("{}() got {} argument{}", name, arguments.size(), arguments.size() == 1 ? "" : "s"),
-                   start, fmt::format("it is {}", function->usage));
+            refuse(fmt::format("{}() got {}", name, format_count(arguments.size(), "argument")), start,
+                   fmt::format("it is {}", function->usage));
         return wrap(Node::Kind::call, name, start, std::move(arguments));
     }
 

@@ -57,11 +57,6 @@ std::string subject_of(const Event& event)
     return result + (event.dirty ? ", with changes" : "");
 }
 
-std::string counted(std::size_t count, const char* word)
-{
-    return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
-}
-
 class Renderer {
 public:
     explicit Renderer(const Plan& plan) : plan_(plan), names_(plan) {}
@@ -83,7 +78,7 @@ public:
         }
         id_columns_ = std::min<std::size_t>(id_columns_, 24);
         image_columns_ = std::min<std::size_t>(image_columns_, 24);
-        auto summary = counted(steps, "step") + " in " + counted(plan_.stages.size(), "stage");
+        auto summary = format_count(steps, "step") + " in " + format_count(plan_.stages.size(), "stage");
         const auto secrets = plan_.secret_names();
         if (!secrets.empty())
             summary += " · secrets: " + join({secrets.begin(), secrets.end()}, ", ");

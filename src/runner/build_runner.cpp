@@ -28,11 +28,6 @@ Cause otherwise(const Error& error)
     }
 }
 
-std::string counted(std::uint64_t count, const char* what)
-{
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 } // namespace
 
 BuildRunner::BuildRunner(Parts parts, Request request)
@@ -143,7 +138,7 @@ awaitable<void> BuildRunner::build()
     BuildLog log(context.dockerfile_name(), context.dockerfile_lines(), labels);
     engine::TellBuild tell_log = [&](const engine::BuildEvent& event) { return tell(log, event); };
     std::function<void(BuildContext::Sent)> sent = [this](BuildContext::Sent sum) {
-        say(fmt::format("context: {}, {}\n", counted(sum.files, "file"), format_size(sum.bytes)));
+        say(fmt::format("context: {}, {}\n", format_count(sum.files, "file"), format_size(sum.bytes)));
     };
     const auto result = co_await context.build(tell_log, sent);
     say(log.end(parts_.clock.now()));
@@ -200,7 +195,7 @@ awaitable<void> BuildRunner::push_one(std::string image, std::string name)
         parts_.images.put(name, "", *found);
     outcome_.outputs.emplace("digest", pushed.digest); // of the first; the others are the same image
     say(fmt::format("pushed {}@{}: {}, {} there before, {}\n", name, pushed.digest,
-                             counted(static_cast<std::uint64_t>(pushed.layers), "layer"), pushed.layers_there,
+                             format_count(static_cast<std::uint64_t>(pushed.layers), "layer"), pushed.layers_there,
                              format_duration(parts_.clock.now() - began)));
 }
 

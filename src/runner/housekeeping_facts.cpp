@@ -2,10 +2,9 @@
 
 #include "base/disk.hpp"
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "runner/source_copies.hpp"
 #include "runner/store_layout.hpp"
-
-#include <sys/stat.h>
 
 namespace gantry::runner {
 

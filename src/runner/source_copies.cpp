@@ -9,8 +9,6 @@
 #include <optional>
 #include <system_error>
 
-#include <sys/stat.h>
-
 namespace gantry::runner {
 
 namespace fs = std::filesystem;

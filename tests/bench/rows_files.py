@@ -8,14 +8,10 @@ from rows_start import in_turn
 FILE_BYTES = 25_000
 
 
-def files(count):
+def files(count, bytes_each=FILE_BYTES):
     for n in range(count):
         text = f"file {n}\n".encode()
-        yield f"src/d{n % 50}/f{n}.txt", text * (FILE_BYTES // len(text))
-
-
-def small_files(count):
-    return ((f"src/d{n % 200}/f{n}.txt", f"file {n}\n".encode() * 100) for n in range(count))
+        yield f"src/d{n % 50}/f{n}.txt", text * (bytes_each // len(text))
 
 
 def p11(world):
@@ -31,7 +27,7 @@ def p7(world):
     """From the second run on; what both runs do besides is taken off. A work tree is removed again before the next, untimed."""
     empty = world.repository("nothing", in_turn(1))
     for count in (2000, 20_000):
-        folder = world.repository(f"checkout-{count}", in_turn(1), small_files(count))
+        folder = world.repository(f"checkout-{count}", in_turn(1), files(count, 1000))
         tree = world.folder / f"tree-{count}"
 
         def ours(folder=folder):

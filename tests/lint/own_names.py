@@ -10,12 +10,13 @@ import re
 
 from lint import code_only, cpp_files, line_of, run
 
-UNNAMED = re.compile(r"^namespace \{\n(.*?)^\} @@ namespace$", re.M | re.S)
+UNNAMED = re.compile(r"^namespace \{\n(.*?)^\} // namespace$", re.M | re.S)
 ENCLOSING = re.compile(r"^namespace ([\w:]+) \{", re.M)
 ALIAS = re.compile(r"(?:using|namespace) (\w+) = ([^;]*);")
 TYPE = re.compile(r"(?:struct|class|enum class|enum) (?:\[\[.*?\]\] )?(\w+)\b(?!.*;$)")
 FUNCTION = re.compile(r"[\w:<>,&*\] ]*?[ *&>](\w+)\((.*)")
 VARIABLE = re.compile(r"(?:static |inline |constexpr |const )+.*?\b(k_\w+|\w+)(?:\[[^\]]*\])?(?: =|\{|\(|;)")
+FURTHER = re.compile(r", (k_\w+)\b(?= =|\{|\()")
 TEXTS = re.compile(r"(const )?(std::string_view|std::string|char)\s*[&*]?")
 NUMBERS = re.compile(r"(const )?(unsigned|int|bool|double|std::size_t|std::u?int\d+_t)")
 
@@ -50,27 +51,38 @@ def parameters_of(text):
 def declarations(text):
     """(position, enclosing namespace, what is declared, what an alias says) of each name at the top of an unnamed namespace,
     and of each alias that a source has outside of one."""
-    code = code_only(text.replace("} // namespace\n", "} @@ namespace\n"), keep_strings=True)
-    for found in re.finditer(r"^using (\w+) = ([^;]*);", UNNAMED.sub(lambda body: re.sub(r"[^\n]", " ", body.group(0)), code), re.M):
-        yield found.start(), (ENCLOSING.findall(code[:found.start()]) or [""])[-1], found.group(1), found.group(2)
-    for body in UNNAMED.finditer(code):
-        around = (ENCLOSING.findall(code[:body.start()]) or [""])[-1]
-        position = body.start(1)
-        for line in body.group(1).splitlines(keepends=True):
+    outside = code_only(UNNAMED.sub(lambda body: re.sub(r"[^\n]", " ", body.group(0)), text), keep_strings=True)
+    for found in re.finditer(r"^using (\w+) = ([^;]*);", outside, re.M):
+        yield found.start(), enclosing(text, found.start()), found.group(1), found.group(2)
+    for body in UNNAMED.finditer(text):
+        code = code_only(body.group(1), keep_strings=True)
+        around = enclosing(text, body.start())
+        at = 0
+        for line in code.splitlines(keepends=True):
             written = re.sub(r"^(?:template <.*?>+ |\[\[\w+\]\] )", "", line.rstrip("\n"))
-            if line[0].isalpha() or line.startswith("["):
-                if found := ALIAS.match(written):
-                    yield position, around, found.group(1), found.group(2)
-                elif found := TYPE.match(written):
-                    yield position, around, found.group(1), None
-                elif not written.startswith(("constexpr k_", "using ")) and (found := VARIABLE.match(written)) \
-                        and "(" not in written[:found.end() - 1]:
-                    for name in [found.group(1), *re.findall(r", (k_\w+)\b(?= =|\{|\()", written[found.end() - 1:])]:
-                        yield position, around, name, None
-                elif found := FUNCTION.match(written):
-                    rest = code[position + line.index(found.group(1) + "(") + len(found.group(1)) + 1:]
-                    yield position, around, found.group(1) + parameters_of(rest[:2000]), None
-            position += len(line)
+            names = names_of(written, code[at:]) if line[0].isalpha() or line[0] == "[" else []
+            for name, alias in names:
+                yield body.start(1) + at, around, name, alias
+            at += len(line)
+
+
+def names_of(written, rest):
+    """(what is declared, what an alias says) of each name that the first line of a declaration has; `rest` begins with it."""
+    if found := ALIAS.match(written):
+        return [found.groups()]
+    if found := TYPE.match(written):
+        return [(found.group(1), None)]
+    found = VARIABLE.match(written)
+    if found and "(" not in written[:found.end() - 1]:
+        return [(name, None) for name in [found.group(1), *FURTHER.findall(written[found.end() - 1:])]]
+    if found := FUNCTION.match(written):
+        name = found.group(1)
+        return [(name + parameters_of(rest[rest.index(name + "(") + len(name) + 1:][:2000]), None)]
+    return []
+
+
+def enclosing(text, position):
+    return (ENCLOSING.findall(text[:position]) or [""])[-1]
 
 
 def same(one, other):

@@ -208,8 +208,8 @@ private:
         std::vector<std::string> texts;
         for (const auto& stage : run_.stages)
             if (stage.artifacts)
-                texts.push_back(fmt::format("{}: {} {}, {}", readable_stage(stage.stage), stage.artifacts->files,
-                                            stage.artifacts->files == 1 ? "file" : "files", format_size(stage.artifacts->size_bytes)));
+                texts.push_back(fmt::format("{}: {}, {}", readable_stage(stage.stage), format_count(stage.artifacts->files, "file"),
+                                            format_size(stage.artifacts->size_bytes)));
         if (!texts.empty())
             texts.back() += "   " + style_.dim("gantry artifacts " + run_.id);
         return texts;

@@ -51,6 +51,10 @@ constexpr std::string_view k_rate_hint = "the registry limits how often one may 
 constexpr std::string_view k_taken_hint =
     "something on the engine's host has it already: choose another, or leave it out and the engine picks one";
 
+constexpr std::string_view k_sign_in_hint = "sign in: docker login REGISTRY";
+
+constexpr std::string_view k_name_hint = "check the name and the tag";
+
 constexpr std::string_view k_registry_down_hint = "the registry is in trouble: try again later, or ask those who run it";
 
 // Of a registry nearly always; whoever is behind a plugin or a log driver is reached, or not, in the same words.
@@ -58,6 +62,8 @@ constexpr std::string_view k_unreachable_hint = "see that the name and the port 
 
 constexpr std::string_view k_registry_key_hint =
     "the engine's key for this registry: client.cert and client.key in /etc/docker/certs.d/HOST:PORT on its host have to be a pair";
+
+constexpr std::string_view k_log_driver_hint = "logging: the engine has no such driver; docker info lists those that it has";
 
 constexpr std::string_view k_program_hint = "the image has no such program: see entrypoint, command and shell";
 
@@ -69,10 +75,10 @@ constexpr std::array k_situations = {
     Situation{"disk quota exceeded", Errc::no_space, ""},
     Situation{"http request to an https server", Errc::bad_input, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"},
     Situation{"pull access denied", Errc::denied, "if the image exists, sign in: docker login REGISTRY"},
-    Situation{"unauthorized", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"no basic auth credentials", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"access to the resource is denied", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"manifest unknown", Errc::not_found, "check the name and the tag"},
+    Situation{"unauthorized", Errc::denied, k_sign_in_hint},
+    Situation{"no basic auth credentials", Errc::denied, k_sign_in_hint},
+    Situation{"access to the resource is denied", Errc::denied, k_sign_in_hint},
+    Situation{"manifest unknown", Errc::not_found, k_name_hint},
     Situation{"no matching manifest for", Errc::not_found, "the image has no variant for this platform"},
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
@@ -86,9 +92,9 @@ constexpr std::array k_situations = {
     Situation{"private key does not match public key", Errc::denied, k_registry_key_hint},
     Situation{"remote error: tls: bad certificate", Errc::denied, k_registry_key_hint},
     Situation{"remote error: tls: certificate required", Errc::denied, k_registry_key_hint},
-    Situation{"error parsing http 401", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"error parsing http 403", Errc::denied, "sign in: docker login REGISTRY"},
-    Situation{"error parsing http 404", Errc::not_found, "check the name and the tag"},
+    Situation{"error parsing http 401", Errc::denied, k_sign_in_hint},
+    Situation{"error parsing http 403", Errc::denied, k_sign_in_hint},
+    Situation{"error parsing http 404", Errc::not_found, k_name_hint},
     Situation{"error parsing http 429", Errc::unavailable, k_rate_hint},
     Situation{"error parsing http 5", Errc::unavailable, k_registry_down_hint},
     Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
@@ -128,8 +134,8 @@ constexpr std::array k_situations = {
 // subnet or an address that is taken is forbidden, a missing driver not found, and a wrong working_dir its own failure.
 constexpr std::array k_refusals = {
     Situation{"error looking up volume plugin", Errc::bad_input, "volumes: the engine has no such driver: docker info, docker plugin ls"},
-    Situation{"error looking up logging plugin", Errc::bad_input, "logging: the engine has no such driver; docker info lists those that it has"},
-    Situation{"no log driver named", Errc::bad_input, "logging: the engine has no such driver; docker info lists those that it has"},
+    Situation{"error looking up logging plugin", Errc::bad_input, k_log_driver_hint},
+    Situation{"no log driver named", Errc::bad_input, k_log_driver_hint},
     Situation{"unknown log opt", Errc::bad_input, "logging: this driver has no such option"},
     Situation{"pool overlaps with other one", Errc::bad_input, "networks: choose another subnet, or leave it out; docker network ls"},
     Situation{"plugin \"", Errc::bad_input, "networks: the engine has no such driver: docker info, docker plugin ls"},

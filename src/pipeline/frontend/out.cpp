@@ -1,5 +1,6 @@
 #include "pipeline/frontend/out.hpp"
 
+#include "base/format.hpp"
 #include "pipeline/frontend/reader.hpp"
 
 #include <fmt/format.h>
@@ -70,7 +71,6 @@ std::string in_quotes(std::string_view text)
 }
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Only what nobody can misread stays without quotes, also readers of YAML 1.1 and within [ ].
 bool is_plain_safe(std::string_view text)

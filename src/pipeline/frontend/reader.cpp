@@ -27,8 +27,6 @@ std::string_view kind_of(const Node& node)
     return node.is_plain() && is_core_number(node.text) ? "a number" : "text";
 }
 
-bool is_decimal(char c) { return c >= '0' && c <= '9'; }
-
 bool all(std::string_view text, bool (*is)(char)) { return !text.empty() && std::all_of(text.begin(), text.end(), is); }
 
 } // namespace
@@ -41,7 +39,7 @@ bool is_core_boolean(std::string_view text)
 bool is_core_number(std::string_view text)
 {
     if (text.substr(0, 2) == "0x")
-        return all(text.substr(2), [](char c) { return is_decimal(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); });
+        return all(text.substr(2), [](char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); });
     if (text.substr(0, 2) == "0o")
         return all(text.substr(2), [](char c) { return c >= '0' && c <= '7'; });
     if (!text.empty() && (text.front() == '-' || text.front() == '+'))
@@ -52,15 +50,15 @@ bool is_core_number(std::string_view text)
     const auto point = mantissa.find('.');
     const auto whole = mantissa.substr(0, point);
     const auto fraction = point == std::string_view::npos ? std::string_view{} : mantissa.substr(point + 1);
-    if ((whole.empty() && fraction.empty()) || (!whole.empty() && !all(whole, is_decimal)) ||
-        (!fraction.empty() && !all(fraction, is_decimal)))
+    if ((whole.empty() && fraction.empty()) || (!whole.empty() && !all(whole, is_digit)) ||
+        (!fraction.empty() && !all(fraction, is_digit)))
         return false;
     if (mantissa.size() == text.size())
         return true;
     auto exponent = text.substr(mantissa.size() + 1);
     if (!exponent.empty() && (exponent.front() == '-' || exponent.front() == '+'))
         exponent.remove_prefix(1);
-    return all(exponent, is_decimal);
+    return all(exponent, is_digit);
 }
 
 std::string Reader::path() const
