@@ -29,6 +29,17 @@ Errc code_of(Call call)
 
 } // namespace
 
+TEST_CASE("when a file was last written to is told to the nanosecond, and for none the zero of the clock", "[base]")
+{
+    const Scratch scratch;
+    const auto path = scratch / "file";
+    write_file_atomic(path, "x", 0600);
+    const timespec times[2] = {{0, UTIME_OMIT}, {1'700'000'000, 123'456'789}};
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+    CHECK(modified_at(path).time_since_epoch() == std::chrono::nanoseconds(1'700'000'000'123'456'789));
+    CHECK(modified_at(scratch / "none") == std::chrono::system_clock::time_point());
+}
+
 TEST_CASE("a descriptor is closed with its owner, and only once", "[base]")
 {
     int number = -1;

@@ -6,6 +6,25 @@
 using namespace gantry;
 using namespace std::chrono_literals;
 
+TEST_CASE("a count has its noun in one form for one and in another for the rest", "[base]")
+{
+    CHECK(format_count(0, "file") == "0 files");
+    CHECK(format_count(1, "file") == "1 file");
+    CHECK(format_count(12, "file") == "12 files");
+}
+
+TEST_CASE("how long ago is said in one unit, and what is yet to come is now", "[base]")
+{
+    using namespace std::chrono_literals;
+    CHECK(format_ago(-5min) == "just now");
+    CHECK(format_ago(59s) == "just now");
+    CHECK(format_ago(60s) == "1 min ago");
+    CHECK(format_ago(59min) == "59 min ago");
+    CHECK(format_ago(1h) == "1 h ago");
+    CHECK(format_ago(47h) == "47 h ago");
+    CHECK(format_ago(48h) == "2 days ago");
+}
+
 TEST_CASE("a duration is written in the unit a person expects", "[base]")
 {
     CHECK(format_duration(0ns) == "0ms");
