@@ -61,7 +61,7 @@ private:
     std::vector<std::pair<std::string_view, std::size_t>> steps_;
 };
 
-class Reader {
+class JsonReader {
 public:
     void read(const json& from, std::string& to)
     {
@@ -207,7 +207,7 @@ public:
 private:
     // The walker of one object: takes its members out one by one; what is left at the end is unknown.
     struct Members {
-        Reader& reader;
+        JsonReader& reader;
         const json& from;
         std::size_t taken = 0;
         std::vector<std::string_view> names{};
@@ -269,8 +269,7 @@ private:
     Place place_;
 };
 
-template <typename T>
-void Reader::read(const json& from, T& to)
+template <typename T> void JsonReader::read(const json& from, T& to)
 {
     need_object(from);
     Members members{*this, from};
@@ -316,7 +315,7 @@ void check_plan(const Plan& plan, Place& place)
 Plan plan_from_json(const nlohmann::json& json)
 {
     Plan plan;
-    Reader reader;
+    JsonReader reader;
     reader.read(json, plan);
     check_plan(plan, reader.place());
     return plan;

@@ -43,17 +43,16 @@ namespace {
 
 constexpr std::string_view k_magic = "gantry-source-1\n";
 
-void put(std::string& out, std::string_view bytes)
+void append(std::string& out, std::string_view bytes)
 {
     const std::uint64_t size = bytes.size();
     out.append(reinterpret_cast<const char*>(&size), sizeof size);
     out += bytes;
 }
 
-template <typename T>
-void put(std::string& out, const std::vector<T>& values)
+template <typename T> void append(std::string& out, const std::vector<T>& values)
 {
-    put(out, std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
+    append(out, std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
 }
 
 bool take(std::string_view& in, std::string_view& bytes)
@@ -109,11 +108,11 @@ std::string encode(const SourceManifest& manifest)
 {
     std::string out(k_magic);
     out.reserve(out.size() + manifest.tree.nodes.size() * sizeof(TreeNode) + manifest.tree.names.size() + 1024);
-    put(out, manifest.layers);
-    put(out, std::string_view(manifest.rules));
-    put(out, std::string_view(manifest.boot));
-    put(out, manifest.tree.nodes);
-    put(out, std::string_view(manifest.tree.names));
+    append(out, manifest.layers);
+    append(out, std::string_view(manifest.rules));
+    append(out, std::string_view(manifest.boot));
+    append(out, manifest.tree.nodes);
+    append(out, std::string_view(manifest.tree.names));
     return out;
 }
 

@@ -35,7 +35,7 @@ int set(Context& context, const std::string& name)
     return k_exit_ok;
 }
 
-int list(Context& context)
+int list_secrets(Context& context)
 {
     for (const auto& name : runner::SecretStore(config_dir()).names())
         context.out(name + "\n");
@@ -73,7 +73,7 @@ void add_secret(CLI::App& app, Context& context)
     add->callback([&context, name] { context.action = [name](Context& inner) { return set(inner, *name); }; });
 
     auto* ls = command->add_subcommand("ls", "Names of all");
-    ls->callback([&context] { context.action = list; });
+    ls->callback([&context] { context.action = list_secrets; });
 
     auto* rm = command->add_subcommand("rm", "Forget one");
     rm->add_option("NAME", *name, "Its name")->type_name("")->required();
