@@ -127,7 +127,10 @@ std::string format_duration(std::chrono::nanoseconds duration)
     if (seconds < 3600)
         return fmt::format("{}m {:02}s", seconds / 60, seconds % 60);
     const auto minutes = (seconds + 30) / 60;
-    return fmt::format("{}h {:02}m", minutes / 60, minutes % 60);
+    if (minutes < 48 * 60)
+        return fmt::format("{}h {:02}m", minutes / 60, minutes % 60);
+    const auto hours = (minutes + 30) / 60;
+    return fmt::format("{}d {:02}h", hours / 24, hours % 24);
 }
 
 std::string format_count(std::uint64_t count, std::string_view noun)

@@ -11,7 +11,7 @@
 
 namespace gantry {
 
-// "0.7s", "42.0s", "2m 05s", "1h 02m": what a person reads. Below 100 ms: "4ms". A negative duration is "0ms".
+// "0.7s", "42.0s", "2m 05s", "1h 02m", "30d 00h": what a person reads. Below 100 ms: "4ms". A negative duration is "0ms".
 std::string format_duration(std::chrono::nanoseconds duration);
 // "412 B", "3.1 kB", "412 MB": decimal units, as disks and registries use.
 std::string format_size(std::uint64_t size_bytes);

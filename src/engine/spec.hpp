@@ -174,7 +174,8 @@ struct Port {
     std::uint16_t container_port = 0; // 0: all that the image exposes
     std::string protocol = "tcp";
     std::string host_ip;
-    std::uint16_t host_port = 0; // 0: the engine picks one
+    std::uint16_t host_port = 0;      // 0: the engine picks one
+    std::uint16_t last_host_port = 0; // not 0: the engine picks one from host_port to this
 };
 
 struct UlimitSpec {

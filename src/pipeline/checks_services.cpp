@@ -51,6 +51,8 @@ public:
         for (const auto& dependency : container_.depends_on)
             if (dependency.required)
                 check_service(dependency.mark, "depends_on", dependency.service);
+        for (const auto& link : container_.links)
+            check_link(link);
     }
 
 private:
@@ -83,6 +85,22 @@ private:
             report(mark, key, "unknown-service", "service", name, stage_->services);
     }
 
+    void check_link(const Link& link)
+    {
+        check_service(link.mark, "links", link.service);
+        const auto refuse_link = [&](std::string message, std::string hint) {
+            out_.push_back(error_at(link.mark, "conflict", std::move(message), path_() + ".links", std::move(hint)));
+        };
+        if (link.name != link.service && has_name(stage_->services, link.name))
+            refuse_link(fmt::format("'{}' is the name of another service", terminal_safe(link.name)),
+                        "in a stage a name means the same to all");
+        for (const auto& service : stage_->services)
+            if (service.name == link.service && service.container.network_mode)
+                refuse_link(
+                    fmt::format("service '{}' has no name in the network of the stage", terminal_safe(link.service)),
+                    "take its 'network_mode' away");
+    }
+
     const Definition& definition_;
     const Stage* stage_;
     const Container& container_;
@@ -105,6 +123,8 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
         };
         for (const auto& dependency : container.depends_on)
             add(dependency.service);
+        for (const auto& link : container.links)
+            add(link.service);
         // Whose network or volumes it shares has to be there first, too.
         if (container.network_mode && container.network_mode->starts_with("service:"))
             add(std::string_view(*container.network_mode).substr(8));

@@ -21,7 +21,8 @@ using TextMap = std::vector<std::pair<std::string, Text>>;
 
 struct PortMapping {
     std::string host_ip;
-    std::string published; // "", "8080" or "8000-8010"; empty: the engine picks one
+    std::string
+        published; // "", "8080" or "8000-8010": for as many ports, or a free one for one; empty: the engine picks any
     std::string target;    // "80" or "80-90"
     std::string protocol = "tcp";
     Mark mark;
@@ -87,6 +88,12 @@ struct Dependency {
     friend bool operator==(const Dependency&, const Dependency&) = default;
 };
 
+struct Link { // a further name of a service, which all of the stage find it under
+    std::string service, name;
+    Mark mark;
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
 // What a step, a service and `defaults` may say about their container. Everything may be absent; an absent key takes
 // the stage's value, then the defaults', then the engine's.
 struct Container {
@@ -103,6 +110,7 @@ struct Container {
     std::vector<std::string> dns, dns_search, dns_opt;
     std::vector<NetworkAttachment> networks;
     std::optional<std::string> network_mode; // none | host | service:NAME
+    std::vector<Link> links;
     std::vector<PortMapping> ports;
     std::vector<VolumeMount> volumes;
     std::vector<std::string> volumes_from;

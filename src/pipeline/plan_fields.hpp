@@ -112,6 +112,13 @@ void fields(W& walk, T& o)
     walk("mark", o.mark);
 }
 
+template <typename W, Like<Link> T> void fields(W& walk, T& o)
+{
+    walk("service", o.service);
+    walk("name", o.name);
+    walk("mark", o.mark);
+}
+
 template <typename W, Like<Container> T>
 void fields(W& walk, T& o)
 {
@@ -130,6 +137,7 @@ void fields(W& walk, T& o)
     walk("dns_opt", o.dns_opt);
     walk("networks", o.networks);
     walk("network_mode", o.network_mode);
+    walk("links", o.links);
     walk("ports", o.ports);
     walk("volumes", o.volumes);
     walk("volumes_from", o.volumes_from);

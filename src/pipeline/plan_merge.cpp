@@ -57,6 +57,7 @@ void overlay_lists(Container& outer, const Container& inner)
     replace_list("dns_search", outer.dns_search, inner.dns_search);
     replace_list("dns_opt", outer.dns_opt, inner.dns_opt);
     replace_list("networks", outer.networks, inner.networks);
+    replace_list("links", outer.links, inner.links);
     replace_list("ports", outer.ports, inner.ports);
     replace_list("volumes", outer.volumes, inner.volumes);
     replace_list("volumes_from", outer.volumes_from, inner.volumes_from);

@@ -4,7 +4,6 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,12 +33,6 @@ Obstacle cannot(const char* key, const char* what)
 }
 
 // Engines take any word, and then no name can be looked up.
-bool is_address(const std::string& text)
-{
-    unsigned char bytes[16];
-    return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
-}
-
 void add_host_obstacles(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     if (container.privileged.value_or(false))
@@ -64,9 +57,6 @@ void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstac
     const auto& mode = container.network_mode;
     if (mode && *mode != "none" && *mode != "host" && *mode != "bridge" && *mode != "default" && !mode->starts_with("service:"))
         found.push_back(cannot("network_mode", "sharing the network of a container that is no service"));
-    for (const auto& server : container.dns)
-        if (!is_address(server))
-            found.push_back({"dns", "dns: '" + terminal_safe(server) + "' is not an address", {}});
     for (const auto& from : container.volumes_from)
         if (from.starts_with("container:"))
             found.push_back(cannot("volumes_from", "taking the volumes of a container that is no service"));

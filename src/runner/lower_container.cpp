@@ -205,13 +205,15 @@ std::vector<engine::Port> lower_ports(const std::vector<pipeline::PortMapping>& 
         }
         const auto target = parse_range(mapping.target);
         const auto published = mapping.published.empty() ? PortRange{} : parse_range(mapping.published);
-        if (!mapping.published.empty() && published.size() != target.size())
+        const bool picks = target.size() == 1 && published.size() > 1;
+        if (!mapping.published.empty() && published.size() != target.size() && !picks)
             refuse(fmt::format("ports: {} and {} differ in length", terminal_safe(mapping.published),
                                terminal_safe(mapping.target)));
         for (int i = 0; i < target.size(); ++i) {
             engine::Port port;
             port.container_port = static_cast<std::uint16_t>(target.first + i);
             port.host_port = mapping.published.empty() ? std::uint16_t{0} : static_cast<std::uint16_t>(published.first + i);
+            port.last_host_port = picks ? static_cast<std::uint16_t>(published.last) : std::uint16_t{0};
             port.host_ip = mapping.host_ip;
             port.protocol = mapping.protocol;
             result.push_back(port);

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gantry::runner {
 
 namespace {
@@ -18,6 +20,24 @@ std::vector<std::string> texts(const std::vector<pipeline::Text>& written, const
     return result;
 }
 
+// The names that others of its stage link to it by.
+std::vector<std::string> further_names(const pipeline::PlanStage& stage, const std::string& service)
+{
+    std::vector<std::string> names;
+    const auto add = [&](const pipeline::Container& container) {
+        for (const auto& link : container.links)
+            if (link.service == service && link.name != service)
+                names.push_back(link.name);
+    };
+    for (const auto& other : stage.services)
+        add(other.container);
+    for (const auto& step : stage.steps)
+        add(step.container);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+}
+
 // Found by its own name on each of its networks, as Compose has it.
 void lower_network(const ServiceContext& context, engine::ContainerSpec& spec)
 {
@@ -26,9 +46,11 @@ void lower_network(const ServiceContext& context, engine::ContainerSpec& spec)
     if (lower_network_mode(container, context.services, spec))
         return;
     spec.network = Network::endpoints;
+    const auto links = further_names(*context.stage, context.service->name);
     const auto join = [&](const std::string& network, const pipeline::NetworkAttachment& as) {
         engine::Endpoint endpoint{network, {context.service->name}, as.ipv4_address, as.ipv6_address};
         endpoint.aliases.insert(endpoint.aliases.end(), as.aliases.begin(), as.aliases.end());
+        endpoint.aliases.insert(endpoint.aliases.end(), links.begin(), links.end());
         spec.endpoints.push_back(std::move(endpoint));
     };
     for (const auto& attachment : container.networks)

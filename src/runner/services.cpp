@@ -11,6 +11,14 @@ using pipeline::Condition;
 
 namespace {
 
+constexpr std::string_view k_service = "service:"; // of a network_mode
+
+bool shares_with_another(const pipeline::Container& container)
+{
+    return !container.volumes_from.empty() ||
+           (container.network_mode && container.network_mode->starts_with(k_service));
+}
+
 std::vector<pipeline::Dependency> needs_of(const pipeline::Service& service)
 {
     auto needs = service.container.depends_on;
@@ -19,11 +27,12 @@ std::vector<pipeline::Dependency> needs_of(const pipeline::Service& service)
         dependency.service = std::move(name);
         needs.push_back(std::move(dependency));
     };
-    constexpr std::string_view k_service = "service:";
     if (const auto& mode = service.container.network_mode; mode && mode->starts_with(k_service))
         add(mode->substr(k_service.size()));
     for (const auto& from : service.container.volumes_from)
         add(from.substr(0, from.find(':')));
+    for (const auto& link : service.container.links)
+        add(link.service);
     return needs;
 }
 
@@ -126,7 +135,7 @@ awaitable<void> Services::create_carrier_if_needed()
 awaitable<void> Services::bring_up(Entry& entry)
 {
     // Whose network or volumes it shares has to be there before it is made.
-    const bool shares = entry.needs.size() > entry.service->container.depends_on.size();
+    const bool shares = shares_with_another(entry.service->container);
     if (!shares)
         co_await entry.runner->create();
     for (const auto& dependency : entry.needs)

@@ -47,7 +47,7 @@ private:
         const pipeline::Service* service;
         std::shared_ptr<ServiceRunner> runner;
         bool has_to_end = false;                 // somebody waits for its success
-        std::vector<pipeline::Dependency> needs; // depends_on, and whose network or volumes it shares
+        std::vector<pipeline::Dependency> needs; // depends_on, links, and whose network or volumes it shares
         int level = 0;                           // above all of these
     };
 

@@ -35,9 +35,11 @@ TEST_CASE("a duration is written in the unit a person expects", "[base]")
     CHECK(format_duration(42s) == "42.0s");
     CHECK(format_duration(125s) == "2m 05s");
     CHECK(format_duration(62min) == "1h 02m");
-    CHECK(format_duration(50h) == "50h 00m");
+    CHECK(format_duration(47h) == "47h 00m");
+    CHECK(format_duration(50h) == "2d 02h");
+    CHECK(format_duration(720h - 1min) == "30d 00h");
     CHECK(format_duration(-3s) == "0ms");
-    CHECK(format_duration(std::chrono::nanoseconds::max()) == "2562047h 47m");
+    CHECK(format_duration(std::chrono::nanoseconds::max()) == "106752d 00h");
 }
 
 TEST_CASE("rounding a duration never shows sixty of a unit", "[base]")

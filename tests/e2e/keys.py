@@ -104,6 +104,12 @@ def ports(case, seen):
     published("9000/udp", "0.0.0.0")(case, seen)
     for port in ("7001/tcp", "7002/tcp"):
         published(port, "0.0.0.0")(case, seen)
+    case.assertIn(int(seen.whole["NetworkSettings"]["Ports"]["7003/tcp"][0]["HostPort"]), range(31000, 32000))
+
+
+def linked(case, seen):
+    for name, place in seen.base["NetworkSettings"]["Networks"].items():
+        case.assertIn("further", place["Aliases"], name)
 
 
 def networks(case, seen):
@@ -193,7 +199,8 @@ USUAL = {
     "dns_search": (["corp.test"], said("resolv", "search corp.test")),
     "dns_opt": (["ndots:3"], said("resolv", "options ndots:3")),
     "networks": ({"back": {"aliases": ["other"], "ipv4_address": f"{SUBNET}.10"}, "default": None}, networks),
-    "ports": (["127.0.0.1::8080", {"target": "9000", "protocol": "udp"}, "7001-7002"], ports),
+    "links": (["base:further"], linked),
+    "ports": (["127.0.0.1::8080", {"target": "9000", "protocol": "udp"}, "7001-7002", "31000-31999:7003"], ports),
     "volumes": (["data:/data", "data:/read:ro", "/anonymous", "full:/filled",
                  {"type": "volume", "source": "bare", "target": "/empty", "volume": {"nocopy": True}},
                  {"type": "tmpfs", "target": "/ram", "tmpfs": {"size": "1m", "mode": 0o1777}}], volumes),
@@ -390,8 +397,8 @@ class Host(Keys):
     def test_a_name_server_that_is_no_address_is_told_where_it_stands(self):
         for kind in ("step", "service"):
             text = self.pipeline(kind, {"image": image.NAME, "command": "true"})
-            refused = self.gantry("run", self.folder(text.replace('"command": "true"', '"command": "true",\n"dns": "nosuch"\n')), expect=2)
-            self.assertRegex(refused.stderr.decode(), r"\.gantry\.yml:2:1: error: .*dns: 'nosuch' is not an address")
+            refused = self.gantry("check", self.folder(text.replace('"command": "true"', '"command": "true",\n"dns": "nosuch"\n')), expect=2)
+            self.assertRegex(refused.stderr.decode(), r"\.gantry\.yml:2:8: error: 'nosuch' is not an address")
 
     def test_without_consent_each_is_refused_where_it_stands(self):
         for group in (TO_THE_HOST, ALL_POWERS, ONE_POWER):

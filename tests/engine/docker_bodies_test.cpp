@@ -137,13 +137,14 @@ TEST_CASE("a container can share another's network or the host's", "[engine]")
 TEST_CASE("ports are exposed and bound, with the engine's choice where none is given", "[engine]")
 {
     auto spec = plain();
-    spec.ports = {{80, "tcp", "127.0.0.1", 8080}, {53, "udp", "", 0}};
+    spec.ports = {{80, "tcp", "127.0.0.1", 8080}, {53, "udp", "", 0}, {81, "tcp", "", 8000, 8010}};
     const auto body = container_body(spec, {});
     CHECK(body["ExposedPorts"].contains("80/tcp"));
     CHECK(body["ExposedPorts"].contains("53/udp"));
     const auto& bindings = body["HostConfig"]["PortBindings"];
     CHECK(bindings["80/tcp"] == Json::array({{{"HostIp", "127.0.0.1"}, {"HostPort", "8080"}}}));
     CHECK(bindings["53/udp"] == Json::array({{{"HostPort", ""}}}));
+    CHECK(bindings["81/tcp"] == Json::array({{{"HostPort", "8000-8010"}}}));
 }
 
 TEST_CASE("a port without a number is all that the image exposes", "[engine]")

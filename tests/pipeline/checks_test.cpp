@@ -194,6 +194,28 @@ TEST_CASE("volumes, networks and services must be declared", "[checks]")
                                      });
 }
 
+TEST_CASE("a link names a service, by a name that is free", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    Service db, api, alone;
+    db.name = "db";
+    api.name = "api";
+    alone.name = "alone";
+    for (auto* service : {&db, &api, &alone})
+        service->container.image = Text("x");
+    alone.container.network_mode = "none";
+    api.container.links = {{"db", "database", {}}, {"bd", "b", {}}};
+    one.services = {db, api, alone};
+    one.steps[0].steps[0].container.links = {{"db", "api", {}}, {"alone", "far", {}}, {"db", "db", {}}};
+
+    CHECK(check_problems(one) ==
+          Lines{
+              "'api' is the name of another service | in a stage a name means the same to all",
+              "service 'alone' has no name in the network of the stage | take its 'network_mode' away",
+              "there is no service 'bd' | did you mean 'db'?",
+          });
+}
+
 TEST_CASE("services must not wait for each other", "[checks]")
 {
     auto one = stage("a", {step("s")});
@@ -205,6 +227,10 @@ TEST_CASE("services must not wait for each other", "[checks]")
     api.container.depends_on = {{"db", Condition::service_healthy, true, {}}};
     one.services = {db, api};
 
+    CHECK(check_problems(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
+
+    one.services[0].container.depends_on.clear();
+    one.services[0].container.links = {{"api", "other", {}}}; // what is linked to is there first
     CHECK(check_problems(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
 }
 

@@ -89,14 +89,42 @@ TEST_CASE("a command is split as a POSIX shell splits words", "[pipeline][native
 
 TEST_CASE("ports have a short and a long form", "[pipeline][native]")
 {
-    const auto ports = step_of("steps: [{ image: a, ports: [80, \"8080:80\", \"127.0.0.1:53:53/udp\", \"[::1]:1-2:3-4\", { target: 5 }] }]").container.ports;
+    const auto ports =
+        step_of(
+            "steps: [{ image: a, ports: [80, \"8080:80\", \"127.0.0.1:53:53/udp\", \"[::1]:1-2:3-4\", { target: 5 }, \"8000-8010:80\"] }]")
+            .container.ports;
 
-    REQUIRE(ports.size() == 5);
+    REQUIRE(ports.size() == 6);
     CHECK(ports[0] == PortMapping{"", "", "80", "tcp", {}});
     CHECK(ports[1] == PortMapping{"", "8080", "80", "tcp", {}});
     CHECK(ports[2] == PortMapping{"127.0.0.1", "53", "53", "udp", {}});
     CHECK(ports[3] == PortMapping{"::1", "1-2", "3-4", "tcp", {}});
     CHECK(ports[4] == PortMapping{"", "", "5", "tcp", {}});
+    CHECK(ports[5] == PortMapping{"", "8000-8010", "80", "tcp", {}});
+    CHECK_THAT(problems_of("steps: [{ image: a, ports: [\"8000-8010:80-81\"] }]"),
+               ContainsSubstring("error: 8000-8010 and 80-81 are not as many ports"));
+}
+
+TEST_CASE("a link has a service and a name", "[pipeline][native]")
+{
+    const auto links =
+        step_of(
+            "services: { db: { image: a }, cache: { image: a } }\nsteps: [{ image: a, links: [\"db:database\", cache] }]")
+            .container.links;
+    CHECK(links == std::vector<Link>{{"db", "database", {}}, {"cache", "cache", {}}});
+    for (const auto* wrong : {"\":a\"", "\"db:\"", "\"a:b:c\"", "\"a b\""})
+        CHECK_THAT(problems_of(std::string("steps: [{ image: a, links: [") + wrong + "] }]"),
+                   ContainsSubstring("is not a link"));
+}
+
+TEST_CASE("an address is one of IPv4 or IPv6", "[pipeline][native]")
+{
+    CHECK(step_of("steps: [{ image: a, dns: [10.0.0.2, \"fd00::2\"] }]").container.dns ==
+          Strings{"10.0.0.2", "fd00::2"});
+    CHECK_THAT(problems_of("steps:\n- { image: a, dns: nosuch }"),
+               ContainsSubstring(":2:20: error: 'nosuch' is not an address"));
+    CHECK_THAT(problems_of("steps:\n- { image: a, networks: { default: { ipv4_address: 10.0.0 } } }"),
+               ContainsSubstring("'10.0.0' is not an address"));
 }
 
 TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")

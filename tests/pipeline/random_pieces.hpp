@@ -125,7 +125,10 @@ public:
 private:
     PortMapping port()
     {
-        static const PortMapping ports[] = {{"", "", "80", "tcp", {}}, {"127.0.0.1", "8080", "80", "udp", {}}, {"::1", "1-3", "4-6", "sctp", {}}};
+        static const PortMapping ports[] = {{"", "", "80", "tcp", {}},
+                                            {"127.0.0.1", "8080", "80", "udp", {}},
+                                            {"::1", "1-3", "4-6", "sctp", {}},
+                                            {"", "8000-8010", "80", "tcp", {}}};
         return pick(ports);
     }
     VolumeMount volume()
@@ -190,11 +193,12 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("user", made.user, a_text);
     key("working_dir", made.working_dir, a_text);
     key("extra_hosts", made.extra_hosts, [&] { return std::vector<std::string>{"a:" + word(), "b:::1"}; });
-    key("dns", made.dns, word_list);
+    key("dns", made.dns, [] { return std::vector<std::string>{"10.0.0.1", "fd00::1"}; });
     key("dns_search", made.dns_search, word_list);
     key("dns_opt", made.dns_opt, word_list);
     key("networks", made.networks, [&] {
-        return std::vector<NetworkAttachment>{{"default", words(), "", "", {}}, {word() + "n", {}, word(), word(), {}}};
+        return std::vector<NetworkAttachment>{{"default", words(), "", "", {}},
+                                              {word() + "n", {}, "10.0.0.2", "fd00::2", {}}};
     });
     key("network_mode", made.network_mode, a_word);
     key("volumes", made.volumes, [&] { return list([&] { return volume(); }); });
@@ -228,6 +232,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
         key("command", made.command, command);
     if (is_own) {
         key("hostname", made.hostname, [] { return Text("box_1.example"); });
+        key("links", made.links, [] { return std::vector<Link>{{"db", "database", {}}, {"cache", "cache", {}}}; });
         key("ports", made.ports, [&] { return list([&] { return port(); }); });
         key("healthcheck", made.healthcheck, [&] { return healthcheck(); });
         key("depends_on", made.depends_on, [&] {

@@ -126,10 +126,21 @@ TEST_CASE("a range of ports is as many ports", "[lower]")
         other.container().ports = {{"", published, target, "tcp", {}}};
         CHECK_THROWS_AS(other.lower(), Error);
     };
-    refuses("8000-8001", "80");
+    refuses("8000-8001", "80-82");
     refuses("8001-8000", "80-81");
     refuses("70000", "80");
     refuses("", "eighty");
+}
+
+TEST_CASE("of a range for one port a free one is picked", "[lower]")
+{
+    LowerFixture fixture;
+    fixture.container().ports = {{"", "8000-8010", "80", "tcp", {}}};
+    const auto ports = fixture.lower().ports;
+    REQUIRE(ports.size() == 1);
+    CHECK(ports[0].container_port == 80);
+    CHECK(ports[0].host_port == 8000);
+    CHECK(ports[0].last_host_port == 8010);
 }
 
 TEST_CASE("volumes are the run's, the host's with consent, in memory, or nameless", "[lower]")

@@ -142,13 +142,19 @@ TEST_CASE("a step starts when the service of its stage is ready", "[services]")
     CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "listening\n");
 }
 
-TEST_CASE("a service is found by its name and its aliases on the network of its stage", "[services]")
+TEST_CASE("a service is found by its name, its aliases and what others link to it by, on the network of its stage",
+          "[services]")
 {
     auto db = service("db");
     db.container.networks.push_back({"default", {"database"}, {}, {}, {}});
-    ServiceFixture fixture(plan_with({db}));
+    auto web = service("web");
+    web.container.links = {{"db", "store", {}}, {"db", "db", {}}};
+    auto one = step("one");
+    one.container.links = {{"db", "records", {}}, {"db", "store", {}}};
+    ServiceFixture fixture(plan_with({web, db}, {one}));
     fixture.run();
 
+    CHECK(fixture.began() == Names{"services/db", "services/web", "one"}); // what is linked to comes first
     const auto calls = fixture.engine.calls();
     const auto created = std::find_if(calls.begin(), calls.end(), [](const auto& call) {
         return call.operation == "create_container" && call.object.find("services-db") != std::string::npos;
@@ -156,7 +162,7 @@ TEST_CASE("a service is found by its name and its aliases on the network of its 
     REQUIRE(created != calls.end());
     const auto* spec = fixture.engine.spec_of(created->object);
     REQUIRE(spec->endpoints.size() == 1);
-    CHECK(spec->endpoints[0].aliases == Names{"db", "database"});
+    CHECK(spec->endpoints[0].aliases == Names{"db", "database", "records", "store"});
     CHECK(spec->endpoints[0].network.find("-a.net") != std::string::npos);
     CHECK(spec->labels.at("gantry.step") == "services/db");
 }

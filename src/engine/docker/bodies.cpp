@@ -133,7 +133,10 @@ void add_ports(Json& body, Json& host, const std::vector<Port>& ports)
         }
         const auto key = fmt::format("{}/{}", port.container_port, port.protocol);
         body["ExposedPorts"][key] = Json::object();
-        Json binding = {{"HostPort", port.host_port == 0 ? std::string() : std::to_string(port.host_port)}};
+        std::string on_host = port.host_port == 0 ? "" : std::to_string(port.host_port);
+        if (port.last_host_port != 0)
+            on_host += '-' + std::to_string(port.last_host_port);
+        Json binding = {{"HostPort", on_host}};
         set_if(binding, "HostIp", port.host_ip);
         host["PortBindings"][key].push_back(binding);
     }

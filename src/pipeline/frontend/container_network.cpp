@@ -1,6 +1,7 @@
 #include "pipeline/frontend/container_types.hpp"
 
 #include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/host_name.hpp"
 
 #include "base/format.hpp"
 
@@ -12,7 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
-// ports, networks, extra_hosts, depends_on: who talks to whom.
+// ports, links, networks, addresses, extra_hosts, depends_on: who talks to whom.
 
 namespace gantry::pipeline::native {
 
@@ -64,7 +65,7 @@ bool check_port(Reader& reader, const Node& node, const PortMapping& port)
     std::string message;
     if (inside == 0 || outside == 0)
         message = fmt::format("'{}' is not a port", clip(inside == 0 ? port.target : port.published));
-    else if (inside != outside)
+    else if (inside != outside && inside != 1) // Compose: of a range for one port, a free one is taken
         message = fmt::format("{} and {} are not as many ports", port.published, port.target);
     else if (!port.host_ip.empty() && !is_address(port.host_ip))
         message = fmt::format("'{}' is not an address", clip(port.host_ip));
@@ -112,8 +113,8 @@ const ObjectKeys& attachment_keys()
 {
     static const Key rows[] = {
         key<OneOrListType<StringType>, &NetworkAttachment::aliases>("aliases", "Further names in this network."),
-        key<StringType, &NetworkAttachment::ipv4_address>("ipv4_address", "Fixed address."),
-        key<StringType, &NetworkAttachment::ipv6_address>("ipv6_address", "Fixed address."),
+        key<AddressType, &NetworkAttachment::ipv4_address>("ipv4_address", "Fixed address."),
+        key<AddressType, &NetworkAttachment::ipv6_address>("ipv6_address", "Fixed address."),
     };
     static const ObjectKeys keys{"network_attachment", "a network of a container", {{rows}}};
     return keys;
@@ -198,6 +199,43 @@ Out PortType::schema(SchemaBuilder& builder)
                           Out::map({{"type", Out("string")}, {"pattern", Out(R"(^(all|(.*:)?[0-9]+(-[0-9]+)?(/(tcp|udp|sctp))?)$)")},
                                     {"examples", Out::list({"8080:80", "127.0.0.1:8080:80/tcp"})}}),
                           builder.ref(port_keys())});
+}
+
+bool LinkType::read(Reader& reader, const Node& node, Value& value)
+{
+    const auto text = reader.string(node);
+    if (!text || !reader.is_fixed(node, *text))
+        return false;
+    value.mark = node.mark;
+    const auto colon = text->find(':');
+    value.service = text->substr(0, colon);
+    value.name = colon == std::string::npos ? value.service : text->substr(colon + 1);
+    const bool good = is_host_name(value.service) && is_host_name(value.name);
+    if (!good)
+        reader.error(node, "bad-value", fmt::format("'{}' is not a link", clip(*text)), "write SERVICE:NAME");
+    return good;
+}
+
+Out LinkType::write(const Value& value)
+{
+    return value.name == value.service ? value.service : value.service + ':' + value.name;
+}
+
+Out LinkType::schema(SchemaBuilder&)
+{
+    return Out::map(
+        {{"type", Out("string")}, {"pattern", Out(R"(^[^:]+(:[^:]+)?$)")}, {"examples", Out::list({"db:database"})}});
+}
+
+bool AddressType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!StringType::read(reader, node, value))
+        return false;
+    const bool good = is_address(value);
+    if (!good)
+        reader.error(node, "bad-value", fmt::format("'{}' is not an address", clip(value)),
+                     "write one of IPv4 or IPv6: 10.0.0.2, fd00::2");
+    return good;
 }
 
 bool NetworksType::read(Reader& reader, const Node& node, Value& value)

@@ -13,6 +13,17 @@ struct PortType {
     static Out schema(SchemaBuilder& builder);
 };
 
+struct LinkType { // "service" or "service:name"
+    using Value = Link;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct AddressType : StringType { // IPv4 or IPv6
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct VolumeType {
     using Value = VolumeMount;
     static bool read(Reader& reader, const Node& node, Value& value);

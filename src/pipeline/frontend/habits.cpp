@@ -90,7 +90,6 @@ constexpr Habit k_habits[] = {
     {"service", "restart", "services live as long as their stage"},
     {"service", "run", "write 'command'; 'run' is for steps"},
     {"service", "expose", "services of a stage reach each other on every port"},
-    {"service", "links", "services of a stage reach each other by name"},
     {"triggers", "pull_requests", "write 'pull_request'"},
     {"triggers", "merge_request", "write 'pull_request'"},
     {"triggers", "merge_requests", "write 'pull_request'"},
