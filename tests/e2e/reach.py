@@ -29,6 +29,27 @@ stages:
 """
 FILES = {"src/words": "the cat\n"}
 
+# What else goes through the connection: artifacts, a cache, the context of a build, a service's files.
+MORE = f"""
+defaults: {{ image: {e2e.IMAGE} }}
+stages:
+  - name: make
+    caches: [{{ name: deps, path: /deps, key: k }}]
+    services: {{ web: {{ image: {e2e.IMAGE}, command: [httpd, -f, -p, "80", -h, /www], files: [{{ source: src, target: /www }}], ready: {{ tcp: 80 }} }} }}
+    artifacts: [out/]
+    steps:
+      - name: work
+        run: |
+          cat /deps/kept 2>/dev/null || echo cold
+          mkdir -p /deps && echo warm > /deps/kept
+          mkdir -p out/sub && chmod 750 out/sub && wget -q -O out/sub/file http://web/words && ln -s sub/file out/link
+  - name: use
+    needs: [make]
+    steps:
+      - {{ name: image, build: {{ tags: ["gantry-e2e-reach:1"], dockerfile_inline: "FROM {e2e.IMAGE}\\nCOPY out /out" }} }}
+      - {{ name: reads, image: "gantry-e2e-reach:1", pull_policy: never, run: "cat /out/link out/link; stat -c %a out/sub" }}
+"""
+
 
 class Proxy:
     """Listens where it is told and hands every connection on to the engine."""
@@ -135,6 +156,8 @@ class OtherUser(Reach):
 
 
 class OverTcp(Reach):
+    remembers = True  # what is in the cache's folder, from one command to the next
+
     def setUp(self):
         super().setUp()
         self.proxy = Proxy.tcp()
@@ -144,6 +167,19 @@ class OverTcp(Reach):
     def test_an_engine_is_used_over_tcp(self):
         self.assert_works()
 
+    def test_artifacts_caches_builds_and_services_work_over_it(self):
+        self.addCleanup(self.engine.call, "DELETE", "/images/gantry-e2e-reach:1?force=1")
+        folder = self.folder(MORE if self.remembers else MORE.replace("    caches:", "    # caches:"), FILES)
+        for found in (b"cold\n", b"warm\n" if self.remembers else b"cold\n"):
+            self.gantry("run", folder)
+            self.assertEqual(self.logs("work"), found)
+            self.assertEqual(self.logs("reads"), b"the cat\nthe cat\n750\n")
+        self.gantry("artifacts", "latest", "get", "--to", os.path.join(self.home, "got"))
+        with open(os.path.join(self.home, "got/out/link"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "the cat\n")
+        self.gantry("cache", "rm", "--all")
+        self.assert_nothing_left()
+
     def test_the_command_line_names_the_engine_before_the_environment_does(self):
         self.environment["DOCKER_HOST"] = "tcp://127.0.0.1:1"
         self.gantry("run", "--engine-host", self.proxy.host, self.folder(PIPELINE, FILES))
@@ -152,6 +188,8 @@ class OverTcp(Reach):
 @unittest.skipIf(os.geteuid() != 0 or not shutil.which("unshare"), "only root can hide its files from the engine")
 class OnAnotherHost(OverTcp):
     """An engine that sees none of our files: they lie on a disk that only gantry's own mount namespace has."""
+
+    remembers = False
 
     def command(self, arguments):
         hide = f'mkdir -p "{self.home}/cache" && mount -t tmpfs none "{self.home}/cache" && exec "$@"'
