@@ -41,6 +41,10 @@ public:
         for (const auto& network : container_.networks)
             if (network.name != "default" && !has_name(definition_.networks, network.name))
                 report(network.mark, "networks", "unknown-network", "network", network.name, definition_.networks);
+        if (container_.network_mode && !container_.networks.empty())
+            out_.push_back(error_at(container_.networks.front().mark, "conflict",
+                                    "'network_mode' and 'networks' cannot stand together", path_() + ".networks",
+                                    "keep one of them"));
         if (!stage_)
             return;
         if (container_.network_mode && container_.network_mode->starts_with("service:"))

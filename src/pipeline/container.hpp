@@ -21,8 +21,7 @@ using TextMap = std::vector<std::pair<std::string, Text>>;
 
 struct PortMapping {
     std::string host_ip;
-    std::string
-        published; // "", "8080" or "8000-8010": for as many ports, or a free one for one; empty: the engine picks any
+    std::string published; // "", "8080" or "8000-8010"; empty: the engine picks one, a range for one port: of these
     std::string target;    // "80" or "80-90"
     std::string protocol = "tcp";
     Mark mark;

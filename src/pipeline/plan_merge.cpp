@@ -75,6 +75,11 @@ void overlay_lists(Container& outer, const Container& inner)
 
 void overlay(Container& outer, const Container& inner)
 {
+    // The two are ways to say one thing.
+    if (inner.network_mode)
+        outer.networks.clear();
+    else if (!inner.networks.empty())
+        outer.network_mode.reset();
     overlay_scalars(outer, inner);
     overlay_lists(outer, inner);
     merge(outer.labels, inner.labels);

@@ -216,6 +216,16 @@ TEST_CASE("a link names a service, by a name that is free", "[checks]")
           });
 }
 
+TEST_CASE("networks are named, or their kind is", "[checks]")
+{
+    auto one = step("s");
+    one.container.network_mode = "none";
+    one.container.networks = {{"default", {}, "", "", {}}};
+
+    CHECK(check_problems(stage("a", {one})) ==
+          Lines{"'network_mode' and 'networks' cannot stand together | keep one of them"});
+}
+
 TEST_CASE("services must not wait for each other", "[checks]")
 {
     auto one = stage("a", {step("s")});

@@ -155,6 +155,24 @@ TEST_CASE("a container takes from its step, then its stage, then the defaults", 
     CHECK(one.timeout == std::chrono::minutes(5));
 }
 
+TEST_CASE("networks replace a network_mode from outside, and the other way round", "[plan]")
+{
+    auto definition = pipeline_of({stage("a", {step("joins"), step("stays")})});
+    definition.defaults.container.network_mode = "none";
+    auto& steps = definition.stages[0].steps;
+    steps[0].steps[0].container.networks = {{"default", {}, "", "", {}}};
+    definition.stages.push_back(stage("b", {step("alone")}));
+    definition.stages[1].container.networks = {{"default", {}, "", "", {}}};
+    definition.stages[1].steps[0].steps[0].container.network_mode = "host";
+
+    const auto plan = plan_of(definition);
+    CHECK_FALSE(plan.stages[0].steps[0].container.network_mode);
+    CHECK(plan.stages[0].steps[0].container.networks.size() == 1);
+    CHECK(plan.stages[0].steps[1].container.network_mode == "none");
+    CHECK(plan.stages[1].steps[0].container.network_mode == "host");
+    CHECK(plan.stages[1].steps[0].container.networks.empty());
+}
+
 TEST_CASE("variables are merged by name, the innermost wins, the command line over all", "[plan]")
 {
     auto definition = pipeline_of({stage("a", {step_with_env("s", {{"D", "step"}, {"E", "step"}}), step("t")})});
