@@ -213,7 +213,7 @@ class Caches(e2e.Case):
         self.assertEqual(live.end(), 0)
         length = len(live.events)
         self.gantry("cache", "rm", "--all")
-        for number in range(1, length + 1):
+        for number in range(1, length + 1, 3):
             with self.subTest(f"behind event {number} of {length}"):
                 self.run_with("echo old > /deps/a")
                 live = self.start(self.folder(pipeline("cat /deps/a; echo new > /deps/a")))
