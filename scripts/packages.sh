@@ -15,10 +15,10 @@ packages_of() { # CODENAME GROUP...
                 echo g++ cmake ninja-build pkg-config "$boost" libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
                     libcli11-dev libyaml-cpp-dev libgit2-dev libre2-dev libarchive-dev libexpat1-dev
                 ;;
-            test) echo catch2 git lld python3 python3-jsonschema python3-yaml ;;
+            test) echo catch2 git lld openssl python3 python3-jsonschema python3-yaml ;;
             lint) [ "$codename" != bookworm ] || echo clang-format-14 ;;
             engine) echo docker.io iptables iproute2 ca-certificates ;;
-            registry) echo docker-registry apache2-utils openssl ;;
+            registry) echo docker-registry apache2-utils ;;
             curl) echo curl ;;
             busybox) echo busybox-static ;;
             debian) echo mmdebstrap ;;

@@ -7,6 +7,8 @@
 #include <string>
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 namespace gantry {
 
@@ -33,6 +35,16 @@ public:
 private:
     std::string path_;
 };
+
+// Whether a layer can tell there that a file is gone (a character device 0/0): an overlay, such as a container's own files,
+// takes none.
+inline bool takes_whiteouts(const Scratch& scratch)
+{
+    const auto path = scratch / "a-whiteout";
+    const bool taken = ::mknod(path.c_str(), S_IFCHR | 0600, makedev(0, 0)) == 0;
+    ::unlink(path.c_str());
+    return taken;
+}
 
 // Permissions of a file, or of a link itself.
 inline mode_t mode_of(const std::string& path)

@@ -126,9 +126,13 @@ TEST_CASE("a change makes a layer of what changed, and what was taken before sta
 
     CHECK(merged(after) == Files{{"same", "same"}, {"changed", "new!"}, {"added/d", "d"}, {"file/now", "a folder"}, {"folder", "a file"}});
     CHECK(after.copied_files == 4);
-    CHECK(after.layers.size() == 2);
-    CHECK(after.layers[1] == before.layers[0]);
-    CHECK_FALSE(fs::exists(after.layers[0] + "/same"));
+    if (takes_whiteouts(place.scratch)) {
+        REQUIRE(after.layers.size() == 2);
+        CHECK(after.layers[1] == before.layers[0]);
+        CHECK_FALSE(fs::exists(after.layers[0] + "/same"));
+    } else {
+        CHECK(after.layers.size() == 1);
+    }
     CHECK(merged(before) == files_before);
 
     // What had been removed comes back, below a hidden folder, too.
@@ -182,7 +186,8 @@ TEST_CASE("a stack of layers stays short, and is flattened without copying the f
         REQUIRE(files.at("file" + std::to_string(round % 7)) == std::to_string(round));
         REQUIRE(files.count("file" + std::to_string((round + 3) % 7)) == 0);
     }
-    CHECK(deepest == 16);
+    CHECK(deepest <= 16);
+    CHECK((deepest == 16 || !takes_whiteouts(place.scratch)));
     CHECK(copied < 101000);
 }
 
