@@ -2,9 +2,14 @@
 set(GANTRY_SANITIZE "" CACHE STRING "Sanitizers for everything that we compile")
 if(GANTRY_SANITIZE)
     add_compile_options(-fsanitize=${GANTRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-    # Checks of every pointer that is followed, which are a third of what compiling costs: AddressSanitizer sees a null pointer
-    # itself, sizes of objects are only known to an optimiser, and bytes are never read as what they are not aligned for.
-    add_compile_options(-fno-sanitize=null,alignment,object-size,vptr)
+    # Checks of every pointer that is followed or moved, which are a third of what compiling costs: AddressSanitizer sees a null
+    # pointer and one that leads out itself, sizes of objects are only known to an optimiser, and bytes are never read as what
+    # they are not aligned for.
+    add_compile_options(-fno-sanitize=null,alignment,object-size,vptr,pointer-overflow)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND GANTRY_SANITIZE MATCHES address)
+        # The check of an access is a call instead of twenty instructions: a tenth less to compile.
+        add_compile_options("SHELL:--param asan-instrumentation-with-call-threshold=0")
+    endif()
     # g++ suspects in instrumented code what is not there.
     add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized$<SEMICOLON>-Wno-mismatched-new-delete>)
     add_link_options(-fsanitize=${GANTRY_SANITIZE})
