@@ -58,7 +58,7 @@ awaitable<void> StageHost::open_network(const pipeline::PlanStage& stage, const 
 {
     bool needed = !stage.services.empty();
     for (const auto& step : stage.steps)
-        needed = needed || !step.container.network_mode;
+        needed = needed || (!step.container.network_mode && !step.build); // a builder has the engine's own
     if (!needed)
         co_return;
     engine::NetworkSpec spec;

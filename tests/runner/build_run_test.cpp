@@ -100,6 +100,13 @@ TEST_CASE("a step that builds tells the builder's steps, and its image is the ne
     CHECK(fixture.calls("pull_image") == 0);
 }
 
+TEST_CASE("a stage that only builds has no network to make and remove", "[build_run]")
+{
+    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})}), stage("b", {}, {build_step("app", {"x/y:2"}), step("use")})}));
+    CHECK(fixture.run().state == State::success);
+    CHECK(fixture.calls("create_network") == 1); // of b
+}
+
 TEST_CASE("a step that names what an earlier one builds does not pull it", "[build_run]")
 {
     auto use = step("use");
