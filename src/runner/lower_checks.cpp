@@ -32,7 +32,6 @@ Obstacle cannot(const char* key, const char* what)
     return {key, fmt::format("{}: {} cannot be done by this engine yet", key, what), {}};
 }
 
-// Engines take any word, and then no name can be looked up.
 void add_host_obstacles(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     if (container.privileged.value_or(false))
