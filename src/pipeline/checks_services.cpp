@@ -47,8 +47,8 @@ public:
                                     "keep one of them"));
         if (!stage_)
             return;
-        if (container_.network_mode && container_.network_mode->starts_with("service:"))
-            check_service({}, "network_mode", container_.network_mode->substr(8));
+        if (const auto service = network_service(container_))
+            check_service({}, "network_mode", std::string(*service));
         for (const auto& from : container_.volumes_from)
             if (!from.starts_with("container:"))
                 check_service({}, "volumes_from", from.substr(0, from.find(':')));
@@ -121,19 +121,9 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
     std::vector<std::vector<std::size_t>> needs(stage.services.size());
     for (std::size_t i = 0; i < stage.services.size(); ++i) {
         const auto& container = stage.services[i].container;
-        const auto add = [&, i](std::string_view name) {
-            if (const auto found = by_name.find(name); found != by_name.end())
+        for (const auto& dependency : dependencies_of(container))
+            if (const auto found = by_name.find(dependency.service); found != by_name.end())
                 needs[i].push_back(found->second);
-        };
-        for (const auto& dependency : container.depends_on)
-            add(dependency.service);
-        for (const auto& link : container.links)
-            add(link.service);
-        // Whose network or volumes it shares has to be there first, too.
-        if (container.network_mode && container.network_mode->starts_with("service:"))
-            add(std::string_view(*container.network_mode).substr(8));
-        for (const auto& from : container.volumes_from)
-            add(std::string_view(from).substr(0, from.find(':')));
     }
     for (const auto& cycle : find_cycles(needs)) {
         std::string text;

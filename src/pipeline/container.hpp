@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -140,5 +141,12 @@ struct Container {
 
     friend bool operator==(const Container&, const Container&) = default;
 };
+
+// The service whose network it shares by `network_mode: service:NAME`; valid as long as the container.
+std::optional<std::string_view> network_service(const Container& container);
+// Whether it shares the network or the volumes of a service, which therefore has to run before it is made.
+bool shares_with_service(const Container& container);
+// What has to be there before it starts: depends_on, then whom it shares with, then whom it links to.
+std::vector<Dependency> dependencies_of(const Container& container);
 
 } // namespace gantry::pipeline

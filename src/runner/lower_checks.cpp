@@ -54,7 +54,7 @@ void add_host_obstacles(const pipeline::Container& container, std::vector<Obstac
 void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     const auto& mode = container.network_mode;
-    if (mode && *mode != "none" && *mode != "host" && *mode != "bridge" && *mode != "default" && !mode->starts_with("service:"))
+    if (mode && *mode != "none" && *mode != "host" && *mode != "bridge" && *mode != "default" && !pipeline::network_service(container))
         found.push_back(cannot("network_mode", "sharing the network of a container that is no service"));
     for (const auto& from : container.volumes_from)
         if (from.starts_with("container:"))

@@ -294,16 +294,16 @@ const std::string& container_of(const ServiceContainers& services, const std::st
 bool lower_network_mode(const pipeline::Container& container, const ServiceContainers& services, engine::ContainerSpec& spec)
 {
     using Network = engine::ContainerSpec::Network;
-    constexpr std::string_view k_service = "service:";
     const auto mode = container.network_mode.value_or("default");
     if (mode == "none" || mode == "host") {
         spec.network = mode == "none" ? Network::none : Network::host;
         return true;
     }
-    if (!mode.starts_with(k_service))
+    const auto service = pipeline::network_service(container);
+    if (!service)
         return false;
     spec.network = Network::container;
-    spec.network_container = container_of(services, mode.substr(k_service.size()), "network_mode");
+    spec.network_container = container_of(services, std::string(*service), "network_mode");
     return true;
 }
 

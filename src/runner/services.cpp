@@ -9,35 +9,6 @@ namespace gantry::runner {
 
 using pipeline::Condition;
 
-namespace {
-
-constexpr std::string_view k_service = "service:"; // of a network_mode
-
-bool shares_with_another(const pipeline::Container& container)
-{
-    return !container.volumes_from.empty() ||
-           (container.network_mode && container.network_mode->starts_with(k_service));
-}
-
-std::vector<pipeline::Dependency> needs_of(const pipeline::Service& service)
-{
-    auto needs = service.container.depends_on;
-    const auto add = [&needs](std::string name) {
-        pipeline::Dependency dependency;
-        dependency.service = std::move(name);
-        needs.push_back(std::move(dependency));
-    };
-    if (const auto& mode = service.container.network_mode; mode && mode->starts_with(k_service))
-        add(mode->substr(k_service.size()));
-    for (const auto& from : service.container.volumes_from)
-        add(from.substr(0, from.find(':')));
-    for (const auto& link : service.container.links)
-        add(link.service);
-    return needs;
-}
-
-} // namespace
-
 Services::Services(const ServiceRunner::Parts& parts, Request request)
     : parts_(parts), request_(std::move(request)), watching_(parts.background.executor())
 {
@@ -72,7 +43,7 @@ Services::Services(const ServiceRunner::Parts& parts, Request request)
                 failure_ = failure;
         };
         entries_.push_back(
-            {&service, std::make_shared<ServiceRunner>(parts_, std::move(one)), false, needs_of(service)});
+            {&service, std::make_shared<ServiceRunner>(parts_, std::move(one)), false, pipeline::dependencies_of(service.container)});
     }
     order();
 }
@@ -135,7 +106,7 @@ awaitable<void> Services::create_carrier_if_needed()
 awaitable<void> Services::bring_up(Entry& entry)
 {
     // Whose network or volumes it shares has to be there before it is made.
-    const bool shares = shares_with_another(entry.service->container);
+    const bool shares = pipeline::shares_with_service(entry.service->container);
     if (!shares)
         co_await entry.runner->create();
     for (const auto& dependency : entry.needs)
