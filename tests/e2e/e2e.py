@@ -301,6 +301,42 @@ class Case(unittest.TestCase):
         self.assertEqual(self.left(), [], "left in the engine")
 
 
+class Connections:
+    """Listens on a socket that is bound, and gives each connection to `serve`, on a thread of its own."""
+
+    def __init__(self, listener):
+        self.listener, self.ends = listener, [listener]
+        listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def serve(self, end):
+        raise NotImplementedError
+
+    def close(self):
+        for end in self.ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed by its other end
+            end.close()
+
+    def _accept(self):
+        while True:
+            try:
+                end, _ = self.listener.accept()
+            except OSError:
+                return  # closed
+            self.ends.append(end)
+            threading.Thread(target=self.serve, args=(end,), daemon=True).start()
+
+
+def loopback_socket():
+    """Bound to a free port, and that port."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    return listener, listener.getsockname()[1]
+
+
 def steps_of(shown):
     """The steps of a run, by stage/step."""
     return {f"{stage['stage']}/{step['step']}": step for stage in shown["stages"] for step in stage["steps"]}

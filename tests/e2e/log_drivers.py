@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import socket
-import threading
 
 import e2e
 
@@ -13,26 +11,15 @@ SAY = "i=0; while [ $i -lt 30000 ]; do echo line $i of the service; i=$((i+1)); 
 SAID = "".join(f"line {i} of the service\n" for i in range(30000)).encode()
 
 
-class Listener:
+class Listener(e2e.Connections):
     """Keeps what is sent to it, over connections: datagrams get lost when the machine is busy."""
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.ends = [self.socket]
         self.got = []  # the bytes of each connection
-        threading.Thread(target=self._accept, daemon=True).start()
+        listener, self.port = e2e.loopback_socket()
+        super().__init__(listener)
 
-    def _accept(self):
-        while True:
-            try:
-                end, _ = self.socket.accept()
-            except OSError:
-                return  # closed
-            self.ends.append(end)
-            threading.Thread(target=self._read, args=(end,), daemon=True).start()
-
-    def _read(self, end):
+    def serve(self, end):
         said = bytearray()
         self.got.append(said)
         try:
@@ -43,14 +30,6 @@ class Listener:
 
     def has(self, words):
         return any(words in said for said in list(self.got))
-
-    def close(self):
-        for end in self.ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed by its other end
-            end.close()
 
 
 class LogDrivers(e2e.Case):

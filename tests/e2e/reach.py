@@ -51,19 +51,17 @@ stages:
 """
 
 
-class Proxy:
+class Proxy(e2e.Connections):
     """Listens where it is told and hands every connection on to the engine."""
 
     def __init__(self, listener, host):
-        self.listener, self.host, self.ends = listener, host, [listener]
-        listener.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.host = host
+        super().__init__(listener)
 
     @classmethod
     def tcp(cls):
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        return cls(listener, f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        listener, port = e2e.loopback_socket()
+        return cls(listener, f"tcp://127.0.0.1:{port}")
 
     @classmethod
     def unix(cls, path, group):
@@ -73,24 +71,11 @@ class Proxy:
         os.chmod(path, 0o660)
         return cls(listener, f"unix://{path}")
 
-    def close(self):
-        for end in self.ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed by its other end
-            end.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return  # closed
-            engine = e2e.ENGINE.open()
-            self.ends += [client, engine]
-            for source, target in ((client, engine), (engine, client)):
-                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+    def serve(self, end):
+        engine = e2e.ENGINE.open()
+        self.ends.append(engine)
+        threading.Thread(target=self._pump, args=(engine, end), daemon=True).start()
+        self._pump(end, engine)
 
     @staticmethod
     def _pump(source, target):
