@@ -15,7 +15,6 @@ TEST_CASE("a count has its noun in one form for one and in another for the rest"
 
 TEST_CASE("how long ago is said in one unit, and what is yet to come is now", "[base]")
 {
-    using namespace std::chrono_literals;
     CHECK(format_ago(-5min) == "just now");
     CHECK(format_ago(59s) == "just now");
     CHECK(format_ago(60s) == "1 min ago");
