@@ -12,7 +12,7 @@ HOST = re.compile(r"(?<![\w.-])(?:" + "|".join(re.escape(r) for r in REGISTRIES)
 RULES = [
     # Docker's default registry has three names, and its credentials are stored under one of them.
     (HOST, "names the host of a registry or mirror", "",
-     ("src/engine/docker/credentials.cpp", "src/engine/docker/reference.cpp", "tests/engine/")),
+     ("src/engine/docker/credentials.cpp", "src/base/image_reference.cpp", "tests/base/image_reference_test.cpp", "tests/engine/")),
     (re.compile(r"(?<![\w.}/$~-])/(?:work/(?:main|shared)|home/(?!user\b|me\b|you\b|someone\b)\w+/|Users/\w+/)"), "names a path of one machine", "", ()),
     (re.compile(r"\b(?:FetchContent_|ExternalProject_|file\s*\(\s*DOWNLOAD)"), "downloads while it builds", "", ()),
     (re.compile(r"^(?:<{7}|>{7}|={7})(?: |$)", re.M), "is left of a merge", "", ()),

@@ -2,7 +2,8 @@
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp"
-#include "engine/docker/reference.hpp"
+
+#include "base/image_reference.hpp"
 
 #include <fmt/format.h>
 
@@ -71,7 +72,7 @@ BuildResult failed_build(const BuildMessages& messages)
 awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
 {
     for (const auto& tag : spec.tags)
-        (void)parse_reference(tag); // the daemon would not say which one is wrong, and only after the context was sent
+        (void)parse_image_reference(tag); // the daemon would not say which one is wrong, and only after the context was sent
     Request request("POST", query_of(spec));
     request.content_type = "application/x-tar";
     if (spec.remote.empty())

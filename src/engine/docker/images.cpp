@@ -2,10 +2,10 @@
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp"
-#include "engine/docker/reference.hpp"
 
 #include "base/clock.hpp"
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <fmt/format.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto k_image_limit = 600s; // writing a layer
 
-std::string create_target(const Reference& reference, const std::string& platform)
+std::string create_target(const ImageReference& reference, const std::string& platform)
 {
     auto target = fmt::format("/images/create?fromImage={}&tag={}", encode_query(reference.name()),
                               encode_query(reference.digest.empty() ? reference.tag : reference.digest));
@@ -44,7 +44,7 @@ awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::chrono:
         throw engine_error(meter.error(), Errc::internal);
 }
 
-awaitable<void> pull_once(Api& api, const Reference& reference, const std::string& platform, PullInFlight& flight,
+awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::string& platform, PullInFlight& flight,
                           const std::string& image)
 {
     Request request("POST", create_target(reference, platform));
@@ -170,7 +170,7 @@ awaitable<ImageInfo> DockerEngine::pull_image(const std::string& image, const st
 
 awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight)
 {
-    const auto reference = parse_reference(image);
+    const auto reference = parse_image_reference(image);
     asio::steady_timer timer(co_await asio::this_coro::executor);
     for (int attempt = 1;; ++attempt) {
         try {
@@ -200,7 +200,7 @@ awaitable<std::vector<ImageEntry>> DockerEngine::list_images(const Labels& label
 awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const Labels& labels,
                                                 const std::vector<std::string>& command, std::string tar)
 {
-    const auto reference = parse_reference(tag);
+    const auto reference = parse_image_reference(tag);
     // Podman ignores a tag that stands apart.
     Request request("POST", fmt::format("/images/create?fromSrc=-&repo={}{}",
                                         encode_query(reference.name() + ":" + reference.tag),
@@ -216,7 +216,7 @@ awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const La
 awaitable<ImageInfo> DockerEngine::commit_container(const std::string& container, const std::string& tag,
                                                     const Labels& labels)
 {
-    const auto reference = parse_reference(tag);
+    const auto reference = parse_image_reference(tag);
     Request request("POST",
                     fmt::format("/commit?container={}&repo={}&tag={}{}", encode_query(container),
                                 encode_query(reference.name()), encode_query(reference.tag), changes_query(labels, {})));

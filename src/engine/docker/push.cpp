@@ -1,9 +1,9 @@
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp"
-#include "engine/docker/reference.hpp"
 
 #include "base/clock.hpp"
+#include "base/image_reference.hpp"
 
 #include <fmt/format.h>
 
@@ -110,7 +110,7 @@ awaitable<void> read_messages(Exchange& exchange, PushMeter& meter, std::chrono:
 }
 
 // `tries_left` becomes 0 when the daemon itself has tried often enough.
-awaitable<Pushed> push_once(Api& api, const Reference& reference, const std::string& image,
+awaitable<Pushed> push_once(Api& api, const ImageReference& reference, const std::string& image,
                             const std::function<void(const PushProgress&)>& progress, int& tries_left)
 {
     Request request("POST", fmt::format("/images/{}/push?tag={}", encode_path(reference.name()), encode_query(reference.tag)));
@@ -143,7 +143,7 @@ awaitable<Pushed> push_once(Api& api, const Reference& reference, const std::str
 
 awaitable<void> DockerEngine::tag_image(const std::string& image, const std::string& tag)
 {
-    const auto reference = parse_reference(tag);
+    const auto reference = parse_image_reference(tag);
     if (!reference.digest.empty())
         throw Error(Errc::bad_input, "'" + tag + "' has a digest: nothing can be named that");
     Request request("POST", fmt::format("/images/{}/tag?repo={}&tag={}", encode_path(image), encode_query(reference.name()),
@@ -153,7 +153,7 @@ awaitable<void> DockerEngine::tag_image(const std::string& image, const std::str
 
 awaitable<Pushed> DockerEngine::push_image(const std::string& image, std::function<void(const PushProgress&)> progress)
 {
-    const auto reference = parse_reference(image);
+    const auto reference = parse_image_reference(image);
     if (!reference.digest.empty())
         throw Error(Errc::bad_input, "'" + image + "' has a digest: push it by a tag");
     asio::steady_timer timer(co_await asio::this_coro::executor);

@@ -1,4 +1,4 @@
-#include "engine/docker/reference.hpp"
+#include "base/image_reference.hpp"
 
 #include "base/error.hpp"
 #include "base/format.hpp"
@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace gantry::engine::docker {
+namespace gantry {
 
 namespace {
 
@@ -104,13 +104,13 @@ bool looks_like_registry(std::string_view text)
 
 } // namespace
 
-Reference parse_reference(const std::string& image)
+ImageReference parse_image_reference(const std::string& image)
 {
     const auto bad = [&](std::string_view why) {
         return Error(Errc::bad_input, fmt::format("'{}' is not an image: {}", terminal_safe(image), why),
                      "write name, name:tag, registry/name:tag or name@sha256:…");
     };
-    Reference reference;
+    ImageReference reference;
     auto rest = std::string_view(image);
     if (const auto at = rest.find('@'); at != std::string_view::npos) {
         reference.digest = rest.substr(at + 1);
@@ -156,4 +156,4 @@ Reference parse_reference(const std::string& image)
     return reference;
 }
 
-} // namespace gantry::engine::docker
+} // namespace gantry
