@@ -32,7 +32,7 @@ pipeline::Diagnostics check_pipeline(Context& context, const LoadedPipeline& loa
     auto diagnostics = loaded.parsed.diagnostics;
     if (loaded.parsed.ok()) {
         const auto capabilities = capabilities_of(engine_row(context.options.engine));
-        const auto found = pipeline::check(loaded.parsed.definition, &capabilities);
+        const auto found = pipeline::check(loaded.parsed.definition, &capabilities, runner::make_file_reader(loaded.snapshot));
         diagnostics.insert(diagnostics.end(), found.begin(), found.end());
     }
     pipeline::sort_by_position(diagnostics);

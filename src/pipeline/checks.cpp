@@ -153,7 +153,7 @@ void check_triggers(const Triggers& triggers, Diagnostics& out)
     }
 }
 
-Diagnostics check(const Definition& definition, const Capabilities* capabilities)
+Diagnostics check(const Definition& definition, const Capabilities* capabilities, const ReadFile& read_file)
 {
     Diagnostics out;
     const auto graph = make_stage_graph(definition);
@@ -163,6 +163,8 @@ Diagnostics check(const Definition& definition, const Capabilities* capabilities
     check_expressions(definition, graph, out);
     if (capabilities)
         check_capabilities(definition, graph, *capabilities, out);
+    if (read_file)
+        check_files(definition, graph, read_file, out);
     sort_by_position(out);
     return out;
 }

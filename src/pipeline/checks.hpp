@@ -16,7 +16,8 @@ struct Capabilities {
 
 // Problems that need the whole definition: cycles and unknown names in `needs`, duplicate stage and step names,
 // unknown volumes and networks, expressions that do not parse, name or type errors in them, text that an outsider
-// controls pasted into `run`, and (when `capabilities` is given) what the engine does not support.
-Diagnostics check(const Definition& definition, const Capabilities* capabilities = nullptr);
+// controls pasted into `run`, matrices without rows or with too many, and (when `capabilities` is given) what the engine
+// does not support, and (when `read_file` is) files of `env_file` that are not there or say something else.
+Diagnostics check(const Definition& definition, const Capabilities* capabilities = nullptr, const ReadFile& read_file = {});
 
 } // namespace gantry::pipeline

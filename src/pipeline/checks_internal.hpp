@@ -42,6 +42,8 @@ void check_artifacts(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
                      const MakePath& path, Mark fallback, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);
+// What the files say that the definition names.
+void check_files(const Definition& definition, const StageGraph& graph, const ReadFile& read_file, Diagnostics& out);
 void check_capabilities(const Definition& definition, const StageGraph& graph, const Capabilities& capabilities,
                         Diagnostics& out);
 

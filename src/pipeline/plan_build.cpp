@@ -83,19 +83,11 @@ void StageBuilder::add_env_file(VariableMerge& variables, const Container& level
 {
     const auto of_key = level.marks.find("env_file");
     const auto mark = of_key != level.marks.end() && of_key->second.known() ? of_key->second : fallback;
-    const auto text = options_.read_file(file);
-    if (!text) {
-        problems_.push_back(error_at(mark, "missing-file", fmt::format("there is no file '{}'", terminal_safe(file)),
-                                     path + ".env_file"));
-        return;
-    }
-    EnvFileProblem problem;
-    for (auto& [name, value] : parse_env_file(*text, problem))
+    auto read = read_env_file(options_.read_file, file);
+    for (auto& [name, value] : read.variables)
         variables.set(name, Text(std::move(value)));
-    if (problem.line > 0)
-        problems_.push_back(error_at(mark, "bad-file",
-                                     fmt::format("{}:{} {}", terminal_safe(file), problem.line, problem.message),
-                                     path + ".env_file"));
+    if (auto& problem = read.problem; !problem.code.empty())
+        problems_.push_back(error_at(mark, problem.code, problem.message, path + ".env_file", problem.hint));
 }
 
 void StageBuilder::add_level(VariableMerge& variables, const Container& level, const std::string& path, Mark fallback)

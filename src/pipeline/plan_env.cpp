@@ -1,6 +1,9 @@
 #include "pipeline/plan_env.hpp"
 
+#include "base/error.hpp"
 #include "base/format.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -139,6 +142,27 @@ std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view
     if (text.starts_with("\xef\xbb\xbf"))
         text.remove_prefix(3);
     return EnvFileReader(text, problem, values).read();
+}
+
+EnvFile read_env_file(const ReadFile& read_file, const std::string& path)
+{
+    EnvFile file;
+    std::optional<std::string> text;
+    try {
+        text = read_file(path);
+    } catch (const Error& error) {
+        file.problem = {"missing-file", error.what(), error.hint()};
+        return file;
+    }
+    if (!text) {
+        file.problem = {"missing-file", fmt::format("there is no file '{}'", terminal_safe(path)), {}};
+        return file;
+    }
+    EnvFileProblem problem;
+    file.variables = parse_env_file(*text, problem);
+    if (problem.line > 0)
+        file.problem = {"bad-file", fmt::format("{}:{} {}", terminal_safe(path), problem.line, problem.message), {}};
+    return file;
 }
 
 } // namespace gantry::pipeline

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pipeline/container.hpp"
+#include "pipeline/definition.hpp"
 
 #include <string>
 #include <string_view>
@@ -37,5 +37,15 @@ struct EnvFileProblem {
 enum class EnvFileValues { plain, templates };
 std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem,
                                                                 EnvFileValues values = EnvFileValues::plain);
+
+// What a file of the repository says, or why it says nothing.
+struct EnvFile {
+    struct Problem {
+        std::string code, message, hint; // all empty: there is none
+    };
+    std::vector<std::pair<std::string, std::string>> variables; // before the line that is wrong
+    Problem problem;
+};
+EnvFile read_env_file(const ReadFile& read_file, const std::string& path);
 
 } // namespace gantry::pipeline

@@ -2,6 +2,8 @@
 
 #include "pipeline/build_definition.hpp"
 #include "pipeline/plan_env.hpp"
+
+#include "base/error.hpp"
 #include "support/catch.hpp"
 
 #include <chrono>
@@ -212,6 +214,10 @@ TEST_CASE("an env_file lies under the variables of its own level", "[plan]")
     CHECK(plan_problems(definition, options) == Lines{"there is no file 'ci/b.env'"});
     options.read_file = [](const std::string&) { return "A=1\nnot a variable\n"; };
     CHECK(plan_problems(definition, options) == Lines{"ci/b.env:2 is not NAME=value"});
+    options.read_file = [](const std::string& path) -> std::optional<std::string> {
+        throw gantry::Error(gantry::Errc::bad_input, path + " leads out of the repository");
+    };
+    CHECK(plan_problems(definition, options) == Lines{"ci/b.env leads out of the repository"});
 }
 
 TEST_CASE("conditions are decided as far as they can be", "[plan]")
