@@ -1,5 +1,7 @@
 #include "pipeline/checks_internal.hpp"
 
+#include "pipeline/container_path.hpp"
+
 #include "base/format.hpp"
 
 #include <algorithm>
@@ -76,11 +78,21 @@ private:
 
     void check_volume(const VolumeMount& mount)
     {
+        if (mount.target.is_literal() && !mount.target.empty())
+            check_target(mount);
         if (mount.type != VolumeMount::Type::volume || mount.source.empty() || !mount.source.is_literal())
             return;
         const auto name = mount.source.literal();
         if (!has_name(definition_.volumes, name))
             report(mount.mark, "volumes", "unknown-volume", "volume", name, definition_.volumes);
+    }
+
+    void check_target(const VolumeMount& mount)
+    {
+        auto target = mount_target(mount.target.literal());
+        if (!target.problem.empty())
+            out_.push_back(error_at(mount.mark.known() ? mount.mark : fallback_, "bad-path", std::move(target.problem), path_() + ".volumes",
+                                    std::move(target.hint)));
     }
 
     void check_service(Mark mark, const char* key, const std::string& name)

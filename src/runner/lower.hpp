@@ -2,6 +2,7 @@
 
 #include "base/secret.hpp"
 #include "engine/spec.hpp"
+#include "pipeline/container_path.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/scope.hpp"
 
@@ -17,8 +18,8 @@
 namespace gantry::runner {
 
 // Paths inside every step's container.
-inline constexpr const char* k_workspace = "/workspace";   // CI_WORKSPACE
-inline constexpr const char* k_exchange = "/run/gantry";   // holds the files that CI_ENV, CI_OUTPUT, CI_STEP_SUMMARY name
+inline constexpr const char* k_workspace = pipeline::k_workspace_folder; // CI_WORKSPACE
+inline constexpr const char* k_exchange = pipeline::k_exchange_folder;   // holds the files that CI_ENV, CI_OUTPUT, CI_STEP_SUMMARY name
 
 // Who makes an object: becomes labels and names.
 struct Owner {

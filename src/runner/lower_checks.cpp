@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/container_values.hpp"
 
 #include <fmt/format.h>
 
@@ -54,7 +55,7 @@ void add_host_obstacles(const pipeline::Container& container, std::vector<Obstac
 void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     const auto& mode = container.network_mode;
-    if (mode && *mode != "none" && *mode != "host" && *mode != "bridge" && *mode != "default" && !pipeline::network_service(container))
+    if (mode && !mode->empty() && !pipeline::k_network_mode_rule.fits(*mode))
         found.push_back(cannot("network_mode", "sharing the network of a container that is no service"));
     for (const auto& from : container.volumes_from)
         if (from.starts_with("container:"))

@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/container_path.hpp"
+#include "pipeline/container_values.hpp"
 #include "pipeline/host_name.hpp"
 
 #include <fmt/format.h>
@@ -31,15 +33,12 @@ const pipeline::VolumeDeclaration* find_volume(const pipeline::Plan& plan, const
     return found == plan.volumes.end() ? nullptr : &*found;
 }
 
-std::string checked_target(std::string target, const char* key)
+std::string checked_target(std::string_view written, const char* key)
 {
-    if (target.empty() || target[0] != '/')
-        refuse(fmt::format("{}: '{}' is not a path from the root", key, terminal_safe(target)));
-    while (target.size() > 1 && target.back() == '/')
-        target.pop_back();
-    if (target == k_workspace || target == k_exchange || target.starts_with(std::string(k_exchange) + "/"))
-        refuse(fmt::format("{}: {} is taken by gantry", key, target), "choose another path");
-    return target;
+    auto target = pipeline::mount_target(written);
+    if (!target.problem.empty())
+        refuse(fmt::format("{}: {}", key, target.problem), target.hint);
+    return std::move(target.path);
 }
 
 engine::Mount lower_volume(const pipeline::VolumeMount& volume, const ContainerScope& scope)
@@ -75,36 +74,17 @@ engine::Mount lower_volume(const pipeline::VolumeMount& volume, const ContainerS
     return mount;
 }
 
-// "/run", "/run:size=64m,mode=1777".
 engine::Mount lower_tmpfs(const std::string& written)
 {
-    // What every tmpfs of an engine is anyway.
-    static const std::set<std::string, std::less<>> k_usual = {"rw", "noexec", "nosuid", "nodev"};
+    const auto tmpfs = pipeline::parse_tmpfs(written);
+    if (!tmpfs.problem.empty())
+        throw Error(tmpfs.is_unsupported ? Errc::unsupported : Errc::bad_input, "tmpfs: " + tmpfs.problem, tmpfs.hint);
     engine::Mount mount;
     mount.type = engine::Mount::Type::tmpfs;
-    const auto colon = written.find(':');
-    mount.target = checked_target(written.substr(0, colon), "tmpfs");
-    if (colon == std::string::npos)
-        return mount;
-    for (const auto& option : split(written.substr(colon + 1), ',')) {
-        if (option.starts_with("size=")) {
-            mount.tmpfs_size_bytes = parse_size(option.substr(5));
-            if (!mount.tmpfs_size_bytes)
-                refuse(fmt::format("tmpfs: '{}' is not a size", terminal_safe(option.substr(5))), "write size=64m");
-        } else if (option.starts_with("mode=")) {
-            std::uint32_t mode = 0;
-            const auto* end = option.data() + option.size();
-            const auto read = std::from_chars(option.data() + 5, end, mode, 8);
-            if (read.ec != std::errc() || read.ptr != end)
-                refuse(fmt::format("tmpfs: '{}' is not a mode", terminal_safe(option.substr(5))), "write mode=1777");
-            mount.tmpfs_mode = mode;
-        } else if (option == "ro") {
-            mount.read_only = true;
-        } else if (!k_usual.contains(option)) {
-            throw Error(Errc::unsupported, fmt::format("tmpfs: the option '{}' cannot be set", terminal_safe(option)),
-                        "size=, mode= and ro can");
-        }
-    }
+    mount.target = tmpfs.target;
+    mount.tmpfs_size_bytes = tmpfs.size_bytes;
+    mount.tmpfs_mode = tmpfs.mode;
+    mount.read_only = tmpfs.read_only;
     return mount;
 }
 

@@ -198,7 +198,7 @@ private:
         made.container = container(true, false);
         maybe(made.build, [&] { return build(); });
         if (!made.build && !made.container.image) {
-            made.container.image = filled();
+            made.container.image = image();
             made.container.marks.emplace("image", Mark{});
         }
         maybe(made.ready, [&] { return Ready{1 + below(65535), chance(50) ? std::optional(word()) : std::nullopt, std::nullopt, {}}; });

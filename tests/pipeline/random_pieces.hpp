@@ -118,11 +118,15 @@ public:
         static const Duration durations[] = {0s, 1s, 90s, 500ms, 30h, 24h, 1500us, 7ns, 3601s, 90061001ms};
         return pick(durations);
     }
+    Duration time_limit() { return std::max(duration(), Duration(1)); }
+    Text image() { return chance(30) ? Text(std::vector<Text::Part>{{false, "gcc:", {}}, {true, "matrix.go", {}}}) : Text(pick(k_images)); }
     std::uint64_t size() { return (1ull + static_cast<std::uint64_t>(below(5000))) << (5 * below(7)); }
 
     Container container(bool is_own, bool is_stage);
 
 private:
+    static constexpr const char* k_images[] = {"a", "gcc:13", "localhost:5000/a/b-c__d:1.10", "x.example/a:V_1", "0x1f", "1.10", "3"};
+
     PortMapping port()
     {
         static const PortMapping ports[] = {{"", "", "80", "tcp", {}},
@@ -184,13 +188,17 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     const auto command = [&] { return list([&] { return expressions(); }); };
     const auto rates = [&] { return list([&] { return DeviceRate{word(), size()}; }); };
     static const char* const policies[] = {"always", "missing", "if_not_present", "never"};
+    static const char* const users[] = {"root", "1000:1000", "3", ":0", "null", "a b", "café:\\"};
+    static const char* const network_modes[] = {"none", "host", "bridge", "default", "service:a b"};
+    static const char* const signals[] = {"SIGTERM", "int", "9", "SIGRTMIN+3"};
+    static const char* const platforms[] = {"linux", "linux/amd64", "Linux/arm/v7", "arm64"};
 
-    key("image", made.image, [&] { return filled(); });
+    key("image", made.image, [&] { return image(); });
     key("pull_policy", made.pull_policy, [&] { return std::string(pick(policies)); });
     key("entrypoint", made.entrypoint, command);
     key("environment", made.environment, [&] { return variables(); });
     key("env_file", made.env_file, word_list);
-    key("user", made.user, a_text);
+    key("user", made.user, [&] { return Text(pick(users)); });
     key("working_dir", made.working_dir, a_text);
     key("extra_hosts", made.extra_hosts, [&] { return std::vector<std::string>{"a:" + word(), "b:::1"}; });
     key("dns", made.dns, [] { return std::vector<std::string>{"10.0.0.1", "fd00::1"}; });
@@ -200,10 +208,10 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
         return std::vector<NetworkAttachment>{{"default", words(), "", "", {}},
                                               {word() + "n", {}, "10.0.0.2", "fd00::2", {}}};
     });
-    key("network_mode", made.network_mode, a_word);
+    key("network_mode", made.network_mode, [&] { return std::string(pick(network_modes)); });
     key("volumes", made.volumes, [&] { return list([&] { return volume(); }); });
-    key("volumes_from", made.volumes_from, word_list);
-    key("tmpfs", made.tmpfs, word_list);
+    key("volumes_from", made.volumes_from, [&] { return std::vector<std::string>{chance(50) ? "db" : "a b", "~:ro"}; });
+    key("tmpfs", made.tmpfs, [&] { return std::vector<std::string>{"/p", "/a b:size=1m,mode=1777,ro"}; });
     key("shm_size", made.shm_size_bytes, [&] { return size(); });
     key("read_only", made.read_only, flag);
     key("init", made.init, flag);
@@ -222,10 +230,10 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("oom_kill_disable", made.oom_kill_disable, flag);
     key("oom_score_adj", made.oom_score_adj, [&] { return below(2001) - 1000; });
     key("logging", made.logging, [&] { return Logging{word(), options()}; });
-    key("stop_signal", made.stop_signal, a_word);
+    key("stop_signal", made.stop_signal, [&] { return std::string(pick(signals)); });
     key("stop_grace_period", made.stop_grace_period, [&] { return duration(); });
     key("labels", made.labels, [&] { return options(); });
-    key("platform", made.platform, a_word);
+    key("platform", made.platform, [&] { return std::string(pick(platforms)); });
     key("sysctls", made.sysctls, [&] { return options(); });
     key("runtime", made.runtime, a_word);
     if (is_own || is_stage)

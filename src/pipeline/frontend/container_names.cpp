@@ -1,14 +1,17 @@
 #include "pipeline/frontend/container_types.hpp"
 
-#include "base/format.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/host_name.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-// cap_add and cap_drop, hostname: what an engine would take in silence, or refuse long after.
+// cap_add and cap_drop, hostname, image, …: what an engine would take in silence, or refuse long after.
 
 namespace gantry::pipeline::native {
 
@@ -54,6 +57,39 @@ bool HostNameType::read(Reader& reader, const Node& node, Value& value)
     if (bad)
         reader.error(node, "bad-value", fmt::format("'{}' is not the name of a host", clip(value.literal())), k_host_name_hint);
     return !bad;
+}
+
+bool ImageType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!FilledTextType::read(reader, node, value))
+        return false;
+    if (!value.is_literal())
+        return true;
+    try {
+        parse_image_reference(std::string(trim(value.literal())));
+        return true;
+    } catch (const Error& error) {
+        reader.error(node, "bad-value", error.what(), error.hint());
+        return false;
+    }
+}
+
+bool keeps_rule(Reader& reader, const Node& node, const ValueRule& rule, std::string_view text)
+{
+    const bool good = text.empty() || rule.fits(text);
+    if (!good)
+        reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(text), rule.what), rule.hint);
+    return good;
+}
+
+bool TmpfsType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!StringType::read(reader, node, value))
+        return false;
+    const auto tmpfs = parse_tmpfs(value);
+    if (!tmpfs.problem.empty())
+        reader.error(node, tmpfs.is_unsupported ? "unsupported" : "bad-value", tmpfs.problem, tmpfs.hint);
+    return tmpfs.problem.empty();
 }
 
 } // namespace gantry::pipeline::native

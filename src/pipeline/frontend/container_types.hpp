@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pipeline/container_values.hpp"
 #include "pipeline/frontend/types.hpp"
 
 // Compose's types (Compose specification, "services"): each takes the short and the long form.
@@ -78,6 +79,31 @@ struct CapabilityType : StringType { // of capabilities(7), with or without CAP_
 };
 
 struct HostNameType : TextType {
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
+struct ImageType : FilledTextType { // the name of an image
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
+// False, with an error, when the text breaks the rule. Empty text stands for the engine's own choice.
+bool keeps_rule(Reader& reader, const Node& node, const ValueRule& rule, std::string_view text);
+
+template <const ValueRule& Rule> struct RuledStringType : StringType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        return StringType::read(reader, node, value) && keeps_rule(reader, node, Rule, value);
+    }
+};
+
+template <const ValueRule& Rule> struct RuledTextType : TextType { // what is computed is left to the engine
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        return TextType::read(reader, node, value) && (!value.is_literal() || keeps_rule(reader, node, Rule, value.literal()));
+    }
+};
+
+struct TmpfsType : StringType {
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 

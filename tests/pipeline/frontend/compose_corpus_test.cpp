@@ -16,12 +16,15 @@ namespace {
 bool is_documented(const Diagnostic& problem)
 {
     const auto has = [&](const char* text) { return problem.message.find(text) != std::string::npos; };
-    return problem.code == "unsupported" || has("containers cannot have one port of the host");
+    const bool is_of_a_generator = has("[% NAME %]"); // that makes Compose files of it
+    return is_of_a_generator || problem.code == "unsupported" || has("containers cannot have one port of the host");
 }
 
 std::string value_of(const std::string& name)
 {
     const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
+    if (has("TAG") || has("VERSION"))
+        return "1.2";
     if (has("PORT") || has("BIND"))
         return "8080";
     if (has("RESTART"))

@@ -1,0 +1,50 @@
+#include "pipeline/container_path.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+namespace gantry::pipeline {
+
+std::string normalised_path(std::string_view path)
+{
+    std::vector<std::string> names;
+    for (auto& name : split(path, '/')) {
+        if (name.empty() || name == ".")
+            continue;
+        if (name != "..")
+            names.push_back(std::move(name));
+        else if (!names.empty())
+            names.pop_back();
+        else
+            return {};
+    }
+    return "/" + join(names, "/");
+}
+
+bool is_in_folder(std::string_view path, std::string_view folder)
+{
+    return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+MountTarget mount_target(std::string_view written)
+{
+    MountTarget target;
+    if (!written.starts_with('/')) {
+        target.problem = fmt::format("'{}' is not a path from the root", terminal_safe(written));
+        target.hint = "write the path in the container, such as /data";
+        return target;
+    }
+    target.path = written;
+    while (target.path.size() > 1 && target.path.back() == '/')
+        target.path.pop_back();
+    if (target.path == k_workspace_folder || is_in_folder(target.path, k_exchange_folder)) {
+        target.problem = fmt::format("{} is taken by gantry", terminal_safe(target.path));
+        target.hint = "choose another path";
+    }
+    return target;
+}
+
+} // namespace gantry::pipeline

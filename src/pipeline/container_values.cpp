@@ -1,0 +1,155 @@
+#include "pipeline/container_values.hpp"
+
+#include "pipeline/container_path.hpp"
+
+#include "base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
+namespace gantry::pipeline {
+
+namespace {
+
+template <std::size_t N> bool is_one_of(std::string_view word, const std::string_view (&words)[N])
+{
+    return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+
+bool is_network_mode(std::string_view text)
+{
+    constexpr std::string_view k_modes[] = {"none", "host", "bridge", "default"};
+    return is_one_of(text, k_modes) || text.starts_with("service:");
+}
+
+bool is_volumes_source(std::string_view text)
+{
+    const auto colon = text.find(':');
+    return colon != 0 && (colon == std::string_view::npos || text.substr(colon) == ":ro" || text.substr(colon) == ":rw");
+}
+
+bool is_user(std::string_view text) { return std::count(text.begin(), text.end(), ':') <= 1; }
+
+// ---- signals
+
+constexpr std::string_view k_signals[] = {
+    "ABRT", "ALRM", "BUS",    "CHLD", "CLD", "CONT", "FPE",  "HUP",  "ILL",  "INT", "IO",   "IOT",  "KILL",   "PIPE",  "POLL", "PROF", "PWR",
+    "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"};
+
+bool is_number_between(std::string_view text, int least, int most)
+{
+    int number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return status == std::errc() && end == text.data() + text.size() && number >= least && number <= most;
+}
+
+bool is_signal(std::string_view text)
+{
+    constexpr int k_most_above_rtmin = 15, k_most_below_rtmax = 14;
+    if (is_number_between(text, 1, 64))
+        return true;
+    auto name = to_lower(text);
+    std::string_view rest = name;
+    if (rest.starts_with("sig"))
+        rest.remove_prefix(3);
+    if (rest == "rtmin" || rest == "rtmax")
+        return true;
+    if (rest.starts_with("rtmin+"))
+        return is_number_between(rest.substr(6), 1, k_most_above_rtmin);
+    if (rest.starts_with("rtmax-"))
+        return is_number_between(rest.substr(6), 1, k_most_below_rtmax);
+    return std::any_of(std::begin(k_signals), std::end(k_signals), [&](std::string_view known) { return to_lower(known) == rest; });
+}
+
+// ---- platforms
+
+constexpr std::string_view k_systems[] = {"aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios",
+                                          "js",    "linux",   "macos",  "nacl",      "netbsd",  "openbsd", "plan9",   "solaris",
+                                          "wasip1", "windows", "zos"};
+constexpr std::string_view k_processors[] = {
+    "386",     "aarch64", "amd64",  "amd64p32", "arm",      "arm64",      "arm64be", "armbe", "armel", "armhf", "i386", "loong64",
+    "mips",    "mips64",  "mips64le", "mips64p32", "mips64p32le", "mipsle", "ppc",   "ppc64", "ppc64le", "riscv", "riscv64", "s390",
+    "s390x",   "sparc",   "sparc64", "wasm",    "x86-64",   "x86_64"};
+
+bool is_platform_word(std::string_view text)
+{
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return is_digit(static_cast<char>(c)) || (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c == '.';
+    });
+}
+
+// "windows(10.0.17763)": its version, in newer ones.
+std::string_view without_version(std::string_view system)
+{
+    const auto open = system.find('(');
+    return open != std::string_view::npos && system.ends_with(')') ? system.substr(0, open) : system;
+}
+
+bool is_platform(std::string_view text)
+{
+    const auto lower = to_lower(text);
+    const auto parts = split(lower, '/');
+    const auto system = without_version(parts[0]);
+    if (parts.size() == 1)
+        return is_one_of(system, k_systems) || is_one_of(parts[0], k_processors);
+    return parts.size() <= 3 && is_platform_word(system) && std::all_of(parts.begin() + 1, parts.end(), is_platform_word);
+}
+
+// ---- tmpfs
+
+// Why the option cannot be; empty: `tmpfs` has it.
+std::string take_tmpfs_option(std::string_view option, Tmpfs& tmpfs)
+{
+    // What every tmpfs of an engine is anyway.
+    constexpr std::string_view k_usual[] = {"rw", "noexec", "nosuid", "nodev"};
+    constexpr std::string_view k_size = "size=", k_mode = "mode=";
+    if (option.starts_with(k_size)) {
+        const auto size = option.substr(k_size.size());
+        tmpfs.size_bytes = parse_size(size);
+        tmpfs.hint = "write size=64m";
+        return tmpfs.size_bytes ? "" : fmt::format("'{}' is not a size", terminal_safe(size));
+    }
+    if (option.starts_with(k_mode)) {
+        const auto digits = option.substr(k_mode.size());
+        std::uint32_t mode = 0;
+        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), mode, 8);
+        tmpfs.mode = mode;
+        tmpfs.hint = "write mode=1777";
+        const bool good = status == std::errc() && end == digits.data() + digits.size();
+        return good ? "" : fmt::format("'{}' is not a mode", terminal_safe(digits));
+    }
+    tmpfs.read_only = tmpfs.read_only || option == "ro";
+    tmpfs.hint = "size=, mode= and ro can";
+    tmpfs.is_unsupported = option != "ro" && !is_one_of(option, k_usual);
+    return !tmpfs.is_unsupported ? "" : fmt::format("the option '{}' cannot be set", terminal_safe(option));
+}
+
+} // namespace
+
+const ValueRule k_network_mode_rule{is_network_mode, "a network that it can share",
+                                    "one of: none, host, service:NAME; the networks of the file stand under 'networks'"};
+const ValueRule k_volumes_from_rule{is_volumes_source, "a service whose volumes it can take", "write db or db:ro, a service of the stage"};
+const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000"};
+const ValueRule k_signal_rule{is_signal, "a signal", "write a name or a number, such as SIGTERM, INT or 9; man 7 signal lists them"};
+const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7"};
+
+Tmpfs parse_tmpfs(std::string_view written)
+{
+    Tmpfs tmpfs;
+    const auto colon = written.find(':');
+    auto target = mount_target(written.substr(0, colon));
+    tmpfs.target = std::move(target.path);
+    tmpfs.problem = std::move(target.problem);
+    tmpfs.hint = std::move(target.hint);
+    if (colon == std::string_view::npos)
+        return tmpfs;
+    for (const auto& option : split(written.substr(colon + 1), ','))
+        if (tmpfs.problem.empty())
+            tmpfs.problem = take_tmpfs_option(option, tmpfs);
+    return tmpfs;
+}
+
+} // namespace gantry::pipeline

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// What the values of a container's keys may be, as far as that can be told without an engine.
+
+namespace gantry::pipeline {
+
+// How a text is judged, and what is said of one that does not fit.
+struct ValueRule {
+    bool (*fits)(std::string_view text);
+    const char* what; // "a signal": of 'SIGFOO' is not …
+    const char* hint;
+};
+
+// none, host, bridge and default (the stage's own), service:NAME.
+extern const ValueRule k_network_mode_rule;
+// SERVICE, SERVICE:ro or SERVICE:rw.
+extern const ValueRule k_volumes_from_rule;
+// user or user:group; which of them there are, the image knows.
+extern const ValueRule k_user_rule;
+// signal(7), as Docker reads them: a name in any case, with or without SIG, or a number from 1 to 64.
+extern const ValueRule k_signal_rule;
+// As containerd's platforms.Parse() reads them: os/arch, os/arch/variant, or a known one of the two alone.
+extern const ValueRule k_platform_rule;
+
+// "/run", "/run:size=64m,mode=1777".
+struct Tmpfs {
+    std::string target;
+    std::optional<std::uint64_t> size_bytes;
+    std::optional<std::uint32_t> mode;
+    bool read_only = false;
+    std::string problem, hint; // why it cannot be; empty: it can
+    bool is_unsupported = false; // the problem is ours: the text is right, and no engine takes it from us
+};
+Tmpfs parse_tmpfs(std::string_view written);
+
+} // namespace gantry::pipeline

@@ -1,0 +1,86 @@
+#include "pipeline/checks.hpp"
+
+#include "pipeline/native_support.hpp"
+
+#include "base/error.hpp"
+#include "support/catch.hpp"
+
+using namespace gantry::pipeline;
+
+// What is said of a file, from its text to the place of what is wrong in it.
+
+namespace {
+
+using Said = std::vector<std::string>;
+
+// "line:column message | hint" of each problem, as `gantry check` finds them.
+Said said_of(const std::string& text, Files files = {})
+{
+    files[".gantry.yml"] = text;
+    const auto parsed = parse_files(files);
+    auto problems = parsed.diagnostics;
+    const Capabilities engine{"docker", {"services", "caches", "volumes", "networks", "build"}, {"*"}};
+    const auto read = [&](const std::string& path) -> std::optional<std::string> {
+        if (path.starts_with("../"))
+            throw gantry::Error(gantry::Errc::bad_input, path + " leads out of the repository");
+        const auto found = files.find(path);
+        return found == files.end() ? std::nullopt : std::optional(found->second);
+    };
+    if (parsed.ok())
+        problems = check(parsed.definition, &engine, read);
+    Said said;
+    for (const auto& problem : problems)
+        said.push_back(std::to_string(problem.mark.line) + ":" + std::to_string(problem.mark.column) + " " + problem.message +
+                       (problem.hint.empty() ? "" : " | " + problem.hint));
+    return said;
+}
+
+Said of_step(const std::string& keys) { return said_of("steps:\n- run: make\n  image: gcc\n  " + keys + "\n"); }
+
+void check_one(const Said& said, std::string_view start)
+{
+    CAPTURE(start);
+    REQUIRE(said.size() == 1);
+    CHECK_THAT(said[0], Catch::Matchers::StartsWith(std::string(start)));
+}
+
+} // namespace
+
+TEST_CASE("values of a container that no engine takes are refused where they stand", "[checks]")
+{
+    check_one(of_step("network_mode: container:abc"),
+              "4:17 'container:abc' is not a network that it can share | one of: none, host, service:NAME");
+    check_one(of_step("network_mode: foo"), "4:17 'foo' is not a network that it can share");
+    check_one(of_step("volumes_from: [container:foo]"), "4:18 'container:foo' is not a service whose volumes it can take | write db or db:ro");
+    check_one(of_step("tmpfs: [/ok, rel]"), "4:16 'rel' is not a path from the root");
+    check_one(of_step("tmpfs: /x:exec"), "4:10 the option 'exec' cannot be set");
+    check_one(of_step("user: a:b:c"), "4:9 'a:b:c' is not a user | write user or user:group");
+    check_one(of_step("stop_signal: SIGFOO"), "4:16 'SIGFOO' is not a signal");
+    check_one(of_step("platform: x"), "4:13 'x' is not a platform | write os/arch");
+    check_one(of_step("volumes: [\"/h:rel\"]"), "4:13 'rel' is not a path from the root");
+    check_one(said_of("image: UPPER Case\nsteps: [make]\n"), "1:8 'UPPER Case' is not an image: its name must be lower case | write name, name:tag");
+}
+
+TEST_CASE("values of a container that engines take are taken", "[checks]")
+{
+    const std::string keys = GENERATE(as<std::string>{}, "network_mode: bridge",
+                                      "platform: amd64", "stop_signal: 15", "user: ${{ env.A }}:b:c", "user: 1000:1000",
+                                      "tmpfs: \"/run:size=1m,mode=700\"", "stop_signal: \"\"", "network_mode: \"\"", "hostname: a");
+    CAPTURE(keys);
+    CHECK(of_step(keys) == Said{});
+    const std::string image = GENERATE(as<std::string>{}, "\" busybox \"",
+                                       "UPPER.example/a:V", "a@sha256:" + std::string(64, 'a'), std::string(64, 'a'), "\"UPPER ${{ short_sha }}\"");
+    CAPTURE(image);
+    CHECK(said_of("image: " + image + "\nsteps: [make]\n") == Said{});
+}
+
+TEST_CASE("files of variables are looked at, and told where they are named", "[checks]")
+{
+    const std::string text = "image: a\nsteps:\n- run: x\n  env_file: a.env\n";
+    CHECK(said_of(text, {{"a.env", "A=1\n"}}) == Said{});
+    CHECK(said_of(text) == Said{"4:3 there is no file 'a.env' | paths start at the root of the repository"});
+    CHECK(said_of(text, {{"a.env", "A=1\nno variable\n"}}) == Said{"4:3 a.env:2 is not NAME=value"});
+    CHECK(said_of("env_file: ../../etc/passwd\nimage: a\nsteps: [x]\n") ==
+          Said{"1:1 ../../etc/passwd leads out of the repository | paths start at the root of the repository"});
+    CHECK(said_of("image: a\nservices: { db: { image: b, env_file: [no.env] } }\nsteps: [x]\n").size() == 1);
+}

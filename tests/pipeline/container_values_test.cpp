@@ -1,0 +1,79 @@
+#include "pipeline/container_values.hpp"
+
+#include "pipeline/container_path.hpp"
+#include "support/catch.hpp"
+
+#include <initializer_list>
+
+using namespace gantry::pipeline;
+
+namespace {
+
+using Words = std::initializer_list<std::string_view>;
+
+void check_rule(const ValueRule& rule, Words good, Words bad)
+{
+    for (const auto text : good) {
+        CAPTURE(text);
+        CHECK(rule.fits(text));
+    }
+    for (const auto text : bad) {
+        CAPTURE(text);
+        CHECK_FALSE(rule.fits(text));
+    }
+}
+
+} // namespace
+
+TEST_CASE("the network of a container is a mode or a service's", "[container]")
+{
+    check_rule(k_network_mode_rule, {"none", "host", "bridge", "default", "service:db"}, {"container:abc", "foo", "None", "services:db", "service"});
+}
+
+TEST_CASE("volumes come from services, with their mode", "[container]")
+{
+    check_rule(k_volumes_from_rule, {"db", "db:ro", "db:rw"}, {"container:foo", "db:", ":ro", "db:x", "db:ro:rw"});
+}
+
+TEST_CASE("a user has at most one group", "[container]")
+{
+    check_rule(k_user_rule, {"root", "1000", "1000:1000", ":5", "a b"}, {"a:b:c", "::"});
+}
+
+TEST_CASE("signals have names in any case, or numbers", "[container]")
+{
+    check_rule(k_signal_rule, {"SIGTERM", "TERM", "term", "sigusr1", "9", "64", "RTMIN+3", "SIGRTMAX-1", "SIGRTMIN", "SIGRTMIN+15", "STKFLT"},
+               {"SIGFOO", "0", "65", "-9", "9x", "SIG", "RTMIN+16", "RTMIN+0", "RTMAX-15", "SIG9", "TERM "});
+}
+
+TEST_CASE("platforms are taken as containerd takes them", "[container]")
+{
+    check_rule(k_platform_rule,
+               {"linux", "linux/amd64", "linux/arm/v7", "amd64", "ARM64", "Linux/x86_64", "windows(10.0.17763)/amd64", "some/thing", "macos", "armhf"},
+               {"x", "linux/", "/amd64", "linux/arm/v7/x", "linux/*", "linux amd64", "linux/am d64", "*"});
+}
+
+TEST_CASE("a tmpfs has a place, a size and a mode", "[container]")
+{
+    const auto tmpfs = parse_tmpfs("/run/:size=64m,mode=1777,noexec,ro");
+    CHECK(tmpfs.problem == "");
+    CHECK(tmpfs.target == "/run");
+    CHECK(tmpfs.size_bytes == 64u << 20);
+    CHECK(tmpfs.mode == 01777u);
+    CHECK(tmpfs.read_only);
+    CHECK(parse_tmpfs("rel").problem == "'rel' is not a path from the root");
+    CHECK(parse_tmpfs("/workspace").problem == "/workspace is taken by gantry");
+    CHECK(parse_tmpfs("/x:size=big").problem == "'big' is not a size");
+    CHECK(parse_tmpfs("/x:mode=9").problem == "'9' is not a mode");
+    CHECK(parse_tmpfs("/x:ro,exec,size=1").problem == "the option 'exec' cannot be set");
+    CHECK(parse_tmpfs("/x:ro,exec,size=1").hint == "size=, mode= and ro can");
+}
+
+TEST_CASE("paths in containers are told apart by their folders", "[container]")
+{
+    CHECK(normalised_path("/a/./b//../c/") == "/a/c");
+    CHECK(normalised_path("/a/../..") == "");
+    CHECK(is_in_folder("/a", "/a"));
+    CHECK(is_in_folder("/a/b", "/a"));
+    CHECK_FALSE(is_in_folder("/ab", "/a"));
+}
