@@ -211,23 +211,8 @@ private:
         for (const auto& reference : references_of(*parsed.expression))
             if (const auto problem = names_.problem_with(reference, context, out_))
                 out_.push_back(error_at(place(problem->offset), problem->code, problem->message, path(), problem->hint));
-        check_patterns(parsed.expression->root, place, path);
-    }
-
-    // A pattern that is written out is compiled now, rather than in the run.
-    template <typename Place, typename Path>
-    void check_patterns(const Node& node, const Place& place, const Path& path)
-    {
-        if (node.kind == Node::Kind::binary && node.text == "matches" &&
-            node.children[1].kind == Node::Kind::literal) {
-            Node sample = node;
-            sample.children[0] = Node{};
-            const auto result = evaluate(Expression(sample), {});
-            if (!result.error.empty())
-                out_.push_back(error_at(place(node.children[1].offset), "expression", result.error, path()));
-        }
-        for (const auto& child : node.children)
-            check_patterns(child, place, path);
+        for (auto& problem : problems_of_constants(*parsed.expression))
+            out_.push_back(error_at(place(problem.offset), "expression", std::move(problem.error), path()));
     }
 
     // ---- text from outside

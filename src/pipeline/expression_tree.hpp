@@ -63,6 +63,14 @@ std::vector<Reference> references_of(const Expression& expression);
 // does not carry it.
 std::vector<Reference> carried_by(const Expression& expression);
 
+// What fails in every run that comes by: the parts that are written out, computed with nothing known. The right side of a
+// `&&` or `||` that is never looked at is not.
+struct ConstantProblem {
+    std::size_t offset = 0;
+    std::string error;
+};
+std::vector<ConstantProblem> problems_of_constants(const Expression& expression);
+
 bool calls_status_function(const Expression& expression);
 
 // The expression with everything that is known put in; only its truth is kept (`x && false` is `false`). Null, with

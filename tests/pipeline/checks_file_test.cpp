@@ -74,6 +74,17 @@ TEST_CASE("values of a container that engines take are taken", "[checks]")
     CHECK(said_of("image: " + image + "\nsteps: [make]\n") == Said{});
 }
 
+TEST_CASE("what an expression writes out is computed at once", "[checks]")
+{
+    const auto of = [](const std::string& expression) { return said_of("image: a\nsteps:\n- run: echo ${{ " + expression + " }}\n"); };
+    CHECK(of("format('{0} {5}', 1)") == Said{"3:17 format() uses {5} but has 1 value"});
+    CHECK(of("format('{0} {5}', sha)") == Said{"3:17 format() uses {5} but has 1 value"});
+    CHECK(of("sha == 'x' || 'a' > 1") == Said{"3:35 '>' cannot order text and a number"});
+    CHECK(of("false && 'a' > 1") == Said{});
+    CHECK(of("sha > 1") == Said{});
+    check_one(said_of("image: a\nsteps:\n- run: make\n  if: 1 in 7\n"), "4:12 'in' needs a list");
+}
+
 TEST_CASE("files of variables are looked at, and told where they are named", "[checks]")
 {
     const std::string text = "image: a\nsteps:\n- run: x\n  env_file: a.env\n";

@@ -330,3 +330,37 @@ TEST_CASE("a value that is pasted in is never looked at as an expression", "[exp
     CHECK(once.parts()[0] == Text::Part{false, "<${{ sha }}> ", {}});
     CHECK(once.parts()[1] == Text::Part{true, "steps.a.image", {}});
 }
+
+TEST_CASE("what is written out is computed as far as it goes, and tells where it fails", "[expression]")
+{
+    const auto wrong_in = [](std::string_view source) {
+        std::string all;
+        for (const auto& problem : problems_of_constants(*parse_expression(source).expression))
+            all += std::to_string(problem.offset) + ": " + problem.error + "\n";
+        return all;
+    };
+    CHECK(wrong_in("'a' > 1") == "4: '>' cannot order text and a number\n");
+    CHECK(wrong_in("branch == (true < 'x')").starts_with("16: '<' cannot order"));
+    CHECK(wrong_in("format('{1}', branch)") == "0: format() uses {1} but has 1 value\n");
+    CHECK(wrong_in("contains(branch, format('{', tag))").starts_with("17: format() has a '{' without a number"));
+    CHECK(wrong_in("branch matches '('").starts_with("15: the pattern of 'matches' is wrong"));
+    CHECK(wrong_in("branch in 5").starts_with("10: 'in' needs a list"));
+    CHECK(wrong_in("'text'.member").starts_with("7: text has no members"));
+    CHECK(wrong_in("branch && 'a' > 1 || 'b' > 2").starts_with("14: "));
+    CHECK(wrong_in("true || 'a' > 1") == "");
+    CHECK(wrong_in("'' && 'a' > 1") == "");
+    CHECK(wrong_in("branch > 1 && hashFiles('x') > 'y' && success()") == "");
+    CHECK(wrong_in("format(branch, 1) == default('', '2') && '10' > 9 && 'a' in [1, 'a'] && !null") == "");
+}
+
+TEST_CASE("constants that double with each level are given up in time", "[expression]")
+{
+    std::string source = "'0123456789abcdef'";
+    for (int i = 0; i < 40; ++i)
+        source = "format('{0}{0}', " + source + ")";
+
+    const auto start = std::chrono::steady_clock::now();
+
+    CHECK(problems_of_constants(*parse_expression(source).expression).empty());
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+}
