@@ -160,6 +160,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
                 definition, &stage, service.container,
                 [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
+        check_matrix(stage, i, out);
         check_caches(stage, i, out);
         check_artifacts(stage, i, out);
     }

@@ -15,6 +15,8 @@ constexpr std::size_t k_max_product = 16 * k_max_rows;
 // Of a row: an `include` can add some to every row.
 constexpr std::size_t k_max_keys = 64;
 
+constexpr const char* k_fewer_rows = "shorten an axis, 'exclude' some, or make it two stages";
+
 void set_value(MatrixRow& row, const std::string& key, const std::string& value)
 {
     for (auto& pair : row) {
@@ -57,7 +59,8 @@ public:
         if (rows_.size() > k_max_rows)
             return refuse_size();
         if (rows_.empty())
-            report("matrix-empty", "the matrix has no rows");
+            report("matrix-empty", "the matrix has no rows", {},
+                   matrix_.exclude.empty() ? "give it an axis, such as version: [\"1\", \"2\"]" : "leave less out by 'exclude', or 'include' some");
         return std::move(rows_);
     }
 
@@ -77,7 +80,8 @@ private:
     {
         if (has_few_keys())
             report("matrix-too-large", fmt::format("the matrix has {} rows; {} are the limit",
-                                                   std::max(rows_.size(), matrix_.include.size()), k_max_rows));
+                                                   std::max(rows_.size(), matrix_.include.size()), k_max_rows),
+                   {}, k_fewer_rows);
         else
             report("matrix-too-large", fmt::format("the matrix has more than {} keys", k_max_keys));
         return {};
@@ -109,7 +113,8 @@ private:
             product *= axis.second.size();
             if (product > k_max_product) {
                 report("matrix-too-large", fmt::format("the matrix has more than {} rows; {} are the limit",
-                                                       k_max_product, k_max_rows));
+                                                       k_max_product, k_max_rows),
+                       {}, k_fewer_rows);
                 return false;
             }
         }

@@ -74,6 +74,22 @@ TEST_CASE("values of a container that engines take are taken", "[checks]")
     CHECK(said_of("image: " + image + "\nsteps: [make]\n") == Said{});
 }
 
+TEST_CASE("a matrix of literal values has rows, and not too many", "[checks]")
+{
+    CHECK(said_of("image: a\nmatrix: { a: [1], exclude: [{ a: 1 }] }\nsteps: [x]\n") ==
+          Said{"2:1 the matrix has no rows | leave less out by 'exclude', or 'include' some"});
+    const std::string axis = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]";
+    check_one(said_of("image: a\nmatrix: { a: " + axis + ", b: " + axis + " }\nsteps: [x]\n"), "2:1 the matrix has 289 rows; 256 are the limit | ");
+    CHECK(said_of("image: a\nmatrix: { a: [\"${{ branch }}\"], exclude: [{ a: 1 }] }\nsteps: [x]\n") == Said{});
+}
+
+TEST_CASE("exclude names axes of its matrix, include may add others", "[checks]")
+{
+    CHECK(said_of("image: a\nmatrix: { gcc: [1], exclude: [{ gc: 1 }] }\nsteps: [x]\n") == Said{"2:33 the matrix has no axis 'gc' | did you mean 'gcc'?"});
+    CHECK(said_of("image: a\nmatrix: { exclude: [{ zz: 1 }], gcc: [1] }\nsteps: [x]\n") == Said{"2:23 the matrix has no axis 'zz' | its axes are: gcc"});
+    CHECK(said_of("image: a\nmatrix: { gcc: [1, 2], include: [{ gcc: 3, more: 1 }], exclude: [{ gcc: 2 }] }\nsteps: [x]\n") == Said{});
+}
+
 TEST_CASE("what an expression writes out is computed at once", "[checks]")
 {
     const auto of = [](const std::string& expression) { return said_of("image: a\nsteps:\n- run: echo ${{ " + expression + " }}\n"); };

@@ -242,7 +242,11 @@ private:
             made.push_back("1.10");
             return made;
         };
-        return {pairs([&] { return variable(); }, values), list(row), list(row), {}};
+        Matrix made{pairs([&] { return variable(); }, values), list(row), {}, {}};
+        for (const auto& axis : made.axes)
+            if (chance(50))
+                made.exclude.push_back({{axis.first, text()}});
+        return made;
     }
 
     Stage stage()

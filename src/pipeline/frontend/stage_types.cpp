@@ -1,10 +1,13 @@
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
+#include "base/format.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
 
 // matrix, caches, artifacts, build.
 
@@ -38,6 +41,36 @@ bool read_axis(Reader& reader, const Node& name, const Node& values, Matrix& mat
     ListType<AnyTextType>::read(reader, values, texts);
     matrix.axes.emplace_back(name.text, std::move(texts));
     return true;
+}
+
+void refuse_axis(Reader& reader, const Node& key, const Matrix& matrix)
+{
+    std::vector<std::string> axes;
+    for (const auto& axis : matrix.axes)
+        axes.push_back(axis.first);
+    const auto near = key.text.size() <= 40 ? nearest(key.text, axes) : std::nullopt;
+    reader.error(key, "bad-value", fmt::format("the matrix has no axis '{}'", clip(key.text)),
+                 near               ? fmt::format("did you mean '{}'?", *near)
+                 : axes.empty()     ? "it has none at all: 'exclude' takes away combinations of axes"
+                 : axes.size() <= 8 ? "its axes are: " + join(axes, ", ")
+                                    : "");
+}
+
+// What is excluded are combinations of the axes, before 'include' adds to them.
+void check_excluded(Reader& reader, const Node& exclude, const Matrix& matrix)
+{
+    std::unordered_set<std::string_view> axes;
+    for (const auto& axis : matrix.axes)
+        axes.insert(axis.first);
+    for (std::size_t i = 0; exclude.is_list() && i < exclude.items.size(); ++i) {
+        const auto& row = *exclude.items[i];
+        const Reader::Inside in_row(reader, i);
+        for (std::size_t j = 0; row.is_map() && j < row.pairs() && !reader.is_full(); ++j) {
+            const Reader::Inside inside(reader, row.key(j));
+            if (axes.count(row.key(j).text) == 0)
+                refuse_axis(reader, row.key(j), matrix);
+        }
+    }
 }
 
 // ---- caches
@@ -189,6 +222,12 @@ bool MatrixType::read(Reader& reader, const Node& node, Value& value)
             ListType<Row>::read(reader, node.value(i), value.exclude);
         else if (name.text.substr(0, 2) != "x-" && check_variable_name(reader, name, name.text))
             read_axis(reader, name, node.value(i), value);
+    }
+    for (std::size_t i = 0; i < node.pairs(); ++i) {
+        if (node.key(i).text != "exclude")
+            continue;
+        const Reader::Inside inside(reader, node.key(i));
+        check_excluded(reader, node.value(i), value);
     }
     return true;
 }
