@@ -111,3 +111,12 @@ TEST_CASE("files of variables are looked at, and told where they are named", "[c
           Said{"1:1 ../../etc/passwd leads out of the repository | paths start at the root of the repository"});
     CHECK(said_of("image: a\nservices: { db: { image: b, env_file: [no.env] } }\nsteps: [x]\n").size() == 1);
 }
+
+TEST_CASE("a limit leaves some time", "[checks]")
+{
+    CHECK(of_step("timeout: 0s") == Said{"4:12 '0s' leaves no time at all | for no limit, leave it out; else write 90s, 10m or 1h30m"});
+    check_one(of_step("idle_timeout: 0m"), "4:17 '0m' leaves no time at all");
+    check_one(said_of("timeout: 0s\nimage: a\nsteps: [x]\n"), "1:10 '0s' leaves no time at all");
+    check_one(said_of("stages: [{ name: a, timeout: 0h, image: a, steps: [x] }]\n"), "1:30 '0h' leaves no time at all");
+    CHECK(of_step("stop_grace_period: 0s") == Said{});
+}

@@ -16,12 +16,12 @@ public:
         made.name = chance(50) ? word() : "";
         made.on = triggers();
         maybe(made.concurrency, [&] { return concurrency(); });
-        maybe(made.timeout, [&] { return duration(); });
+        maybe(made.timeout, [&] { return time_limit(); });
         made.env = variables();
         made.defaults.container = container(false, false);
         maybe(made.defaults.shell, [&] { return words(); });
         maybe(made.defaults.retry, [&] { return retry(); });
-        maybe(made.defaults.timeout, [&] { return duration(); });
+        maybe(made.defaults.timeout, [&] { return time_limit(); });
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
             made.volumes.push_back({name, chance(30) ? word() : "", chance(50) ? driver : "", options(), options(), chance(20), scope(), {}});
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
@@ -159,8 +159,8 @@ private:
         made.secrets = pairs([&] { return word(); }, [&] { return word(); });
         made.secret_files = pairs([&] { return word(); }, [&] { return word(); });
         maybe(made.retry, [&] { return retry(); });
-        maybe(made.timeout, [&] { return duration(); });
-        maybe(made.idle_timeout, [&] { return duration(); });
+        maybe(made.timeout, [&] { return time_limit(); });
+        maybe(made.idle_timeout, [&] { return time_limit(); });
         made.allow_failure = chance(20);
         return made;
     }
@@ -268,7 +268,7 @@ private:
         made.finally_steps = steps(0);
         maybe(made.artifacts, [&] { return artifacts(); });
         maybe(made.concurrency, [&] { return concurrency(); });
-        maybe(made.timeout, [&] { return duration(); });
+        maybe(made.timeout, [&] { return time_limit(); });
         maybe(made.retry, [&] { return retry(); });
         made.allow_failure = chance(20);
         made.workspace = {static_cast<WorkspaceStart>(below(2)), static_cast<OnConflict>(below(2))};

@@ -122,7 +122,7 @@ const ObjectKeys& defaults_keys()
     static const Key rows[] = {
         key<FixedCommandType, &Defaults::shell>("shell", "The shell of every run, with options: [bash, -ec]."),
         key<RetryType, &Defaults::retry>("retry", "How steps are tried again, where they do not say."),
-        key<DurationType, &Defaults::timeout>("timeout", "How long a step may take, where it does not say."),
+        key<TimeLimitType, &Defaults::timeout>("timeout", "How long a step may take, where it does not say."),
     };
     static const ObjectKeys keys{"defaults", "defaults", {{rows}, container_part<Defaults>(in_defaults)}};
     return keys;
@@ -150,7 +150,7 @@ const Key k_definition_keys[] = {
     key<NameType, &Definition::name>("name", "Name of the pipeline."),
     key<TriggersType, &Definition::on>("on", "What starts it; absent: every push and pull request, and by hand."),
     key<ConcurrencyType, &Definition::concurrency>("concurrency", "How many runs of its kind may run at a time."),
-    key<DurationType, &Definition::timeout>("timeout", "How long a run may take."),
+    key<TimeLimitType, &Definition::timeout>("timeout", "How long a run may take."),
     k_env,
     renamed(k_env, "environment").as_alias_of("env"),
     key<ObjectType<Defaults, defaults_keys>, &Definition::defaults>("defaults", "What steps have where neither they nor their stage say."),

@@ -183,7 +183,7 @@ const Key k_stage_keys[] = {
     key<ArtifactsType, &Stage::artifacts>("artifacts", "Files that are kept and handed on."),
     key<ApprovalType, &Stage::approval>("approval", "Someone must agree before it starts."),
     key<ConcurrencyType, &Stage::concurrency>("concurrency", "How many of its kind may run at a time."),
-    key<DurationType, &Stage::timeout>("timeout", "How long it may take."),
+    key<TimeLimitType, &Stage::timeout>("timeout", "How long it may take."),
     key<RetryType, &Stage::retry>("retry", "How its steps are tried again, where they do not say."),
     key<BooleanType, &Stage::allow_failure>("allow_failure", "Its failure does not fail the run."),
     key<WorkspaceType, &Stage::workspace>("workspace", "What its files start from."),

@@ -45,8 +45,8 @@ const ObjectKeys& step_keys()
         key<SecretsType, &Step::secrets>("secrets", "Secrets as variables: name of the variable: name of the secret."),
         key<MapType<NameType>, &Step::secret_files>("secret_files", "Secrets as files: path in the container: name of the secret."),
         key<RetryType, &Step::retry>("retry", "How often and when to try again."),
-        key<DurationType, &Step::timeout>("timeout", "How long one attempt may take."),
-        key<DurationType, &Step::idle_timeout>("idle_timeout", "How long it may be silent."),
+        key<TimeLimitType, &Step::timeout>("timeout", "How long one attempt may take."),
+        key<TimeLimitType, &Step::idle_timeout>("idle_timeout", "How long it may be silent."),
         key<BooleanType, &Step::allow_failure>("allow_failure", "Its failure does not fail the stage."),
     };
     static const ObjectKeys keys{

@@ -149,6 +149,16 @@ Out DurationType::schema(SchemaBuilder&)
                      {"examples", Out::list({"90s", "10m", "1h30m"})}});
 }
 
+bool TimeLimitType::read(Reader& reader, const Node& node, Value& value)
+{
+    if (!DurationType::read(reader, node, value))
+        return false;
+    const bool lasts = value > Duration{0};
+    if (!lasts)
+        reader.error(node, "bad-value", fmt::format("'{}' leaves no time at all", clip(node.text)), "for no limit, leave it out; else write 90s, 10m or 1h30m");
+    return lasts;
+}
+
 bool SizeType::read(Reader& reader, const Node& node, Value& value)
 {
     if (!node.is_scalar()) {

@@ -86,6 +86,10 @@ struct DurationType {
     static Out schema(SchemaBuilder& builder);
 };
 
+struct TimeLimitType : DurationType { // more than nothing
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct SizeType { // bytes: 512m, 1g, 1024
     using Value = std::uint64_t;
     static bool read(Reader& reader, const Node& node, Value& value);
