@@ -120,3 +120,12 @@ TEST_CASE("a limit leaves some time", "[checks]")
     check_one(said_of("stages: [{ name: a, timeout: 0h, image: a, steps: [x] }]\n"), "1:30 '0h' leaves no time at all");
     CHECK(of_step("stop_grace_period: 0s") == Said{});
 }
+
+TEST_CASE("schedules are told apart from what is none", "[checks]")
+{
+    const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };
+    check_one(of("cron: \"0 3 31-1 * *\""), "1:31 '31-1' ends before it begins");
+    check_one(of("cron: 99 3 * * *"), "1:26 '99' is not a minute | *, or numbers from 0 to 59");
+    check_one(of("cron: 0 3 * * *, timezone: Mars/Phobos"), "1:47 'Mars/Phobos' is not a time zone | write UTC, or Area/Place");
+    CHECK(of("cron: 0 3 * * mon-fri, timezone: Europe/Berlin") == Said{});
+}

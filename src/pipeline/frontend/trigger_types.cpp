@@ -1,3 +1,4 @@
+#include "pipeline/cron.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
@@ -54,28 +55,17 @@ template <class Struct, const ObjectKeys& (*Keys)()> struct MaybeEmptyType : Obj
 
 // ---- schedule
 
-bool is_cron_field(std::string_view field)
-{
-    constexpr std::string_view k_allowed = "0123456789*,-/?LW#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    return field.find_first_not_of(k_allowed) == std::string_view::npos;
-}
-
 struct CronType : StringType {
     static bool read(Reader& reader, const Node& node, Value& value)
     {
         if (!StringType::read(reader, node, value))
             return false;
-        int fields = 0;
-        bool good = true;
-        for (const auto& field : split(value, ' ')) {
-            fields += field.empty() ? 0 : 1;
-            good = good && is_cron_field(field);
-        }
-        if (good && fields == 5)
-            return true;
-        reader.error(node, "bad-value", fmt::format("'{}' is not a cron line", clip(value)),
-                     "five fields: minute hour day month weekday, such as \"0 3 * * *\"");
-        return false;
+        const auto problem = cron_problem(value);
+        if (problem && problem->offset)
+            reader.error_inside(node, *problem->offset, "bad-value", problem->message, problem->hint);
+        else if (problem)
+            reader.error(node, "bad-value", problem->message, problem->hint);
+        return !problem;
     }
     static Out schema(SchemaBuilder&)
     {
@@ -83,11 +73,23 @@ struct CronType : StringType {
     }
 };
 
+struct TimeZoneType : NameType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        if (!NameType::read(reader, node, value))
+            return false;
+        const bool good = is_time_zone(value);
+        if (!good)
+            reader.error(node, "bad-value", fmt::format("'{}' is not a time zone", clip(value)), "write UTC, or Area/Place such as Europe/Berlin");
+        return good;
+    }
+};
+
 const ObjectKeys& schedule_keys()
 {
     static const Key rows[] = {
         key<CronType, &ScheduleTrigger::cron>("cron", "Minute, hour, day, month, weekday."),
-        key<NameType, &ScheduleTrigger::timezone>("timezone", "Time zone of cron (default UTC)."),
+        key<TimeZoneType, &ScheduleTrigger::timezone>("timezone", "Time zone of cron (default UTC)."),
     };
     static const ObjectKeys keys{"schedule", "a schedule", {{rows}}, {"cron"}};
     return keys;
