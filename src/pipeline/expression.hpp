@@ -56,8 +56,8 @@ std::set<std::string> names_of(const Expression& expression);
 struct Scope {
     std::function<std::optional<Value>(const std::string& name)> find;
     std::function<std::optional<Value>(const std::string& function, const List& arguments)> call; // beyond the pure ones
-    // When set, it is asked for one key of steps, env and inputs instead of find(name), which then need not build the
-    // whole object. Nothing: not known yet; null: there is no such key.
+    // When set, it is asked for one key of steps, services, env, inputs and stage instead of find(name), which then need
+    // not build the whole object. Nothing: not known yet; null: there is no such key.
     std::function<std::optional<Value>(const std::string& name, const std::string& key)> find_member;
 };
 

@@ -52,9 +52,10 @@ Evaluated member_of(Value base, const Value& key)
     return failed(fmt::format("{} has no members", type_name(base)));
 }
 
-bool is_large(const std::string& root)
+// Names that are asked for one key at a time: those that may be large, and `stage`, which by itself is text.
+bool is_asked_by_key(const std::string& root)
 {
-    return root == "steps" || root == "services" || root == "env" || root == "inputs";
+    return root == "steps" || root == "services" || root == "env" || root == "inputs" || root == "stage";
 }
 
 Evaluated is_in(const Value& left, const Value& right)
@@ -182,7 +183,7 @@ private:
             return key;
         if (std::get_if<List>(&*key.value) || std::get_if<Object>(&*key.value))
             return failed(fmt::format("{} cannot be an index", type_name(*key.value)));
-        if (base.kind == Node::Kind::name && scope_.find_member && is_large(base.text))
+        if (base.kind == Node::Kind::name && scope_.find_member && is_asked_by_key(base.text))
             return from_outside(scope_.find_member(base.text, to_text(*key.value)));
         auto from = evaluate(base);
         return from.value ? member_of(std::move(*from.value), *key.value) : from;

@@ -186,8 +186,6 @@ public:
             return matrix();
         if (name == "inputs")
             return inputs();
-        if (name == "stage")
-            return Object{{"id", Value(stage_.id)}, {"name", Value(stage_.name)}};
         if (name == "steps" && facts_)
             return all(facts_->steps, value_of);
         if (name == "services" && facts_)
@@ -201,6 +199,8 @@ public:
             const auto* step = facts_ ? find_step(*facts_, stage_, key) : nullptr;
             return step ? std::optional(value_of(*step)) : std::nullopt;
         }
+        if (name == "stage")
+            return key == "id" ? Value(stage_.id) : key == "name" ? Value(stage_.name) : Value();
         if (name == "services") {
             const auto* service = facts_ ? find_in(facts_->services, key) : nullptr;
             return service ? std::optional(service_value(*service)) : std::nullopt;
@@ -247,6 +247,8 @@ private:
             return &event_.repo;
         if (name == "author")
             return &event_.author;
+        if (name == "stage") // by itself: its name
+            return &stage_.name;
         return name == "message" ? &event_.message : nullptr;
     }
 

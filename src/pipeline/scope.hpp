@@ -33,7 +33,7 @@ bool is_port(const std::string& output);
 // What names mean for this event and stage. Without `facts` (planning), steps.* and the status functions are not known
 // yet; with them, only steps that `facts` does not have. `steps.unit` is looked for in this stage, then in those that it
 // needs; `steps['build/unit']` in the stage of that name or id, of several rows the one with this stage's own values.
-// `services.db` is one of this stage.
+// `services.db` is one of this stage. `stage` is its name, `stage.id` the name with this row's values.
 // changed_files is null when it is not known. `env` is not known without a step.
 // The arguments outlive the scope.
 Scope make_scope(const Event& event, const PlanStage& stage, const RuntimeFacts* facts = nullptr);

@@ -262,6 +262,20 @@ TEST_CASE("a condition that cannot be computed is a problem at its place, unless
     CHECK(plan_of(definition).stages[0].skip_reason == "false does not hold");
 }
 
+TEST_CASE("stage is the name of the stage, also where its id is asked for", "[plan]")
+{
+    auto one = stage("build", {step("s", "echo ${{ stage }} ${{ stage.name }} ${{ stage.id }} ${{ format('{0}', stage) }}"), step("t")});
+    one.steps[0].steps[0].condition = text("stage == 'build'");
+    one.steps[1].steps[0].condition = text("stage in ['test']");
+    one.matrix = matrix_of({{"gcc", {"13"}}});
+
+    const auto plan = plan_of(pipeline_of({one}));
+
+    CHECK(plan.stages[0].steps[0].run == Text("echo build build build[gcc=13] build"));
+    CHECK_FALSE(plan.stages[0].steps[0].skip_reason);
+    CHECK(plan.stages[0].steps[1].skip_reason == "stage in ['test'] does not hold: stage is 'build'");
+}
+
 TEST_CASE("what comes from steps stays in the plan to be put in later", "[plan]")
 {
     auto one = step("smoke", "echo ${{ short_sha }} ${{ steps.app.outputs.n }}");
