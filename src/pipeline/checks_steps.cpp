@@ -1,5 +1,10 @@
 #include "pipeline/checks_internal.hpp"
 
+#include "pipeline/cache_path.hpp"
+#include "pipeline/container_path.hpp"
+#include "pipeline/fixed_variables.hpp"
+#include "pipeline/plan_merge.hpp"
+
 #include "base/format.hpp"
 
 #include <algorithm>
@@ -56,6 +61,14 @@ private:
         out_.push_back(error_at(mark == step.container.marks.end() || !mark->second.known() ? step.mark : mark->second,
                                 std::move(code), std::move(message), path() + (key.empty() ? "" : "." + key),
                                 std::move(hint)));
+    }
+
+    // Of an entry of a map, by its key.
+    void report_entry(const Marks& marks, const std::string& entry, std::string code, std::string message, const std::string& key, std::string hint)
+    {
+        const auto mark = marks.find(entry);
+        out_.push_back(error_at(mark == marks.end() || !mark->second.known() ? placed_->step->mark : mark->second, std::move(code), std::move(message),
+                                path() + "." + key, std::move(hint)));
     }
 
     void check_name(std::unordered_map<std::string_view, Mark>& names)
@@ -117,26 +130,54 @@ private:
 
     void check_secrets()
     {
-        for (const auto& [variable, secret] : placed_->step->secrets) {
+        const auto& step = *placed_->step;
+        for (const auto& [variable, secret] : step.secrets) {
+            const auto refuse = [&, &name = variable](std::string message, std::string hint) {
+                report_entry(step.secret_marks, name, "bad-name", std::move(message), "secrets", std::move(hint));
+            };
             if (!is_env_name(variable))
-                report("bad-name", fmt::format("'{}' is no name for a variable", terminal_safe(variable)), "secrets",
-                       "letters, digits and '_', not a digit first");
-            check_secret_name(secret, "secrets");
+                refuse(fmt::format("'{}' is no name for a variable", terminal_safe(variable)), "letters, digits and '_', not a digit first");
+            else if (is_fixed_variable(variable))
+                refuse(fmt::format("'{}' is set by gantry itself", variable),
+                       fmt::format("give it a name of your own: secrets: {{ MY_{}: {} }}", variable, terminal_safe(secret)));
+            if (!is_secret_name(secret))
+                refuse(fmt::format("'{}' is no name of a secret", terminal_safe(secret)), k_name_is_meant);
         }
-        for (const auto& [file, secret] : placed_->step->secret_files) {
+        for (const auto& [file, secret] : step.secret_files) {
+            const auto refuse = [&, &name = file](const char* code, std::string message, std::string hint) {
+                report_entry(step.secret_file_marks, name, code, std::move(message), "secret_files", std::move(hint));
+            };
             if (!file.starts_with('/'))
-                report("bad-path", fmt::format("'{}' is not a path from the root", terminal_safe(file)), "secret_files",
-                       fmt::format("/run/secrets/{}", terminal_safe(file)));
-            check_secret_name(secret, "secret_files");
+                refuse("bad-path", fmt::format("'{}' is not a path from the root", terminal_safe(file)), fmt::format("/run/secrets/{}", terminal_safe(file)));
+            else if (const auto keeper = what_keeps(file); !keeper.empty())
+                refuse("bad-path", fmt::format("'{}' would be there for others, too: it is in {}", terminal_safe(file), keeper),
+                       fmt::format("a path of the container's own goes with it: /run/secrets/{}", terminal_safe(secret)));
+            if (!is_secret_name(secret))
+                refuse("bad-name", fmt::format("'{}' is no name of a secret", terminal_safe(secret)), k_name_is_meant);
         }
     }
 
-    void check_secret_name(const std::string& name, const char* key)
+    // Which of the places that outlive the container the path is in; empty: none. What is computed is not known yet.
+    std::string what_keeps(const std::string& file) const
     {
-        if (!is_secret_name(name))
-            report("bad-name", fmt::format("'{}' is no name of a secret", terminal_safe(name)), key,
-                   "the name of a secret is meant, not its value");
+        const auto path = normalised_path(file);
+        const auto is_in = [&](const std::string& folder) { return !folder.empty() && is_in_folder(path, folder); };
+        if (is_in(k_workspace_folder))
+            return "the workspace";
+        for (const auto& cache : stage_.caches)
+            if (cache.path.is_literal() && is_in(cache_path(cache.path.literal()).target))
+                return fmt::format("the cache '{}'", terminal_safe(cache.name));
+        Container container = definition_.defaults.container;
+        overlay(container, stage_.container);
+        overlay(container, placed_->step->container);
+        for (const auto& mount : container.volumes)
+            if (mount.type != VolumeMount::Type::tmpfs && !mount.source.empty() && mount.target.is_literal() &&
+                is_in(normalised_path(mount.target.literal())))
+                return fmt::format("the volume '{}'", terminal_safe(mount.source.source()));
+        return {};
     }
+
+    static constexpr const char* k_name_is_meant = "the name of a secret is meant, not its value";
 
     const Definition& definition_;
     const Stage& stage_;

@@ -105,6 +105,11 @@ struct Push {
     friend bool operator==(const Push&, const Push&) = default;
 };
 
+// Where the entries of a map stand, by their keys. As marks do, all compare equal.
+struct Marks : std::map<std::string, Mark> {
+    friend bool operator==(const Marks&, const Marks&) { return true; }
+};
+
 struct Step {
     std::string name; // empty: it gets one from its place
     std::optional<Text> condition; // `if:`: one expression
@@ -117,6 +122,7 @@ struct Step {
     std::optional<Push> push;
     std::vector<std::pair<std::string, std::string>> secrets;      // environment name: secret name
     std::vector<std::pair<std::string, std::string>> secret_files; // path in the container: secret name
+    Marks secret_marks, secret_file_marks;
     std::optional<Retry> retry;
     std::optional<Duration> timeout, idle_timeout;
     bool allow_failure = false;

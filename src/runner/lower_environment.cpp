@@ -2,12 +2,10 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/fixed_variables.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <string_view>
 #include <unordered_map>
 
 namespace gantry::runner {
@@ -33,13 +31,6 @@ private:
 };
 
 } // namespace
-
-bool is_fixed_variable(const std::string& name)
-{
-    constexpr std::array<std::string_view, 7> k_fixed = {
-        "CI", "GANTRY", "CI_ENV", "CI_OUTPUT", "CI_STEP_SUMMARY", "CI_WORKSPACE", "CI_STEP_ATTEMPT"};
-    return std::find(k_fixed.begin(), k_fixed.end(), name) != k_fixed.end();
-}
 
 std::string plugin_variable(const std::string& setting)
 {
@@ -79,7 +70,7 @@ std::vector<std::pair<std::string, std::string>> environment_of(const StepContex
         for (const auto& [name, secret] : step.secrets)
             environment.set(name, secret_of(context, secret).reveal());
     for (const auto& [name, value] : given)
-        if (is_fixed_variable(name))
+        if (pipeline::is_fixed_variable(name))
             environment.set(name, value);
     return environment.take();
 }

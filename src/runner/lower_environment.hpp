@@ -15,9 +15,6 @@ std::vector<std::pair<std::string, std::string>> environment_of(const StepContex
 // Computes texts of the step; `context` outlives it.
 Resolve resolver_of(const StepContext& context);
 
-// CI, GANTRY, CI_ENV, CI_OUTPUT, CI_STEP_SUMMARY, CI_WORKSPACE, CI_STEP_ATTEMPT.
-bool is_fixed_variable(const std::string& name);
-
 // "settings: { dry-run: … }" is PLUGIN_DRY_RUN.
 std::string plugin_variable(const std::string& setting);
 

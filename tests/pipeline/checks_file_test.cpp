@@ -121,6 +121,27 @@ TEST_CASE("a limit leaves some time", "[checks]")
     CHECK(of_step("stop_grace_period: 0s") == Said{});
 }
 
+TEST_CASE("secrets do not take the names that are gantry's own", "[checks]")
+{
+    CHECK(of_step("secrets: { TOKEN: tok, CI: tok }") == Said{"4:26 'CI' is set by gantry itself | give it a name of your own: secrets: { MY_CI: tok }"});
+    check_one(of_step("secrets: [TOKEN, CI_OUTPUT]"), "4:20 'CI_OUTPUT' is set by gantry itself");
+    CHECK(of_step("secrets: { CI_REGISTRY_PASSWORD: tok, CI_COMMIT_SHA: tok }") == Said{});
+}
+
+TEST_CASE("files of secrets are in no folder that outlives the container", "[checks]")
+{
+    const std::string top = "volumes: { data: }\nimage: a\ncaches: [{ name: npm, path: /root/.npm }]\nsteps:\n- run: x\n";
+    const auto of = [&](const std::string& keys) { return said_of(top + keys); };
+    CHECK(of("  secret_files: { /run/secrets/key: key, /root/.npmrc: key }\n") == Said{});
+    CHECK(of("  secret_files: { /workspace/key: key }\n") ==
+          Said{"6:19 '/workspace/key' would be there for others, too: it is in the workspace | a path of the container's own goes with it: /run/secrets/key"});
+    check_one(of("  secret_files:\n    /run/key: key\n    /root/x/../.npm/key: key\n"),
+              "8:5 '/root/x/../.npm/key' would be there for others, too: it is in the cache 'npm'");
+    check_one(of("  secret_files: { /data: key }\n  volumes: [\"data:/data\"]\n"), "6:19 '/data' would be there for others, too: it is in the volume 'data'");
+    check_one(of("  secret_files: { /h/a: key }\n  volumes: [\"/host:/h/\"]\n"), "6:19 '/h/a' would be there for others, too: it is in the volume '/host'");
+    CHECK(of("  secret_files: { /anon/a: key }\n  volumes: [/anon, \"data:/${{ env.X }}\"]\n") == Said{});
+}
+
 TEST_CASE("schedules are told apart from what is none", "[checks]")
 {
     const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };

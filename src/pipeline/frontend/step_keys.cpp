@@ -60,6 +60,14 @@ const ObjectKeys& step_keys()
     return keys;
 }
 
+void note_marks(const Node* entries, Marks& marks)
+{
+    for (std::size_t i = 0; entries && entries->is_map() && i < entries->pairs(); ++i)
+        marks.emplace(entries->key(i).text, entries->key(i).mark);
+    for (std::size_t i = 0; entries && entries->is_list() && i < entries->items.size(); ++i)
+        marks.emplace(entries->items[i]->text, entries->items[i]->mark);
+}
+
 bool read_step(Reader& reader, const Node& node, Step& step)
 {
     step.mark = node.mark;
@@ -74,6 +82,8 @@ bool read_step(Reader& reader, const Node& node, Step& step)
     }
     if (const Node* name = node.find("name"))
         step.mark = name->mark;
+    note_marks(node.find("secrets"), step.secret_marks);
+    note_marks(node.find("secret_files"), step.secret_file_marks);
     return read_object(reader, node, step_keys(), &step);
 }
 
