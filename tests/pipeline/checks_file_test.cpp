@@ -142,6 +142,11 @@ TEST_CASE("files of secrets are in no folder that outlives the container", "[che
     CHECK(of("  secret_files: { /anon/a: key }\n  volumes: [/anon, \"data:/${{ env.X }}\"]\n") == Said{});
 }
 
+TEST_CASE("labels of machines are refused at their values", "[checks]")
+{
+    CHECK(said_of("image: busybox\nruns_on: { os: linux }\nsteps: [make]\n") == Said{"2:16 'runs_on' is not supported by the docker engine yet"});
+}
+
 TEST_CASE("schedules are told apart from what is none", "[checks]")
 {
     const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };
