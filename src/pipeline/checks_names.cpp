@@ -237,10 +237,9 @@ std::optional<NameProblem> NameChecker::problem_with_other(const Reference& refe
 
 std::string hint_for_outsiders(const Reference& reference)
 {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 9> k_variables = {{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> k_variables = {{
         {"author", "CI_COMMIT_AUTHOR"},
         {"branch", "CI_COMMIT_BRANCH"},
-        {"changed_files", "CI_PIPELINE_FILES"},
         {"message", "CI_COMMIT_MESSAGE"},
         {"ref", "CI_COMMIT_REF"},
         {"tag", "CI_COMMIT_TAG"},

@@ -1,6 +1,7 @@
 // What a step becomes: process, environment, network, names. Its container's keys: lower_container_test.cpp.
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/checks_names.hpp"
 #include "runner/lower.hpp"
 #include "runner/lower_fixture.hpp"
 #include "support/catch.hpp"
@@ -275,6 +276,27 @@ TEST_CASE("docs/variables.md lists exactly the variables that steps get", "[lowe
                 listed.insert(words[i]);
         }
     CHECK(listed == given);
+}
+
+TEST_CASE("the variables that are named instead of an outsider's text are those of steps", "[lower]")
+{
+    LowerFixture fixture;
+    auto& event = fixture.plan.event;
+    event.tag = "v1";
+    event.message = event.author = "x";
+    event.pull_request = pipeline::Event::PullRequest{7, "title", "topic", "main"};
+    std::set<std::string> given = {"NAME", "CI_COMMIT_BRANCH"}; // of the user's own; not with a tag
+    for (const auto& [name, value] : ci_variables(fixture.context))
+        given.insert(name);
+
+    for (const auto* text : {"author", "branch", "changed_files", "message", "ref", "tag", "pull_request", "pull_request.title",
+                             "pull_request.source_branch", "pull_request.target_branch", "matrix.x"}) {
+        const auto hint = pipeline::hint_for_outsiders({split(text, '.'), {0, 0}});
+        CAPTURE(text, hint);
+        const auto words = split(hint, '"'); // …"$NAME"…
+        REQUIRE(words.size() == 3);
+        CHECK(given.contains(words[1].substr(1)));
+    }
 }
 
 TEST_CASE("what is declared with scope: stage has a name for each stage", "[lower]")
