@@ -2,12 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/ready.hpp"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
+#include <utility>
 
 namespace gantry::runner {
 
@@ -16,32 +16,6 @@ namespace {
 constexpr auto k_first_pause = std::chrono::milliseconds(20);
 constexpr auto k_longest_pause = std::chrono::milliseconds(500);
 
-// ":8080/health", "8080/health", "http://localhost:8080/health": what is before the port is where it runs anyway.
-void read_http(std::string_view written, ReadyCheck& check)
-{
-    auto rest = written;
-    if (rest.starts_with("http://")) {
-        rest.remove_prefix(7);
-        rest.remove_prefix(std::min(rest.find_first_of(":/"), rest.size()));
-    }
-    check.port = 80;
-    if (rest.starts_with(':'))
-        rest.remove_prefix(1);
-    if (!rest.starts_with('/')) {
-        const auto [stop, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), check.port);
-        if (problem != std::errc() || check.port == 0)
-            throw Error(Errc::bad_input,
-                        fmt::format("ready: '{}' is not a port and a path", terminal_safe(std::string(written))),
-                        "write http: \":8080/health\"");
-        rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
-    }
-    check.path = rest.empty() ? "/" : std::string(rest);
-    const auto plain = [](char c) { return c > ' ' && c < 0x7f; };
-    if (check.path[0] != '/' || !std::all_of(check.path.begin(), check.path.end(), plain))
-        throw Error(Errc::bad_input, fmt::format("ready: '{}' is not a path of a URL", terminal_safe(check.path)),
-                    "write http: \":8080/health\"");
-}
-
 void read_ready(const pipeline::Ready& ready, ReadyCheck& check)
 {
     if (ready.tcp) {
@@ -49,14 +23,16 @@ void read_ready(const pipeline::Ready& ready, ReadyCheck& check)
         check.port = static_cast<std::uint16_t>(*ready.tcp);
     } else if (ready.http) {
         check.kind = ReadyCheck::Kind::http;
-        read_http(*ready.http, check);
+        auto page = pipeline::parse_ready_page(*ready.http);
+        if (!page.problem.empty())
+            throw Error(Errc::bad_input, "ready: " + page.problem, pipeline::k_ready_page_hint);
+        check.port = page.port;
+        check.path = std::move(page.path);
     } else if (ready.log) {
         check.kind = ReadyCheck::Kind::log;
         check.pattern = *ready.log;
-        const RE2 pattern(check.pattern, RE2::Quiet);
-        if (!pattern.ok())
-            throw Error(Errc::bad_input, fmt::format("ready: '{}' is no regular expression: {}",
-                                                     terminal_safe(check.pattern), terminal_safe(pattern.error())));
+        if (const auto problem = pipeline::ready_log_problem(check.pattern); !problem.empty())
+            throw Error(Errc::bad_input, "ready: " + problem);
     }
 }
 

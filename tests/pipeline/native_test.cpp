@@ -127,6 +127,29 @@ TEST_CASE("an address is one of IPv4 or IPv6", "[pipeline][native]")
                ContainsSubstring("'10.0.0' is not an address"));
 }
 
+TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
+{
+    const auto problems = [](const std::string& ready) {
+        return problems_of("steps: [a]\nimage: a\nservices:\n  db:\n    image: a\n    ready: " + ready + "\n");
+    };
+    for (const char* good : {"{ tcp: 5432 }", "{ http: \":8080/health\" }", "{ http: 8080 }", "{ http: /up }", "{ http: \"http://localhost:81/a?b\" }",
+                             "{ log: \"ready to (accept|serve)\" }"})
+        CHECK(problems(good) == "");
+    CHECK_THAT(problems("{ tcp: 1, log: x }"), ContainsSubstring(":6:22: error: 'tcp' and 'log' cannot stand together in ready"));
+    CHECK_THAT(problems("{ http: \":80/\", tcp: 1 }"), ContainsSubstring("'http' and 'tcp' cannot stand together"));
+    CHECK_THAT(problems("{ http: nope }"), ContainsSubstring(":6:20: error: 'nope' is not a port and a path"));
+    CHECK_THAT(problems("{ http: nope }"), ContainsSubstring("write http: \":8080/health\""));
+    CHECK_THAT(problems("{ http: \":80/a b\" }"), ContainsSubstring("'/a b' is not a path of a URL"));
+    CHECK_THAT(problems("{ log: \"([\" }"), ContainsSubstring(":6:19: error: '([' is no regular expression: missing ]"));
+}
+
+TEST_CASE("a word that may be absent is not offered as one without letters", "[pipeline][native]")
+{
+    const auto problems = problems_of("steps: [a]\nimage: a\nservices: { db: { image: a, probe: sometimes } }");
+    CHECK_THAT(problems, ContainsSubstring("error: 'sometimes' is not a way to probe"));
+    CHECK_THAT(problems, ContainsSubstring("write declared, or leave it out"));
+}
+
 TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")
 {
     const auto volumes =

@@ -191,6 +191,15 @@ private:
         return made;
     }
 
+    Ready ready()
+    {
+        static const Ready kinds[] = {{5432, {}, {}, {}}, {{}, ":8080/a?b#c", {}, {}}, {{}, "/:", {}, {}}, {{}, {}, "^ready: (a|b)\\.$", {}}, {{}, {}, "~", {}}};
+        Ready made = pick(kinds);
+        if (made.tcp)
+            made.tcp = 1 + below(65535);
+        return made;
+    }
+
     Service service(const std::string& name)
     {
         Service made;
@@ -201,7 +210,7 @@ private:
             made.container.image = image();
             made.container.marks.emplace("image", Mark{});
         }
-        maybe(made.ready, [&] { return Ready{1 + below(65535), chance(50) ? std::optional(word()) : std::nullopt, std::nullopt, {}}; });
+        maybe(made.ready, [&] { return ready(); });
         made.files = list([&] { return container_file(); }, 2);
         made.probe = chance(30) ? "declared" : "";
         return made;

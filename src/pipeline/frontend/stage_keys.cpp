@@ -2,6 +2,7 @@
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/ready.hpp"
 
 #include <fmt/format.h>
 
@@ -17,14 +18,38 @@ namespace {
 
 const Words k_probes{{"", "declared"}, "a way to probe"};
 
+struct ReadyPageType : StringType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        if (!StringType::read(reader, node, value))
+            return false;
+        const auto page = parse_ready_page(value);
+        if (!page.problem.empty())
+            reader.error(node, "bad-value", page.problem, k_ready_page_hint);
+        return page.problem.empty();
+    }
+};
+
+struct ReadyLogType : StringType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        if (!StringType::read(reader, node, value))
+            return false;
+        const auto problem = ready_log_problem(value);
+        if (!problem.empty())
+            reader.error(node, "bad-value", problem, "put a \\ before what is meant as it is, such as \\(");
+        return problem.empty();
+    }
+};
+
 const ObjectKeys& ready_keys()
 {
     static const Key rows[] = {
         key<IntegerType<int, 1, 65535>, &Ready::tcp>("tcp", "This port accepts connections."),
-        key<StringType, &Ready::http>("http", "This URL path with its port answers 2xx: \":8080/health\"."),
-        key<StringType, &Ready::log>("log", "A line of its output matches this regular expression."),
+        key<ReadyPageType, &Ready::http>("http", "This URL path with its port answers 2xx: \":8080/health\"."),
+        key<ReadyLogType, &Ready::log>("log", "A line of its output matches this regular expression."),
     };
-    static const ObjectKeys keys{"ready", "ready", {{rows}}, {}, {}, {"tcp", "http", "log"}, "write tcp: 5432"};
+    static const ObjectKeys keys{"ready", "ready", {{rows}}, {}, {{"tcp", "http", "log"}}, {"tcp", "http", "log"}, "write tcp: 5432"};
     return keys;
 }
 

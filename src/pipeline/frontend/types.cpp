@@ -223,10 +223,13 @@ std::optional<std::size_t> read_word(Reader& reader, const Node& node, const Wor
         return static_cast<std::size_t>(found - words.begin());
     if (reader.is_full())
         return std::nullopt;
-    const std::vector<std::string> names(words.begin(), words.end());
+    std::vector<std::string> names(words.begin(), words.end());
+    std::erase(names, ""); // what an absent key says
     const auto near = node.text.size() <= 40 ? nearest(node.text, names) : std::nullopt;
     reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(node.text), list.what),
-                 near ? fmt::format("did you mean '{}'?", *near) : "one of: " + join(names, ", "));
+                 near                ? fmt::format("did you mean '{}'?", *near)
+                 : names.size() == 1 ? fmt::format("write {}, or leave it out", names[0])
+                                     : "one of: " + join(names, ", "));
     return std::nullopt;
 }
 
