@@ -127,6 +127,19 @@ TEST_CASE("an address is one of IPv4 or IPv6", "[pipeline][native]")
                ContainsSubstring("'10.0.0' is not an address"));
 }
 
+TEST_CASE("a further host has an address, or is the engine's", "[pipeline][native]")
+{
+    const auto hosts = [](const std::string& written) { return step_of("steps: [{ image: a, extra_hosts: " + written + " }]").container.extra_hosts; };
+    CHECK(hosts("[\"v6:[::1]\", \"v6=::1\", \"h:host-gateway\", \"db:10.0.0.2,10.0.0.3\"]") ==
+          Strings{"v6:::1", "v6:::1", "h:host-gateway", "db:10.0.0.2", "db:10.0.0.3"});
+    CHECK(hosts("{ db: 10.0.0.2, v6: \"[fd00::2]\" }") == Strings{"db:10.0.0.2", "v6:fd00::2"});
+
+    CHECK_THAT(problems_of("steps:\n- { image: a, extra_hosts: [\"a:b\"] }"), ContainsSubstring(":2:29: error: 'b' is not an address"));
+    CHECK_THAT(problems_of("steps:\n- { image: a, extra_hosts: { a: nosuch } }"), ContainsSubstring(":2:33: error: 'nosuch' is not an address"));
+    CHECK_THAT(problems_of("steps: [{ image: a, extra_hosts: [\"v6:[::1\"] }]"), ContainsSubstring("'[::1' is not an address"));
+    CHECK_THAT(problems_of("steps: [{ build: { extra_hosts: [q] } }]"), ContainsSubstring("'q' is not a host"));
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

@@ -112,7 +112,9 @@ private:
         made.cache_to = filled_list();
         made.labels = variables();
         maybe(made.network, [&] { return word(); });
-        for (auto* strings : {&made.extra_hosts, &made.platforms, &made.secrets, &made.ssh})
+        if (chance(50))
+            made.extra_hosts = hosts();
+        for (auto* strings : {&made.platforms, &made.secrets, &made.ssh})
             *strings = words();
         const auto place = [&made](const char* key, bool used) {
             if (used)

@@ -119,6 +119,7 @@ public:
         return pick(durations);
     }
     Duration time_limit() { return std::max(duration(), Duration(1)); }
+    static std::vector<std::string> hosts() { return {"a:10.0.0.1", "b:::1", "c:host-gateway"}; }
     Text image() { return chance(30) ? Text(std::vector<Text::Part>{{false, "gcc:", {}}, {true, "matrix.go", {}}}) : Text(pick(k_images)); }
     std::uint64_t size() { return (1ull + static_cast<std::uint64_t>(below(5000))) << (5 * below(7)); }
 
@@ -200,7 +201,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("env_file", made.env_file, word_list);
     key("user", made.user, [&] { return Text(pick(users)); });
     key("working_dir", made.working_dir, a_text);
-    key("extra_hosts", made.extra_hosts, [&] { return std::vector<std::string>{"a:" + word(), "b:::1"}; });
+    key("extra_hosts", made.extra_hosts, [] { return hosts(); });
     key("dns", made.dns, [] { return std::vector<std::string>{"10.0.0.1", "fd00::1"}; });
     key("dns_search", made.dns_search, word_list);
     key("dns_opt", made.dns_opt, word_list);

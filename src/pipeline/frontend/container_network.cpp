@@ -120,6 +120,26 @@ const ObjectKeys& attachment_keys()
     return keys;
 }
 
+// ---- extra_hosts
+
+struct WrittenHost {
+    std::string name, addresses; // one, or several with commas; of IPv6 also as Compose has it: [::1]
+};
+
+void read_host(Reader& reader, const Node& at, const WrittenHost& host, std::vector<std::string>& value)
+{
+    for (const auto& written : split(host.addresses, ',')) {
+        auto address = std::string(trim(written));
+        if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+            address = address.substr(1, address.size() - 2);
+        if (address == "host-gateway" || is_address(address))
+            value.push_back(host.name + ':' + address);
+        else
+            reader.error(at, "bad-value", fmt::format("'{}' is not an address", clip(written)),
+                         "write one of IPv4 or IPv6, or host-gateway: db:10.0.0.2");
+    }
+}
+
 // ---- depends_on
 
 const Words k_conditions{{"service_started", "service_healthy", "service_completed_successfully"}, "a condition"};
@@ -258,30 +278,25 @@ Out DependsOnType::schema(SchemaBuilder& builder) { return named_schema(builder,
 
 bool ExtraHostsType::read(Reader& reader, const Node& node, Value& value)
 {
-    std::vector<std::pair<std::string, std::string>> pairs;
-    if (node.is_map()) {
-        if (!MapType<StringType>::read(reader, node, pairs))
-            return false;
-        for (const auto& [name, address] : pairs)
-            value.push_back(name + ':' + address);
-        return true;
-    }
-    if (!node.is_list()) {
+    if (!node.is_map() && !node.is_list()) {
         reader.wrong_type(node, "a list of name:address or a map");
         return false;
     }
-    for (std::size_t i = 0; i < node.items.size(); ++i) {
+    for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i) {
+        const Reader::Inside inside(reader, node.key(i));
+        if (std::string address; StringType::read(reader, node.value(i), address))
+            read_host(reader, node.value(i), {node.key(i).text, address}, value);
+    }
+    for (std::size_t i = 0; node.is_list() && i < node.items.size(); ++i) {
         const Reader::Inside inside(reader, i);
         std::string entry;
         if (!StringType::read(reader, *node.items[i], entry))
             continue;
         const auto separator = entry.find_first_of(":=");
-        if (separator == 0 || separator == std::string::npos || separator + 1 == entry.size()) {
+        if (separator == 0 || separator == std::string::npos || separator + 1 == entry.size())
             reader.error(*node.items[i], "bad-value", fmt::format("'{}' is not a host", clip(entry)), "write name:address");
-            continue;
-        }
-        entry[separator] = ':';
-        value.push_back(std::move(entry));
+        else
+            read_host(reader, *node.items[i], {entry.substr(0, separator), entry.substr(separator + 1)}, value);
     }
     return true;
 }

@@ -60,7 +60,7 @@ struct UlimitType { // a number, or {soft, hard}
     static Out schema(SchemaBuilder& builder);
 };
 
-struct ExtraHostsType { // a list of "name:address" or "name=address", or a map
+struct ExtraHostsType { // a list of "name:address" or "name=address", or a map; kept as "name:address"
     using Value = std::vector<std::string>;
     static bool read(Reader& reader, const Node& node, Value& value);
     static Out write(const Value& value) { return ListType<StringType>::write(value); }

@@ -1,3 +1,4 @@
+#include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
@@ -191,7 +192,7 @@ const ObjectKeys& build_keys()
         key<Texts, &Build::cache_to>("cache_to", "Where to keep layers."),
         key<AssignmentsType, &Build::labels>("labels", "Labels of the image."),
         key<StringType, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
-        key<Strings, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
+        key<ExtraHostsType, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
         key<Strings, &Build::platforms>("platforms", "Platforms to build for."),
         key<Strings, &Build::secrets>("secrets", "Secrets for RUN --mount=type=secret."),
         key<Strings, &Build::ssh>("ssh", "SSH agents for RUN --mount=type=ssh."),
