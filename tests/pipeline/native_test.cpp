@@ -140,6 +140,18 @@ TEST_CASE("a further host has an address, or is the engine's", "[pipeline][nativ
     CHECK_THAT(problems_of("steps: [{ build: { extra_hosts: [q] } }]"), ContainsSubstring("'q' is not a host"));
 }
 
+TEST_CASE("a limit is one that there is, and enough to start with", "[pipeline][native]")
+{
+    CHECK(step_of("steps: [{ image: a, ulimits: { NOFILE: 5, as: -1 } }]").container.ulimits.size() == 2);
+    CHECK_THAT(problems_of("steps:\n- { image: a, ulimits: { nope: 3 } }"), ContainsSubstring(":2:26: error: there is no limit 'nope'"));
+    CHECK_THAT(problems_of("steps:\n- { image: a, ulimits: { nofiles: 3 } }"), ContainsSubstring("did you mean 'nofile'?"));
+
+    CHECK(step_of("steps: [{ image: a, mem_limit: 0 }]").container.memory_bytes == 0u);
+    CHECK(step_of("steps: [{ image: a, mem_limit: 6m }]").container.memory_bytes == 6u << 20);
+    CHECK_THAT(problems_of("steps:\n- { image: a, mem_limit: 1k }"), ContainsSubstring(":2:26: error: 1k is less memory than a container can have"));
+    CHECK_THAT(problems_of("steps: [{ image: a, resources: { memory: 5m } }]"), ContainsSubstring("write 6m or more"));
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

@@ -220,13 +220,13 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("cap_add", made.cap_add, capabilities);
     key("cap_drop", made.cap_drop, capabilities);
     key("security_opt", made.security_opt, word_list);
-    key("ulimits", made.ulimits, [&] { return std::map<std::string, Ulimit>{{word(), {5, 5}}, {"z", {below(9), 9}}, {"core", {-1, -1}}}; });
+    key("ulimits", made.ulimits, [&] { return std::map<std::string, Ulimit>{{"NoFile", {5, 5}}, {"as", {below(9), 9}}, {"core", {-1, -1}}}; });
     key("devices", made.devices, word_list);
     key("device_read_iops", made.device_read_iops, rates);
     key("device_write_iops", made.device_write_iops, rates);
     key("cpu_shares", made.cpu_shares, [&] { return below(2000); });
     key("cpus", made.cpus, [&] { return (1 + below(900)) / 100.0; });
-    key("mem_limit", made.memory_bytes, [&] { return size(); });
+    key("mem_limit", made.memory_bytes, [&] { return size() + (6 << 20); });
     key("pids_limit", made.pids_limit, [&] { return below(100) - 1; });
     key("oom_kill_disable", made.oom_kill_disable, flag);
     key("oom_score_adj", made.oom_score_adj, [&] { return below(2001) - 1000; });

@@ -15,7 +15,7 @@ using Rates = ListType<DeviceRateType>;
 const Words k_pull_policies{{"always", "missing", "if_not_present", "never"}, "a pull policy"};
 
 constexpr Key k_cpus = key<CpusType, &Container::cpus>("cpus", "How many CPUs it may use at most, such as 0.5.");
-constexpr Key k_memory = key<SizeType, &Container::memory_bytes>("memory", "How much memory it may use at most: 512m, 1g.");
+constexpr Key k_memory = key<MemoryType, &Container::memory_bytes>("memory", "How much memory it may use at most: 512m, 1g.");
 constexpr Key k_pids = key<IntegerType<std::int64_t, -1>, &Container::pids_limit>("pids", "How many processes it may have; -1 for no limit.");
 constexpr Key k_read_iops = key<Rates, &Container::device_read_iops>("device_read_iops", "Reads per second of block devices.");
 constexpr Key k_write_iops = key<Rates, &Container::device_write_iops>("device_write_iops", "Writes per second of block devices.");
@@ -83,7 +83,7 @@ const Key k_container_keys[] = {
     key<ListType<CapabilityType>, &Container::cap_add>("cap_add", "Capabilities to add."),
     key<ListType<CapabilityType>, &Container::cap_drop>("cap_drop", "Capabilities to drop."),
     key<Strings, &Container::security_opt>("security_opt", "Security options; needs the operator's consent."),
-    key<SortedType<MapType<UlimitType>>, &Container::ulimits>("ulimits", "Limits by name: nofile: 1024 or {soft, hard}."),
+    key<UlimitsType, &Container::ulimits>("ulimits", "Limits by name: nofile: 1024 or {soft, hard}."),
     key<Strings, &Container::devices>("devices", "Devices of the host: /dev/x:/dev/x:rwm; needs the operator's consent."),
     k_read_iops,
     k_write_iops,

@@ -2,9 +2,13 @@
 
 #include "pipeline/frontend/yaml_problems.hpp"
 
+#include "base/format.hpp"
+
 #include <fmt/format.h>
 
-// healthcheck, ulimits, logging.
+#include <algorithm>
+
+// healthcheck, limits, logging.
 
 namespace gantry::pipeline::native {
 
@@ -70,6 +74,19 @@ const ObjectKeys& ulimit_keys()
     return keys;
 }
 
+// Of setrlimit(2), as the engine's runtime looks them up: RLIMIT_ and the name in capitals.
+void check_limit_name(Reader& reader, const Node& key)
+{
+    static const std::vector<std::string> names = {"as",       "core",  "cpu",    "data", "fsize",  "locks",  "memlock",    "msgqueue",
+                                                   "nice",     "nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack"};
+    const auto name = to_lower(key.text);
+    if (std::find(names.begin(), names.end(), name) != names.end() || reader.is_full())
+        return;
+    const auto meant = name.size() <= 40 ? nearest(name, names) : std::nullopt;
+    reader.error(key, "bad-value", fmt::format("there is no limit '{}'", clip(key.text)),
+                 meant ? fmt::format("did you mean '{}'?", *meant) : "one of: " + join(names, ", "));
+}
+
 const ObjectKeys& logging_keys()
 {
     static const Key rows[] = {
@@ -107,6 +124,15 @@ bool UlimitType::read(Reader& reader, const Node& node, Value& value)
     return good;
 }
 
+bool UlimitsType::read(Reader& reader, const Node& node, Value& value)
+{
+    for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i) {
+        const Reader::Inside inside(reader, node.key(i));
+        check_limit_name(reader, node.key(i));
+    }
+    return SortedType<MapType<UlimitType>>::read(reader, node, value);
+}
+
 Out UlimitType::write(const Value& value)
 {
     if (value.soft == value.hard)
@@ -117,6 +143,17 @@ Out UlimitType::write(const Value& value)
 Out UlimitType::schema(SchemaBuilder& builder)
 {
     return either_schema({integer_schema(-1, INT64_MAX), builder.ref(ulimit_keys())});
+}
+
+bool MemoryType::read(Reader& reader, const Node& node, Value& value)
+{
+    constexpr std::uint64_t k_least = 6 << 20; // Docker: what a container needs to start
+    if (!SizeType::read(reader, node, value))
+        return false;
+    const bool good = value == 0 || value >= k_least;
+    if (!good)
+        reader.error(node, "bad-value", fmt::format("{} is less memory than a container can have", clip(node.text)), "write 6m or more");
+    return good;
 }
 
 bool LoggingType::read(Reader& reader, const Node& node, Value& value) { return read_object(reader, node, logging_keys(), &value); }

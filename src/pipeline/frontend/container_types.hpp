@@ -60,6 +60,14 @@ struct UlimitType { // a number, or {soft, hard}
     static Out schema(SchemaBuilder& builder);
 };
 
+struct UlimitsType : SortedType<MapType<UlimitType>> { // by the names of setrlimit(2), in any case
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
+struct MemoryType : SizeType { // 0 for no limit, or what an engine takes for one
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct ExtraHostsType { // a list of "name:address" or "name=address", or a map; kept as "name:address"
     using Value = std::vector<std::string>;
     static bool read(Reader& reader, const Node& node, Value& value);
