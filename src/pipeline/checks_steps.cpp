@@ -1,5 +1,6 @@
 #include "pipeline/checks_internal.hpp"
 
+#include "pipeline/build_values.hpp"
 #include "pipeline/cache_path.hpp"
 #include "pipeline/container_path.hpp"
 #include "pipeline/fixed_variables.hpp"
@@ -118,7 +119,14 @@ private:
     void check_push()
     {
         const auto& step = *placed_->step;
-        if (!step.push || step.build)
+        if (!step.push)
+            return;
+        for (const auto& name : step.push->all_tags && step.build ? step.build->tags : step.push->tags)
+            if (name.is_literal() && !names_registry(name.literal()))
+                report_push(fmt::format("'{}' names no registry", terminal_safe(name.literal())), k_registry_hint);
+        if (step.build && step.push->all_tags && step.build->tags.empty())
+            report_push("there is no name to push under", "give the build tags: […], or write push: […]");
+        if (step.build)
             return;
         if (step.push->all_tags)
             report("push", "'push: true' needs a build beside it", "push", "or name an image: push: {image: …, tags: […]}");
@@ -126,6 +134,12 @@ private:
             report("push", "push needs a build beside it or an image", "push", "push: {image: …, tags: […]}");
         else if (step.push->tags.empty())
             report("push", "push has no tags", "push", "add tags: […]");
+    }
+
+    void report_push(std::string message, std::string hint)
+    {
+        const auto& step = *placed_->step;
+        out_.push_back(error_at(step.push->mark.known() ? step.push->mark : step.mark, "push", std::move(message), path() + ".push", std::move(hint)));
     }
 
     void check_secrets()

@@ -2,15 +2,13 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/build_values.hpp"
 #include "runner/lower_container.hpp"
 #include "runner/lower_environment.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
-#include <initializer_list>
 #include <utility>
 
 namespace gantry::runner {
@@ -36,38 +34,12 @@ std::string computed(const std::optional<pipeline::Text>& text, const char* what
     return text ? resolve(*text, what) : std::string();
 }
 
-bool begins_with_any(const std::string& text, std::initializer_list<const char*> begins)
+// Its path, or its problem as an error.
+std::string checked_path(pipeline::BuildPlace place, const char* what)
 {
-    return std::any_of(begins.begin(), begins.end(), [&](const char* begin) { return text.starts_with(begin); });
-}
-
-bool is_remote(const std::string& context)
-{
-    return begins_with_any(context, {"https://", "http://", "git://", "git@", "ssh://", "github.com/"});
-}
-
-// As Docker tells them from other URLs.
-bool is_git(const std::string& context)
-{
-    const auto path = context.substr(0, context.find('#'));
-    return begins_with_any(context, {"git://", "github.com/"}) || path.ends_with(".git");
-}
-
-bool is_archive(const std::string& context)
-{
-    const auto name = to_lower(context);
-    constexpr std::array k_ends = {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"};
-    return std::any_of(k_ends.begin(), k_ends.end(), [&](const char* end) { return name.ends_with(end); });
-}
-
-// Below /workspace, whatever dots it has.
-std::string in_workspace(const std::string& written, const fs::path& from, const char* what)
-{
-    const auto path = (from / written).lexically_normal().string();
-    if (path != k_workspace && !path.starts_with(std::string(k_workspace) + "/"))
-        throw Error(Errc::bad_input, fmt::format("{}: '{}' is not in the workspace", what, terminal_safe(written)),
-                    "it is relative to the root of the repository");
-    return path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+    if (!place.problem.empty())
+        throw Error(Errc::bad_input, fmt::format("{}: {}", what, place.problem), place.hint);
+    return std::move(place.path);
 }
 
 void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, LoweredBuild& lowered)
@@ -85,7 +57,7 @@ void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, Lowe
         lowered.spec.dockerfile = written;
         return;
     }
-    const auto path = in_workspace(written, lowered.context, "build.dockerfile");
+    const auto path = checked_path(pipeline::build_dockerfile(written, lowered.context), "build.dockerfile");
     const auto inside = fs::path(path).lexically_relative(lowered.context).string();
     if (inside.starts_with("..") || inside == ".")
         lowered.outside_dockerfile = path;
@@ -95,23 +67,20 @@ void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, Lowe
 
 void lower_network(const StepContext& context, const pipeline::Build& build, engine::BuildSpec& spec)
 {
-    const auto network = build.network.value_or("default");
-    if (network == "default")
+    const auto network = build.network.value_or("");
+    if (network.empty() || network == "default")
         return;
-    if (network != "none" && network != "host")
-        throw Error(Errc::bad_input, fmt::format("build.network: '{}' is not supported", terminal_safe(network)),
-                    "one of default, none and host");
+    if (const auto& rule = pipeline::k_build_network_rule; !rule.fits(network))
+        throw Error(Errc::bad_input, fmt::format("build.network: '{}' is not supported", terminal_safe(network)), rule.hint);
     if (network == "host" && !consents(context.consent, "host-namespaces"))
         throw Error(Errc::bad_input, "build.network: host shares the host's network", consent_hint("host-namespaces"));
     spec.network_mode = network;
 }
 
-// Not even a registry of one's own takes an image without a registry or a user in its name.
 void check_pushable(const std::string& name)
 {
-    if (name.find('/') == std::string::npos)
-        throw Error(Errc::bad_input, fmt::format("push: '{}' names no registry", terminal_safe(name)),
-                    "write registry.example/name:tag");
+    if (!pipeline::names_registry(name))
+        throw Error(Errc::bad_input, fmt::format("push: '{}' names no registry", terminal_safe(name)), pipeline::k_registry_hint);
 }
 
 void add_literals(const std::vector<pipeline::Text>& texts, std::set<std::string>& names)
@@ -130,19 +99,13 @@ LoweredBuild lower_build(const StepContext& context)
     LoweredBuild lowered;
     auto& spec = lowered.spec;
     const auto folder = std::string(trim(resolve(build.context, "build.context")));
-    // It would be the engine's key that signs in, which is not the pipeline's to use.
-    if (begins_with_any(folder, {"git@", "ssh://"}))
-        throw Error(Errc::bad_input, "build.context: repositories behind SSH are not for the engine to clone",
-                    "use its https:// address, or get it in an earlier step and name its folder");
-    if (is_remote(folder) && !is_git(folder))
-        throw Error(Errc::bad_input, "build.context: '" + terminal_safe(folder) + "' is no git repository",
-                    "end it in .git, or get the context in an earlier step and name its folder");
-    if (is_remote(folder)) {
-        spec.remote = folder;
-    } else {
-        lowered.context = in_workspace(folder, k_workspace, "build.context");
-        lowered.is_archive = is_archive(lowered.context);
-    }
+    const auto place = pipeline::build_context(folder);
+    auto path = checked_path(place, "build.context");
+    lowered.is_archive = place.kind == pipeline::BuildPlace::Kind::archive;
+    if (place.kind == pipeline::BuildPlace::Kind::remote)
+        spec.remote = std::move(path);
+    else
+        lowered.context = std::move(path);
     place_dockerfile(build, resolve, lowered);
 
     spec.tags = names_in(build.tags, "build.tags", resolve);

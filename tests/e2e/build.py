@@ -241,7 +241,9 @@ class Build(e2e.Case):
 
     def test_contexts_that_are_not_there_or_not_ours(self):
         self.assertIn("there is no api", self.fails({"x": ""}, "config_error", "./api")["message"])
-        self.assertIn("is not in the workspace", self.fails({"x": ""}, "config_error", "../..")["message"])
+        said = self.gantry("check", self.folder("steps: [{ name: app, build: ../.. }]\n"), expect=2).stderr.decode()
+        self.assertIn(".gantry.yml:1:29: error: '../..' is not in the workspace", said)
+        self.assertIn("is not in the workspace", self.fails({"x": ""}, "config_error", "\"${{ default(tag, '../..') }}\"")["message"])
         self.assertIn("line 1: a '[' is not closed",
                       self.fails({"Dockerfile": f"FROM {BASE}", ".dockerignore": "[a"}, "config_error")["message"])
 

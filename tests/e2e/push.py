@@ -75,9 +75,13 @@ class Open(Case):
 
     def test_names_that_no_registry_takes(self):
         for push, words in (("[latest]", "'latest' names no registry"), ("true", "there is no name to push under")):
-            step = self.step(self.run_pipeline(f"steps: [{{ name: app, build: {{ {self.inline('x')} }}, push: {push} }}]\n", expect=None))
-            self.assertEqual(step["cause"], "config_error")
-            self.assertIn(words, step["message"])
+            folder = self.folder(f"steps: [{{ name: app, build: {{ {self.inline('x')} }}, push: {push} }}]\n")
+            for command in ("check", "run"):
+                self.assertIn(words, self.gantry(command, folder, expect=2).stderr.decode())
+        computed = "[\"${{ default(tag, 'latest') }}\"]"
+        step = self.step(self.run_pipeline(f"steps: [{{ name: app, build: {{ {self.inline('x')} }}, push: {computed} }}]\n", expect=None))
+        self.assertEqual(step["cause"], "config_error")
+        self.assertIn("'latest' names no registry", step["message"])
 
 
 class Secure(Case):

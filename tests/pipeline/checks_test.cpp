@@ -87,6 +87,21 @@ TEST_CASE("a step must have something to do and an image to do it in", "[checks]
     CHECK(check_problems(stage("a", {push})).front().starts_with("'push: true' needs a build beside it"));
 }
 
+TEST_CASE("what is pushed has names, each with a registry", "[checks]")
+{
+    Step one;
+    one.name = "p";
+    one.build.emplace();
+    one.push.emplace();
+    one.push->all_tags = true;
+    CHECK(check_problems(stage("a", {one})) == Lines{"there is no name to push under | give the build tags: […], or write push: […]"});
+    one.build->tags = {text("x.example/a:1"), text("app:1"), text("app:${{ short_sha }}")};
+    CHECK(check_problems(stage("a", {one})) == Lines{"'app:1' names no registry | write registry.example/name:tag"});
+    one.push->all_tags = false;
+    one.push->tags = {text("latest"), text("x.example/a:2")};
+    CHECK(check_problems(stage("a", {one})) == Lines{"'latest' names no registry | write registry.example/name:tag"});
+}
+
 TEST_CASE("expressions are checked with their places", "[checks]")
 {
     auto definition = pipeline_of({stage("a", {step("s", "echo ${{ sha }} ${{ shaa }}", 7)})});

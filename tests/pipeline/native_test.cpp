@@ -152,6 +152,27 @@ TEST_CASE("a limit is one that there is, and enough to start with", "[pipeline][
     CHECK_THAT(problems_of("steps: [{ image: a, resources: { memory: 5m } }]"), ContainsSubstring("write 6m or more"));
 }
 
+TEST_CASE("a build is made from the workspace, and its image can be named", "[pipeline][native]")
+{
+    const auto problems = [](const std::string& build) { return problems_of("steps:\n- { build: " + build + " }\n"); };
+    for (const char* good : {"./api", "/workspace/api", "{ context: api, dockerfile: ../Dockerfile }", "\"https://git.example/x.git#main:api\"", "{ context: ctx.tar.gz }",
+                             "{ context: \"${{ env.X }}\", dockerfile: ../../x }", "{ network: none, tags: [a, \"x.example:5000/a/b:1\", \"${{ env.X }}\"] }"})
+        CHECK(problems(good) == "");
+
+    CHECK_THAT(problems("../x"), ContainsSubstring(":2:12: error: '../x' is not in the workspace"));
+    CHECK_THAT(problems("{ context: /etc }"), ContainsSubstring(":2:23: error: '/etc' is not in the workspace"));
+    CHECK_THAT(problems("{ context: \"git@git.example:x.git\" }"), ContainsSubstring("behind SSH are not for the engine to clone"));
+    CHECK_THAT(problems("\"https://git.example/x.zip\""), ContainsSubstring("is no git repository"));
+    CHECK_THAT(problems("{ context: api, dockerfile: ../../x }"), ContainsSubstring(":2:40: error: '../../x' is not in the workspace"));
+    CHECK_THAT(problems("{ dockerfile_inline: \"\" }"), ContainsSubstring(":2:33: error: a Dockerfile cannot be empty"));
+    CHECK_THAT(problems("{ context: a.tar, dockerfile_inline: FROM a }"), ContainsSubstring("only a context that is a folder"));
+    CHECK_THAT(problems("{ network: foo }"), ContainsSubstring(":2:23: error: 'foo' is not a network for a build"));
+    CHECK_THAT(problems("{ network: foo }"), ContainsSubstring("one of: default, none, host"));
+    CHECK_THAT(problems("{ tags: [BAD] }"), ContainsSubstring(":2:21: error: 'BAD' is not a name that an image can have"));
+    CHECK_THAT(problems("{ tags: \"a@sha256:" + std::string(64, 'a') + "\" }"), ContainsSubstring("is not a name that an image can have"));
+    CHECK_THAT(problems("., push: { tags: \"a b\" }"), ContainsSubstring("'a b' is not a name that an image can have"));
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

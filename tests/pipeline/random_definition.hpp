@@ -88,30 +88,37 @@ private:
         return made;
     }
 
-    std::vector<Text> filled_list(int least = 0)
+    std::vector<Text> filled_list()
     {
-        auto made = list([&] { return filled(); });
-        while (made.size() < static_cast<std::size_t>(least))
-            made.push_back(filled());
-        return made;
+        return list([&] { return filled(); });
     }
+
+    std::vector<Text> images()
+    {
+        return list([&] { return image(); });
+    }
+
+    Text computed() { return Text(std::vector<Text::Part>{{false, word(), {}}, {true, "matrix.go", {}}}); }
 
     Build build()
     {
         Build made;
+        static const char* const contexts[] = {".", "a b", "./#x/..", "null", "1.10", "/workspace/: a"};
+        static const char* const dockerfiles[] = {"Dockerfile", "- a", "true", "~", "/workspace/\"q\""};
+        static const char* const networks[] = {"default", "none", "host"};
         if (chance(50))
-            made.context = filled();
+            made.context = chance(50) ? Text(pick(contexts)) : computed();
         if (chance(50))
-            made.dockerfile = filled();
+            made.dockerfile = chance(50) ? Text(pick(dockerfiles)) : computed();
         else
-            maybe(made.dockerfile_inline, [&] { return expressions(); });
+            maybe(made.dockerfile_inline, [&] { return Text("FROM " + text()); });
         maybe(made.target, [&] { return filled(); });
         made.args = variables();
-        made.tags = filled_list();
+        made.tags = images();
         made.cache_from = filled_list();
         made.cache_to = filled_list();
         made.labels = variables();
-        maybe(made.network, [&] { return word(); });
+        maybe(made.network, [&] { return std::string(pick(networks)); });
         if (chance(50))
             made.extra_hosts = hosts();
         for (auto* strings : {&made.platforms, &made.secrets, &made.ssh})
@@ -137,7 +144,8 @@ private:
             made.all_tags = true;
             return made;
         }
-        made.tags = filled_list(1);
+        made.tags = images();
+        made.tags.push_back(image());
         maybe(made.image, [&] { return filled(); });
         return made;
     }

@@ -104,10 +104,11 @@ template <const ValueRule& Rule> struct RuledStringType : StringType {
     }
 };
 
-template <const ValueRule& Rule> struct RuledTextType : TextType { // what is computed is left to the engine
-    static bool read(Reader& reader, const Node& node, Value& value)
+// What is computed is left to the engine.
+template <const ValueRule& Rule, class Type = TextType> struct RuledTextType : Type {
+    static bool read(Reader& reader, const Node& node, Text& value)
     {
-        return TextType::read(reader, node, value) && (!value.is_literal() || keeps_rule(reader, node, Rule, value.literal()));
+        return Type::read(reader, node, value) && (!value.is_literal() || keeps_rule(reader, node, Rule, value.literal()));
     }
 };
 

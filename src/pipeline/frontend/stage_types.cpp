@@ -1,3 +1,4 @@
+#include "pipeline/build_values.hpp"
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -177,21 +178,51 @@ const ObjectKeys& artifact_keys()
 
 // ---- build
 
+// What parts of a build say of each other, and what no build can be made from.
+bool check_build(Reader& reader, const Node& node, const Build& build)
+{
+    const auto refuse = [&](std::string_view key, const std::string& problem, const std::string& hint) {
+        for (std::size_t i = 0; i < node.pairs(); ++i) {
+            if (node.key(i).text != key)
+                continue;
+            const Reader::Inside inside(reader, node.key(i));
+            reader.error(node.value(i), "bad-value", problem, hint);
+            return false;
+        }
+        reader.error(node, "bad-value", problem, hint); // the short form
+        return false;
+    };
+    if (const auto& text = build.dockerfile_inline; text && text->is_literal() && trim(text->literal()).empty())
+        return refuse("dockerfile_inline", "a Dockerfile cannot be empty", "write FROM … and what it adds, or leave it out");
+    if (!build.context.is_literal())
+        return true;
+    const auto place = build_context(trim(build.context.literal()));
+    if (!place.problem.empty())
+        return refuse("context", place.problem, place.hint);
+    if (build.dockerfile_inline && place.kind != BuildPlace::Kind::folder)
+        return refuse("dockerfile_inline", "only a context that is a folder takes an inline Dockerfile", "use its own: dockerfile: PATH");
+    if (place.kind != BuildPlace::Kind::folder || !build.dockerfile.is_literal())
+        return true;
+    const auto file = build_dockerfile(trim(build.dockerfile.literal()), place.path);
+    return file.problem.empty() || refuse("dockerfile", file.problem, file.hint);
+}
+
 const ObjectKeys& build_keys()
 {
     using Texts = OneOrListType<FilledTextType>;
     using Strings = OneOrListType<NameType>;
+    using Tags = OneOrListType<RuledTextType<k_tag_rule, FilledTextType>>;
     static const Key rows[] = {
         key<FilledTextType, &Build::context>("context", "Folder that the build sees (default: the workspace)."),
         key<FilledTextType, &Build::dockerfile>("dockerfile", "Path of the Dockerfile in the context."),
         key<AnyTextType, &Build::dockerfile_inline>("dockerfile_inline", "The Dockerfile itself."),
         key<FilledTextType, &Build::target>("target", "Stage of the Dockerfile to build."),
         key<AssignmentsType, &Build::args>("args", "Build arguments."),
-        key<Texts, &Build::tags>("tags", "Names of the image."),
+        key<Tags, &Build::tags>("tags", "Names of the image."),
         key<Texts, &Build::cache_from>("cache_from", "Images to take layers from."),
         key<Texts, &Build::cache_to>("cache_to", "Where to keep layers."),
         key<AssignmentsType, &Build::labels>("labels", "Labels of the image."),
-        key<StringType, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
+        key<RuledStringType<k_build_network_rule>, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
         key<ExtraHostsType, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
         key<Strings, &Build::platforms>("platforms", "Platforms to build for."),
         key<Strings, &Build::secrets>("secrets", "Secrets for RUN --mount=type=secret."),
@@ -278,8 +309,8 @@ bool BuildType::read(Reader& reader, const Node& node, Value& value)
 {
     value.mark = reader.key_mark();
     if (node.is_scalar())
-        return FilledTextType::read(reader, node, value.context);
-    const bool read = read_object(reader, node, build_keys(), &value);
+        return FilledTextType::read(reader, node, value.context) && check_build(reader, node, value);
+    const bool read = read_object(reader, node, build_keys(), &value) && check_build(reader, node, value);
     // What is left out when it is printed, or written in a short form, has no place there: only those that are refused by it.
     static const std::set<std::string> k_placed = {"cache_to", "secrets", "ssh", "platforms"};
     std::erase_if(value.marks, [](const auto& entry) { return !k_placed.contains(entry.first); });

@@ -1,3 +1,5 @@
+#include "pipeline/build_values.hpp"
+#include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
@@ -100,11 +102,13 @@ const ObjectKeys& concurrency_keys()
 
 // ---- push
 
+using PushNames = OneOrListType<RuledTextType<k_tag_rule, FilledTextType>>;
+
 const ObjectKeys& push_keys()
 {
     static const Key rows[] = {
         key<FilledTextType, &Push::image>("image", "The image to push; absent: the one that this step builds."),
-        key<OneOrListType<FilledTextType>, &Push::tags>("tags", "Names to push it under."),
+        key<PushNames, &Push::tags>("tags", "Names to push it under."),
     };
     static const ObjectKeys keys{"push", "push", {{rows}}, {}, {}, {"image", "tags"}};
     return keys;
@@ -217,7 +221,7 @@ bool PushType::read(Reader& reader, const Node& node, Value& value)
     if (node.is_map())
         good = read_object(reader, node, push_keys(), &push);
     else if (node.is_list() || (node.is_scalar() && !(node.is_plain() && is_core_boolean(node.text))))
-        good = OneOrListType<FilledTextType>::read(reader, node, push.tags);
+        good = PushNames::read(reader, node, push.tags);
     else
         good = BooleanType::read(reader, node, push.all_tags);
     if (good && (push.all_tags || push.image || !push.tags.empty()))
@@ -229,7 +233,7 @@ Out PushType::write(const Push& value) { return value.all_tags ? Out(true) : wri
 
 Out PushType::schema(SchemaBuilder& builder)
 {
-    return either_schema({Out::map({{"type", Out("boolean")}}), OneOrListType<FilledTextType>::schema(builder), builder.ref(push_keys())});
+    return either_schema({Out::map({{"type", Out("boolean")}}), PushNames::schema(builder), builder.ref(push_keys())});
 }
 
 bool SettingsType::read(Reader& reader, const Node& node, Value& value)

@@ -1,0 +1,107 @@
+#include "pipeline/build_values.hpp"
+
+#include "pipeline/container_path.hpp"
+
+#include "base/error.hpp"
+#include "base/format.hpp"
+#include "base/image_reference.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
+#include <utility>
+
+namespace gantry::pipeline {
+
+namespace {
+
+bool begins_with_any(std::string_view text, std::initializer_list<std::string_view> begins)
+{
+    return std::any_of(begins.begin(), begins.end(), [&](std::string_view begin) { return text.starts_with(begin); });
+}
+
+bool is_remote(std::string_view context)
+{
+    return begins_with_any(context, {"https://", "http://", "git://", "git@", "ssh://", "github.com/"});
+}
+
+// As Docker tells them from other URLs.
+bool is_git(std::string_view context)
+{
+    const auto path = context.substr(0, context.find('#'));
+    return begins_with_any(context, {"git://", "github.com/"}) || path.ends_with(".git");
+}
+
+bool is_archive(std::string_view context)
+{
+    constexpr std::string_view k_ends[] = {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"};
+    const auto name = to_lower(context);
+    return std::any_of(std::begin(k_ends), std::end(k_ends), [&](std::string_view end) { return name.ends_with(end); });
+}
+
+// Below the workspace, whatever dots it has.
+BuildPlace in_workspace(std::string_view written, std::string_view from)
+{
+    BuildPlace place;
+    place.path = normalised_path(written.starts_with('/') ? std::string(written) : fmt::format("{}/{}", from, written));
+    if (is_in_folder(place.path, k_workspace_folder))
+        return place;
+    place.problem = fmt::format("'{}' is not in the workspace", terminal_safe(written));
+    place.hint = "it is relative to the root of the repository";
+    return place;
+}
+
+BuildPlace refused(std::string problem, std::string hint)
+{
+    BuildPlace place;
+    place.problem = std::move(problem);
+    place.hint = std::move(hint);
+    return place;
+}
+
+bool is_build_network(std::string_view text) { return text == "default" || text == "none" || text == "host"; }
+
+bool is_tag(std::string_view text)
+{
+    try {
+        return parse_image_reference(std::string(trim(text))).digest.empty();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+} // namespace
+
+const ValueRule k_build_network_rule{is_build_network, "a network for a build", "one of: default, none, host"};
+const ValueRule k_tag_rule{is_tag, "a name that an image can have", "write name:tag or registry.example/name:tag, the name in small letters"};
+
+bool names_registry(std::string_view image) { return image.find('/') != std::string_view::npos; }
+
+BuildPlace build_context(std::string_view written)
+{
+    // It would be the engine's key that signs in, which is not the pipeline's to use.
+    if (begins_with_any(written, {"git@", "ssh://"}))
+        return refused("repositories behind SSH are not for the engine to clone",
+                       "use its https:// address, or get it in an earlier step and name its folder");
+    if (is_remote(written) && !is_git(written))
+        return refused(fmt::format("'{}' is no git repository", terminal_safe(written)),
+                       "end it in .git, or get the context in an earlier step and name its folder");
+    if (is_remote(written))
+        return {BuildPlace::Kind::remote, std::string(written), {}, {}};
+    auto place = in_workspace(written, k_workspace_folder);
+    if (is_archive(place.path))
+        place.kind = BuildPlace::Kind::archive;
+    return place;
+}
+
+BuildPlace build_dockerfile(std::string_view written, std::string_view context)
+{
+    auto place = in_workspace(written, context);
+    if (!place.problem.empty())
+        place.hint = "it is relative to the context, and may lie outside of it in the repository";
+    return place;
+}
+
+} // namespace gantry::pipeline
