@@ -2,34 +2,22 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
-#include "runner/lower.hpp"
+#include "pipeline/artifact_pattern.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gantry::runner {
 
 namespace {
 
-// "/workspace/./bin/" → "bin"; "" for the workspace itself.
-std::string below_workspace(const std::string& written)
+// Below the workspace.
+std::string checked_path(const std::string& written)
 {
-    const auto refuse = [&written](const std::string& why) {
-        throw Error(Errc::bad_input, "artifacts: '" + terminal_safe(written) + "' " + why, "paths are relative to the workspace");
-    };
-    std::string path = written;
-    const std::string workspace = k_workspace;
-    if (path == workspace || path.starts_with(workspace + "/"))
-        path.erase(0, workspace.size());
-    else if (path.starts_with('/'))
-        refuse("is not in the workspace");
-    std::vector<std::string> names;
-    for (auto& name : split(path, '/')) {
-        if (name == "..")
-            refuse("leads out of the workspace");
-        if (!name.empty() && name != ".")
-            names.push_back(std::move(name));
-    }
-    return join(names, "/");
+    auto pattern = pipeline::artifact_pattern(written);
+    if (!pattern.problem.empty())
+        throw Error(Errc::bad_input, "artifacts: " + pattern.problem, pipeline::k_artifact_pattern_hint);
+    return std::move(pattern.path);
 }
 
 bool is_of_git(std::string_view path)
@@ -48,11 +36,8 @@ std::string with(const std::string& path, const std::string& name)
 } // namespace
 
 ArtifactPatterns::Pattern::Pattern(const std::string& text)
-    : written(text), path(below_workspace(text)), itself(path.empty() ? "**" : path), below(with(path, "**"))
+    : written(text), path(checked_path(text)), itself(path.empty() ? "**" : path), below(with(path, "**"))
 {
-    for (const auto* glob : {&itself, &below})
-        if (!glob->problem().empty())
-            throw Error(Errc::bad_input, "artifacts: '" + terminal_safe(written) + "': " + glob->problem());
 }
 
 ArtifactPatterns::ArtifactPatterns(const std::vector<std::string>& patterns, const std::vector<std::string>& exclude)

@@ -131,8 +131,9 @@ class Artifacts(e2e.Case):
             self.assertIn(f"nothing matches '{path}'", said)
 
     def test_paths_that_leave_the_workspace_end_the_stage(self):
-        said = self.run_stage("true", "[../x]", expect=None)
-        self.assertIn("../x", said)
+        self.assertIn("'../x' leads out of the workspace", self.run_stage("true", "[../x]", expect=2))
+        self.assertEqual(self.runs(), [], "it is known before anything runs")
+        self.assertIn("'../x' leads out of the workspace", self.run_stage("true", "[\"${{ default(tag, '../x') }}\"]", expect=None))
 
     def test_names_of_any_bytes_come_back(self):
         self.run_stage(r"""printf 'one' > "$(printf 'a\377b')"; printf 'two' > "$(printf 'c\nd')"; printf 'three' > '*?[x]'""", "['.']")

@@ -173,6 +173,18 @@ TEST_CASE("a build is made from the workspace, and its image can be named", "[pi
     CHECK_THAT(problems("., push: { tags: \"a b\" }"), ContainsSubstring("'a b' is not a name that an image can have"));
 }
 
+TEST_CASE("artifacts are files of the workspace", "[pipeline][native]")
+{
+    const auto problems = [](const std::string& artifacts) { return problems_of("steps: [a]\nimage: a\nartifacts: " + artifacts + "\n"); };
+    CHECK(problems("{ paths: [bin/, /workspace/x, ., \"${{ env.X }}\"], exclude: [\"**/*.tmp\", /workspace/y] }") == "");
+
+    CHECK_THAT(problems("{ paths: [/abs, a/../../x] }"), ContainsSubstring(":3:22: error: '/abs' is not in the workspace"));
+    CHECK_THAT(problems("{ paths: [/abs, a/../../x] }"), ContainsSubstring(":3:28: error: 'a/../../x' leads out of the workspace"));
+    CHECK_THAT(problems("[../x]"), ContainsSubstring("paths are relative to the workspace"));
+    CHECK_THAT(problems("{ paths: a, exclude: ../x }"), ContainsSubstring(":3:33: error: '../x' leads out of the workspace"));
+    CHECK_THAT(problems("[" + std::string(2000, 'a') + "]"), ContainsSubstring("longer than 1024 bytes"));
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

@@ -246,7 +246,9 @@ private:
     Artifacts artifacts()
     {
         static const char* const times[] = {"on_success", "on_failure", "always"};
-        Artifacts made{filled_list(), words(), pick(times), {}, {}, {}};
+        static const char* const patterns[] = {"bin/", "**/*.log", "[a]", "{}", "-", "a: b", "/workspace/x #y", "~", "true", "!c", "*a"};
+        const auto pattern = [&] { return std::string(pick(patterns)); };
+        Artifacts made{list([&] { return chance(50) ? Text(pattern()) : computed(); }), list(pattern), pick(times), {}, {}, {}};
         maybe(made.expire_in, [&] { return duration(); });
         if (chance(50))
             made.reports = {{"coverage", {word()}}, {"junit", {word(), word()}}};

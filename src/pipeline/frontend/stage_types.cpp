@@ -1,3 +1,4 @@
+#include "pipeline/artifact_pattern.hpp"
 #include "pipeline/build_values.hpp"
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
@@ -122,7 +123,30 @@ const ObjectKeys& cache_keys()
 // ---- artifacts
 
 const Words k_artifact_times{{"on_success", "on_failure", "always"}, "a time to keep artifacts"};
-using Paths = OneOrListType<FilledTextType>;
+
+bool check_pattern(Reader& reader, const Node& node, std::string_view written)
+{
+    const auto pattern = artifact_pattern(written);
+    if (!pattern.problem.empty())
+        reader.error(node, "bad-value", pattern.problem, k_artifact_pattern_hint);
+    return pattern.problem.empty();
+}
+
+struct ArtifactPathType : FilledTextType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        return FilledTextType::read(reader, node, value) && (!value.is_literal() || check_pattern(reader, node, value.literal()));
+    }
+};
+
+struct ExcludedPathType : NameType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        return NameType::read(reader, node, value) && check_pattern(reader, node, value);
+    }
+};
+
+using Paths = OneOrListType<ArtifactPathType>;
 
 // The kinds that there are, as keys of their own: one that there is not is told apart where it stands.
 struct Reports {
@@ -167,7 +191,7 @@ const ObjectKeys& artifact_keys()
 {
     static const Key rows[] = {
         key<Paths, &Artifacts::paths>("paths", "Files, folders and globs, relative to the workspace."),
-        key<OneOrListType<NameType>, &Artifacts::exclude>("exclude", "Globs of what is not kept."),
+        key<OneOrListType<ExcludedPathType>, &Artifacts::exclude>("exclude", "Globs of what is not kept."),
         key<WordType<k_artifact_times>, &Artifacts::when>("when", "on_success (default), on_failure or always."),
         key<DurationType, &Artifacts::expire_in>("expire_in", "How long they are kept."),
         key<ReportsType, &Artifacts::reports>("reports", "Files whose results a run shows, by kind."),
