@@ -1,6 +1,7 @@
 #include "pipeline/checks_internal.hpp"
 
 #include "pipeline/container_path.hpp"
+#include "pipeline/subnet.hpp"
 
 #include "base/format.hpp"
 
@@ -41,8 +42,7 @@ public:
         for (const auto& mount : container_.volumes)
             check_volume(mount);
         for (const auto& network : container_.networks)
-            if (network.name != "default" && !has_name(definition_.networks, network.name))
-                report(network.mark, "networks", "unknown-network", "network", network.name, definition_.networks);
+            check_network(network);
         if (container_.network_mode && !container_.networks.empty())
             out_.push_back(error_at(container_.networks.front().mark, "conflict",
                                     "'network_mode' and 'networks' cannot stand together", path_() + ".networks",
@@ -74,6 +74,39 @@ private:
             hint = fmt::format("declare it at the top: {}s: {{ {}: {{}} }}", kind, terminal_safe(name));
         out_.push_back(error_at(mark, code, fmt::format("there is no {} '{}'", kind, terminal_safe(name)),
                                 path_() + "." + key, std::move(hint)));
+    }
+
+    void check_network(const NetworkAttachment& attachment)
+    {
+        static const NetworkDeclaration own; // the stage's
+        const auto& all = definition_.networks;
+        const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == attachment.name; });
+        if (attachment.name != "default" && found == all.end())
+            return report(attachment.mark, "networks", "unknown-network", "network", attachment.name, all);
+        for (const auto& address : {attachment.ipv4_address, attachment.ipv6_address})
+            if (!address.empty())
+                check_address(attachment, address, attachment.name == "default" ? own : *found);
+    }
+
+    // An engine gives fixed addresses only in subnets that were asked for.
+    void check_address(const NetworkAttachment& attachment, const std::string& address, const NetworkDeclaration& network)
+    {
+        if (network.external)
+            return;
+        std::vector<std::string> subnets; // of its family
+        for (const auto& config : network.ipam) {
+            const auto subnet = parse_subnet(config.subnet);
+            if (subnet && subnet->contains(address))
+                return;
+            if (subnet && subnet->is_v6 == (address.find(':') != std::string::npos))
+                subnets.push_back(config.subnet);
+        }
+        const auto name = terminal_safe(attachment.name);
+        out_.push_back(error_at(attachment.mark.known() ? attachment.mark : fallback_, "bad-value",
+                                fmt::format("'{}' is in no subnet of the network '{}'", address, name), path_() + ".networks." + attachment.name,
+                                !subnets.empty()                ? "write one of " + join(subnets, ", ")
+                                : attachment.name == "default" ? "only networks that are declared at the top, with a subnet, have fixed addresses"
+                                                               : fmt::format("give it one: networks: {{ {}: {{ ipam: {{ config: [{{ subnet: … }}] }} }} }}", name)));
     }
 
     void check_volume(const VolumeMount& mount)

@@ -139,14 +139,28 @@ class Objects(Case):
 
     def test_an_address_that_the_network_does_not_have(self):
         with_subnet = {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}
-        for network, hint in ((with_subnet, "an address of the network's subnet"), ({}, "give the network a subnet")):
-            self.assert_refused({"run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}, "subnets", hint, networks={"back": network})
+        for network, hint in ((with_subnet, "write one of 10.231.80.0/24"), ({}, "give it one: networks: { back: ")):
+            step = {"name": "one", "image": e2e.IMAGE, "run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}
+            said = self.gantry("run", self.folder(json.dumps({"networks": {"back": network}, "steps": [step]})), expect=2).stderr.decode()
+            self.assertIn("'10.9.9.9' is in no subnet of the network 'back'", said)
+            self.assertIn(hint, said)
+        # Of an external one, only the engine knows.
+        name = f"gantry-e2e-{os.getpid()}-fixed"
+        for config, hint in (([{"Subnet": "10.231.80.0/24"}], "an address of the network's subnet"), ([], "give the network a subnet")):
+            self.engine.call("POST", "/networks/create", json.dumps({"Name": name, "IPAM": {"Config": config}}))
+            try:
+                self.assert_refused({"run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}, "subnets", hint,
+                                    networks={"back": {"external": True, "name": name}})
+            finally:
+                self.engine.call("DELETE", f"/networks/{name}")
 
     def test_a_subnet_that_overlaps_or_is_none(self):
         taken = self.engine.get("/networks/bridge")["IPAM"]["Config"][0]["Subnet"]
-        for config, hint in (({"subnet": taken}, "choose another subnet"), ({"subnet": "10.231.79.0/99"}, "10.8.0.0/24"),
+        for config, hint in (({"subnet": taken}, "choose another subnet"),
                              ({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "an address of the subnet")):
             self.assert_refused({"run": "true", "networks": ["back"]}, "network back: ", hint, networks={"back": {"ipam": {"config": [config]}}})
+        none = {"networks": {"back": {"ipam": {"config": [{"subnet": "10.231.79.0/99"}]}}}, "steps": [{"image": e2e.IMAGE, "run": "true", "networks": ["back"]}]}
+        self.assertIn("such as 10.8.0.0/24", self.gantry("check", self.folder(json.dumps(none)), expect=2).stderr.decode())
 
     def test_drivers_that_the_engine_does_not_have(self):
         for top, key, words in (({"volumes": {"data": {"driver": "nosuch"}}}, {"volumes": ["data:/data"]}, "volume data: "),

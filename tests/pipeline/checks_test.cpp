@@ -241,6 +241,33 @@ TEST_CASE("networks are named, or their kind is", "[checks]")
           Lines{"'network_mode' and 'networks' cannot stand together | keep one of them"});
 }
 
+TEST_CASE("a fixed address is in a subnet that its network was given", "[checks]")
+{
+    const auto problems = [](const std::string& ipv4, const std::string& ipv6, const char* name = "back") {
+        auto one = step("a");
+        one.container.networks = {{name, {}, ipv4, ipv6, {}}};
+        auto definition = pipeline_of({stage("s", {one})});
+        definition.networks.resize(4);
+        definition.networks[0].name = "back";
+        definition.networks[0].ipam = {{"10.8.1.0/20", "", ""}, {"fd00:8::/64", "", ""}};
+        definition.networks[1].name = "any";
+        definition.networks[2].name = "theirs";
+        definition.networks[2].external = true;
+        definition.networks[3].name = "sized"; // the engine picks which
+        definition.networks[3].ipam = {{"0.0.0.0/24", "", ""}};
+        return check_problems(definition);
+    };
+    CHECK(problems("10.8.15.255", "fd00:8::5") == Lines{});
+    CHECK(problems("10.9.9.9", "fd00:9::5", "theirs") == Lines{});
+    CHECK(problems("10.9.9.9", "", "sized") == Lines{});
+    CHECK(problems("10.8.16.0", "") == Lines{"'10.8.16.0' is in no subnet of the network 'back' | write one of 10.8.1.0/20"});
+    CHECK(problems("", "fd00:8:0:1::5") == Lines{"'fd00:8:0:1::5' is in no subnet of the network 'back' | write one of fd00:8::/64"});
+    CHECK(problems("10.9.9.9", "", "any") ==
+          Lines{"'10.9.9.9' is in no subnet of the network 'any' | give it one: networks: { any: { ipam: { config: [{ subnet: … }] } } }"});
+    CHECK(problems("10.9.9.9", "", "default") ==
+          Lines{"'10.9.9.9' is in no subnet of the network 'default' | only networks that are declared at the top, with a subnet, have fixed addresses"});
+}
+
 TEST_CASE("services must not wait for each other", "[checks]")
 {
     auto one = stage("a", {step("s")});

@@ -185,6 +185,20 @@ TEST_CASE("artifacts are files of the workspace", "[pipeline][native]")
     CHECK_THAT(problems("[" + std::string(2000, 'a') + "]"), ContainsSubstring("longer than 1024 bytes"));
 }
 
+TEST_CASE("a network's subnets are in CIDR form", "[pipeline][native]")
+{
+    const auto problems = [](const std::string& config) {
+        return problems_of("steps: [a]\nimage: a\nnetworks: { n: { ipam: { config: [{ " + config + " }] } } }\n");
+    };
+    CHECK(problems("subnet: 10.1.2.3/24, gateway: 10.1.2.1, ip_range: 10.1.2.128/25") == "");
+    CHECK(problems("subnet: \"fd00::/64\", gateway: \"fd00::1\"") == "");
+    CHECK_THAT(problems("subnet: 10.1.2.3/99"), ContainsSubstring(":3:45: error: '10.1.2.3/99' is not a subnet"));
+    for (const char* wrong : {"10.1.2.3", "10.1.2/24", "10.1.2.0/", "\"fd00::/129\"", "10.1.2.0/+8", "x"})
+        CHECK_THAT(problems("subnet: " + std::string(wrong)), ContainsSubstring("write address/bits, such as 10.8.0.0/24"));
+    CHECK_THAT(problems("ip_range: 10.1"), ContainsSubstring("'10.1' is not a subnet"));
+    CHECK_THAT(problems("gateway: 10.1.2.0/24"), ContainsSubstring("'10.1.2.0/24' is not an address"));
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

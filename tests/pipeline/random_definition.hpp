@@ -72,7 +72,9 @@ private:
     NetworkDeclaration network(const std::string& name, const std::string& driver)
     {
         NetworkDeclaration made{name, chance(30) ? word() : "", driver, options(), options(), chance(50), chance(50), chance(50), chance(50), {}, scope(), {}};
-        made.ipam = list([&] { return NetworkDeclaration::Subnet{word(), word(), chance(50) ? word() : ""}; });
+        static const char* const subnets[] = {"10.8.0.0/24", "0.0.0.0/0", "fd00::1/64", "::/128"};
+        static const char* const gateways[] = {"10.8.0.1", "::1", ""};
+        made.ipam = list([&] { return NetworkDeclaration::Subnet{pick(subnets), pick(gateways), chance(50) ? pick(subnets) : ""}; });
         return made;
     }
 

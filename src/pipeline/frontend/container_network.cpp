@@ -2,10 +2,10 @@
 
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/host_name.hpp"
+#include "pipeline/subnet.hpp"
 
 #include "base/format.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,12 +35,6 @@ int ports_in(std::string_view text)
     const int first = number(text.substr(0, dash));
     const int last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
     return first > 0 && last >= first ? last - first + 1 : 0;
-}
-
-bool is_address(const std::string& text)
-{
-    unsigned char bytes[16];
-    return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
 bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
@@ -253,8 +247,7 @@ bool AddressType::read(Reader& reader, const Node& node, Value& value)
         return false;
     const bool good = is_address(value);
     if (!good)
-        reader.error(node, "bad-value", fmt::format("'{}' is not an address", clip(value)),
-                     "write one of IPv4 or IPv6: 10.0.0.2, fd00::2");
+        reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(value), k_address_rule.what), k_address_rule.hint);
     return good;
 }
 

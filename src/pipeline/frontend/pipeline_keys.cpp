@@ -1,6 +1,7 @@
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/subnet.hpp"
 
 #include "base/format.hpp"
 
@@ -38,9 +39,9 @@ const ObjectKeys& volume_keys()
 const ObjectKeys& subnet_keys()
 {
     static const Key rows[] = {
-        key<StringType, &NetworkDeclaration::Subnet::subnet>("subnet", "In CIDR form: 172.28.0.0/16."),
-        key<StringType, &NetworkDeclaration::Subnet::gateway>("gateway", "Address of the gateway."),
-        key<StringType, &NetworkDeclaration::Subnet::ip_range>("ip_range", "Range that addresses are taken from."),
+        key<RuledStringType<k_subnet_rule>, &NetworkDeclaration::Subnet::subnet>("subnet", "In CIDR form: 172.28.0.0/16."),
+        key<RuledStringType<k_address_rule>, &NetworkDeclaration::Subnet::gateway>("gateway", "Address of the gateway."),
+        key<RuledStringType<k_subnet_rule>, &NetworkDeclaration::Subnet::ip_range>("ip_range", "Range that addresses are taken from."),
     };
     static const ObjectKeys keys{"subnet", "a subnet", {{rows}}};
     return keys;
