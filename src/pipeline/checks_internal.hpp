@@ -42,6 +42,8 @@ void check_caches(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_artifacts(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
                      const MakePath& path, Mark fallback, Diagnostics& out);
+// What the parts of each container of a stage say of each other: mounts at one path, a shared network.
+void check_container_parts(const Definition& definition, const StageGraph& graph, std::size_t index, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);
 // What the files say that the definition names.
 void check_files(const Definition& definition, const StageGraph& graph, const ReadFile& read_file, Diagnostics& out);

@@ -113,6 +113,12 @@ private:
     {
         if (mount.target.is_literal() && !mount.target.empty())
             check_target(mount);
+        if (mount.type == VolumeMount::Type::bind && mount.source.is_literal() && !mount.source.literal().starts_with('/'))
+            out_.push_back(error_at(mount.mark.known() ? mount.mark : fallback_, "bad-path",
+                                    fmt::format("'{}' is not a path from the root of the engine's host", terminal_safe(mount.source.literal())),
+                                    path_() + ".volumes",
+                                    fmt::format("steps have the repository at {}; a service is given copies: files: [{{ source: …, target: … }}]",
+                                                k_workspace_folder)));
         if (mount.type != VolumeMount::Type::volume || mount.source.empty() || !mount.source.is_literal())
             return;
         const auto name = mount.source.literal();
@@ -181,6 +187,18 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
     }
 }
 
+// A step's may start at the workspace; a service has none.
+void check_working_dir(const Service& service, const std::string& path, Diagnostics& out)
+{
+    const auto& folder = service.container.working_dir;
+    if (!folder || folder->empty() || !folder->is_literal() || folder->literal().starts_with('/'))
+        return;
+    const auto mark = service.container.marks.find("working_dir");
+    out.push_back(error_at(mark != service.container.marks.end() && mark->second.known() ? mark->second : service.mark, "bad-path",
+                           fmt::format("'{}' is not a path from the root", terminal_safe(folder->literal())), path + ".working_dir",
+                           "write the path in the service's image, such as /app"));
+}
+
 } // namespace
 
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
@@ -201,6 +219,7 @@ void check_services(const Stage& stage, std::size_t index, Diagnostics& out)
             out.push_back(error_at(service.mark, "no-image",
                                    fmt::format("service '{}' has neither an image nor a build", terminal_safe(service.name)),
                                    path));
+        check_working_dir(service, path, out);
     }
     check_service_cycles(stage, index, out);
 }

@@ -215,6 +215,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
                 definition, &stage, service.container,
                 [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
+        check_container_parts(definition, graph, i, out);
         check_matrix(stage, i, out);
         check_caches(stage, i, out);
         check_artifacts(stage, i, out);

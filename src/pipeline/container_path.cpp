@@ -40,7 +40,10 @@ MountTarget mount_target(std::string_view written)
     target.path = written;
     while (target.path.size() > 1 && target.path.back() == '/')
         target.path.pop_back();
-    if (target.path == k_workspace_folder || is_in_folder(target.path, k_exchange_folder)) {
+    if (normalised_path(target.path) == "/") {
+        target.problem = "nothing can be mounted over the root of a container";
+        target.hint = "choose a folder below it";
+    } else if (target.path == k_workspace_folder || is_in_folder(target.path, k_exchange_folder)) {
         target.problem = fmt::format("{} is taken by gantry", terminal_safe(target.path));
         target.hint = "choose another path";
     }

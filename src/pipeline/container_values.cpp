@@ -33,6 +33,8 @@ bool is_volumes_source(std::string_view text)
 
 bool is_user(std::string_view text) { return std::count(text.begin(), text.end(), ':') <= 1; }
 
+bool is_file_target(std::string_view text) { return text.starts_with('/') && text != "/"; }
+
 // ---- signals
 
 constexpr std::string_view k_signals[] = {
@@ -135,6 +137,8 @@ const ValueRule k_volumes_from_rule{is_volumes_source, "a service whose volumes 
 const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000"};
 const ValueRule k_signal_rule{is_signal, "a signal", "write a name or a number, such as SIGTERM, INT or 9; man 7 signal lists them"};
 const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7"};
+
+const ValueRule k_file_target_rule{is_file_target, "a path below the root", "write the path in the service, such as /etc/app.conf"};
 
 Tmpfs parse_tmpfs(std::string_view written)
 {

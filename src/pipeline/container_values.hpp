@@ -27,6 +27,9 @@ extern const ValueRule k_signal_rule;
 // As containerd's platforms.Parse() reads them: os/arch, os/arch/variant, or a known one of the two alone.
 extern const ValueRule k_platform_rule;
 
+// Where a file or folder is put into a service.
+extern const ValueRule k_file_target_rule;
+
 // "/run", "/run:size=64m,mode=1777".
 struct Tmpfs {
     std::string target;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/container_values.hpp"
 #include "runner/lower_container.hpp"
 #include "runner/placing.hpp"
 #include "runner/tar.hpp"
@@ -57,9 +58,8 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context)
     for (const auto& file : context.service->files) {
         PlacedFile placed;
         placed.target = compute(file.target, "files", scope);
-        if (!placed.target.starts_with('/') || placed.target == "/")
-            throw Error(Errc::bad_input,
-                        fmt::format("files: '{}' is not a path below the root", terminal_safe(placed.target)));
+        if (const auto& rule = pipeline::k_file_target_rule; !rule.fits(placed.target))
+            throw Error(Errc::bad_input, fmt::format("files: '{}' is not {}", terminal_safe(placed.target), rule.what), rule.hint);
         placed.source = file.source;
         if (file.content)
             placed.content = compute(*file.content, "files", scope);

@@ -74,6 +74,53 @@ TEST_CASE("values of a container that engines take are taken", "[checks]")
     CHECK(said_of("image: " + image + "\nsteps: [make]\n") == Said{});
 }
 
+TEST_CASE("what is mounted has a place of its own", "[checks]")
+{
+    check_one(of_step("volumes: [/d, \"x:/d/.\"]\nvolumes: { x: {} }"), "4:17 another volume is mounted at /d, too | choose another path");
+    check_one(of_step("volumes: [/d]\n  tmpfs: [/t, \"/d:size=1m\"]"), "5:3 another volume is mounted at /d, too");
+    check_one(of_step("volumes: [\"./x:/x\"]"), "4:13 './x' is not a path from the root of the engine's host | steps have the repository at /workspace");
+    check_one(of_step("volumes: [/]"), "4:13 nothing can be mounted over the root of a container");
+    CHECK(of_step("volumes: [/d, /d/e, \"${{ short_sha }}\", \"${{ short_sha }}\"]\n  tmpfs: /d/f") == Said{});
+}
+
+TEST_CASE("what steps inherit of mounts is looked at where they have it, and told once", "[checks]")
+{
+    const std::string caches = "caches: [{ name: c, path: cache }, { name: d, path: /d }]\n";
+    check_one(said_of("image: gcc\nvolumes: [/x, /d]\n" + caches + "steps: [a, b]\n"), "2:15 the cache 'd' is mounted at /d, too");
+    check_one(said_of("image: gcc\n" + caches + "steps:\n- { run: a, volumes: [/workspace/cache/] }\n"), "4:23 the cache 'c' is mounted at /workspace/cache, too");
+    // Another list replaces it; a build and a service have no caches.
+    CHECK(said_of("image: gcc\nvolumes: [/d]\n" + caches + "steps: [{ run: a, volumes: [/e] }, { build: . }]\nservices: { db: { image: x, volumes: [/d] } }\n") == Said{});
+    check_one(said_of("image: gcc\nsteps: [a]\nservices:\n  db:\n    image: x\n    volumes: [/d, /d]\n"), "6:19 another volume is mounted at /d, too");
+}
+
+TEST_CASE("who shares a network says nothing of it", "[checks]")
+{
+    const auto service = [](const std::string& keys) {
+        return said_of("image: gcc\nsteps: [a]\nservices:\n  web: { image: x }\n  db:\n    image: x\n    network_mode: service:web\n    " + keys + "\n");
+    };
+    check_one(service("ports: [80]"), "8:5 'ports' and 'network_mode: service:web' cannot stand together | the network is that of web: say it there");
+    check_one(service("hostname: x"), "8:5 'hostname' and");
+    check_one(service("dns: 10.0.0.1"), "8:5 'dns' and");
+    check_one(service("extra_hosts: [\"a:10.0.0.1\"]"), "8:5 'extra_hosts' and");
+    CHECK(service("dns_search: a.example") == Said{});
+    check_one(said_of("image: gcc\ndns: 10.0.0.1\nservices: { web: { image: x } }\nsteps:\n- { run: a, network_mode: service:web }\n- { run: b, network_mode: none }\n- c\n"),
+              "2:1 'dns' and 'network_mode: service:web' cannot stand together");
+    CHECK(of_step("network_mode: host\n  ports: [80]\n  hostname: x") == Said{});
+}
+
+TEST_CASE("paths of a service are from the root", "[checks]")
+{
+    const auto service = [](const std::string& keys) {
+        return said_of("image: gcc\nsteps: [a]\nservices:\n  db:\n    image: x\n    " + keys + "\n");
+    };
+    check_one(service("working_dir: app"), "6:5 'app' is not a path from the root | write the path in the service's image");
+    check_one(service("files: [{ content: x, target: rel }]"), "6:35 'rel' is not a path below the root | write the path in the service");
+    check_one(service("files: [{ source: x, target: / }]"), "6:34 '/' is not a path below the root");
+    check_one(service("volumes: [\"~/x:/x\"]"), "6:15 '~/x' is not a path from the root of the engine's host");
+    CHECK(service("working_dir: \"${{ short_sha }}\"") == Said{});
+    CHECK(of_step("working_dir: app") == Said{});
+}
+
 TEST_CASE("a matrix of literal values has rows, and not too many", "[checks]")
 {
     CHECK(said_of("image: a\nmatrix: { a: [1], exclude: [{ a: 1 }] }\nsteps: [x]\n") ==

@@ -192,7 +192,7 @@ private:
     ContainerFile container_file()
     {
         ContainerFile made;
-        made.target = filled();
+        made.target = chance(50) ? Text("/" + word()) : computed();
         if (chance(50))
             made.content = expressions();
         else

@@ -84,7 +84,7 @@ const ObjectKeys& file_keys()
 {
     using Owner = IntegerType<std::uint32_t, 0, INT32_MAX>;
     static const Key rows[] = {
-        key<FilledTextType, &ContainerFile::target>("target", "Path in the container."),
+        key<RuledTextType<k_file_target_rule, FilledTextType>, &ContainerFile::target>("target", "Path in the container."),
         key<WorkspacePathType, &ContainerFile::source>("source", "File or folder of the workspace that is copied there."),
         key<AnyTextType, &ContainerFile::content>("content", "Or the text itself."),
         key<IntegerType<std::uint32_t, 0, 07777>, &ContainerFile::mode>("mode", "Its file mode, such as 0o440."),
