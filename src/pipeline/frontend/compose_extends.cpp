@@ -68,6 +68,8 @@ Node* ComposeLoader::extended(const Service& service, const Node& own, std::vect
         open.push_back(service);
         if (const Node* base = base_of(service, *extends, open))
             result = merge_compose(world_.tree, *base, *result, "");
+        else if (!result->find("image") && !result->find("build"))
+            put(world_.tree, *result, "image", *world_.tree.scalar("unknown", *extends)); // that it is missing is no news
         open.pop_back();
     }
     extended_.emplace(service, result);

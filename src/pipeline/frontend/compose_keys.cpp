@@ -204,7 +204,7 @@ void lower_keys(ComposeService& service, const Node& map, std::span<const Compos
             to.items.insert(to.items.end(), {&key, &value});
         else if (row->fate == Fate::lowered)
             row->lower(service, key, value);
-        else if (row->fate == Fate::refused &&
+        else if (row->fate == Fate::refused && !reader.is_told(value) &&
                  !(value.is_scalar() && is_word_of(row->harmless_values, to_lower(value.text))))
             reader.error(key, "unsupported",
                          fmt::format("'{}' of {} is not supported in a Compose file", key.text, what), row->note);

@@ -157,7 +157,8 @@ private:
         auto result = interpolate(node.text, world_.find);
         if (const auto& problem = result.problem) {
             world_.reader.error_inside(node, problem->offset, "interpolation", problem->message, problem->hint);
-            result.text.clear();
+            world_.reader.set_told(node);
+            result.text = node.text; // something stands there
         }
         for (const auto& unset : result.unset)
             world_.warn_unset(node, unset.offset, unset.name,

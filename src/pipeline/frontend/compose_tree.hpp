@@ -79,7 +79,8 @@ struct ComposeWorld {
     void warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message);
 };
 
-// Carries out `$` in every value below, each node once; a value with a problem, which is reported, becomes empty.
+// Carries out `$` in every value below, each node once; a value with a problem, which is reported, stays as
+// it is, and no further error of it is one.
 void interpolate_below(ComposeWorld& world, Node& node);
 
 // One form for what may be written in several: maps for NAME=value lists, lists for single values, long forms of volumes,

@@ -106,13 +106,13 @@ void Reader::add(Diagnostic diagnostic)
 
 void Reader::error(const Node& at, std::string code, std::string message, std::string hint)
 {
-    if (!is_full())
+    if (!is_full() && !is_told(at))
         add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
 }
 
 void Reader::error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint)
 {
-    if (!is_full())
+    if (!is_full() && !is_told(scalar))
         add({Severity::error, std::move(code), std::move(message), mark_inside(scalar, offset), 1, path(), std::move(hint)});
 }
 

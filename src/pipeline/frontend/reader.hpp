@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace gantry::pipeline::native {
@@ -56,6 +58,9 @@ public:
     // `offset` bytes into the text of a scalar, as far as that can be told from the file.
     void error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
     void warn_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
+    // What stands there is wrong, which has been said: no further error of it is one.
+    void set_told(const Node& at) { told_.emplace(at.mark.file, at.mark.line, at.mark.column); }
+    bool is_told(const Node& at) const { return told_.count({at.mark.file, at.mark.line, at.mark.column}) > 0; }
     // "'image' must be text, not a list".
     void wrong_type(const Node& node, std::string_view expected, std::string hint = {});
 
@@ -106,6 +111,7 @@ private:
     const Node* key_ = nullptr;
     Scalars scalars_ = Scalars::strict;
     int objects_ = 0;
+    std::set<std::tuple<int, int, int>> told_; // file, line, column
 };
 
 // Of YAML 1.2's core schema.

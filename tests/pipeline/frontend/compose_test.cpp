@@ -313,6 +313,26 @@ TEST_CASE("what is wrong with one key is said where it stands", "[pipeline][comp
     }
 }
 
+TEST_CASE("what comes of a value that cannot be is not told, too", "[pipeline][compose]")
+{
+    const std::pair<const char*, const char*> cases[] = {
+        {"image: '${X:?set it}'", "the variable 'X' needs a value: set it"},
+        {"build: '${X:?}'", "the variable 'X' needs a value"},
+        {"build: { context: '${X:?}', tags: ['${X:?}:1'] }", "the variable 'X' needs a value\nthe variable 'X' needs a value"},
+        {"extends: nobody", "there is no service 'nobody' in this file"},
+        {"extends: { file: gone.yml, service: base }", "there is no file 'gone.yml'"},
+        {"extends: '${X:?}'", "the variable 'X' needs a value"},
+        {"image: i, ports: ['${X:?}:80'], tty: '${X:?}'", "the variable 'X' needs a value\nthe variable 'X' needs a value"},
+        {"image: i, volumes: ['${X:?}:/x'], hostname: b d", "the variable 'X' needs a value\n'b d' is not the name of a host"},
+        {"image: i, ulimits: { nofile: '${X:?}' }", "the variable 'X' needs a value"},
+        {"hostname: x", "a service needs 'image' or 'build'"},
+    };
+    for (const auto& [keys, expected] : cases) {
+        CAPTURE(keys);
+        CHECK(messages_of(parse_compose("services: { s: { " + std::string(keys) + " } }\n")) == expected);
+    }
+}
+
 TEST_CASE("!reset and !override change what is merged", "[pipeline][compose]")
 {
     const auto parsed = parse_files(
