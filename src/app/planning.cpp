@@ -29,14 +29,8 @@ pipeline::Sources sources_from_here(const LoadedPipeline& loaded)
 
 pipeline::Diagnostics check_pipeline(Context& context, const LoadedPipeline& loaded)
 {
-    auto diagnostics = loaded.parsed.diagnostics;
-    if (loaded.parsed.ok()) {
-        const auto capabilities = capabilities_of(engine_row(context.options.engine));
-        const auto found = pipeline::check(loaded.parsed.definition, &capabilities, runner::make_file_reader(loaded.snapshot));
-        diagnostics.insert(diagnostics.end(), found.begin(), found.end());
-    }
-    pipeline::sort_by_position(diagnostics);
-    return diagnostics;
+    const auto capabilities = capabilities_of(engine_row(context.options.engine));
+    return pipeline::check(loaded.parsed, &capabilities, runner::make_file_reader(loaded.snapshot));
 }
 
 void print_problems(Context& context, pipeline::Diagnostics diagnostics, const pipeline::Sources& sources)

@@ -169,4 +169,14 @@ Diagnostics check(const Definition& definition, const Capabilities* capabilities
     return out;
 }
 
+Diagnostics check(const Parsed& parsed, const Capabilities* capabilities, const ReadFile& read_file)
+{
+    auto out = check(parsed.definition, capabilities, read_file);
+    if (!parsed.ok())
+        drop_consequences(parsed.definition, parsed.diagnostics, out);
+    out.insert(out.begin(), parsed.diagnostics.begin(), parsed.diagnostics.end());
+    sort_by_position(out);
+    return out;
+}
+
 } // namespace gantry::pipeline

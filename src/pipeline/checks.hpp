@@ -20,4 +20,7 @@ struct Capabilities {
 // does not support, and (when `read_file` is) files of `env_file` that are not there or say something else.
 Diagnostics check(const Definition& definition, const Capabilities* capabilities = nullptr, const ReadFile& read_file = {});
 
+// The parser's problems and these, sorted. Where the parser refused something, what may only follow from that is left out.
+Diagnostics check(const Parsed& parsed, const Capabilities* capabilities = nullptr, const ReadFile& read_file = {});
+
 } // namespace gantry::pipeline

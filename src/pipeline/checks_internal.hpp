@@ -50,4 +50,8 @@ void check_files(const Definition& definition, const StageGraph& graph, const Re
 void check_capabilities(const Definition& definition, const StageGraph& graph, const Capabilities& capabilities,
                         Diagnostics& out);
 
+// Takes out of `found` what may only be there because the parser refused something (`read`): what is said to be missing may
+// stand in that.
+void drop_consequences(const Definition& definition, const Diagnostics& read, Diagnostics& found);
+
 } // namespace gantry::pipeline

@@ -1,3 +1,4 @@
+#include "pipeline/checks.hpp"
 #include "pipeline/frontend/native.hpp"
 
 #include <cstddef>
@@ -37,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!render_text(parsed.diagnostics, parsed.sources).empty() == !parsed.diagnostics.empty());
     render_json(parsed.diagnostics, parsed.sources);
     render_sarif(parsed.diagnostics, parsed.sources, "0");
+    require(check(parsed).size() >= parsed.diagnostics.size());
     const auto printed = print_native(parsed.definition);
     if (!parsed.ok())
         return 0;

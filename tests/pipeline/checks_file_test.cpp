@@ -18,7 +18,6 @@ Said said_of(const std::string& text, Files files = {})
 {
     files[".gantry.yml"] = text;
     const auto parsed = parse_files(files);
-    auto problems = parsed.diagnostics;
     const Capabilities engine{"docker", {"services", "caches", "volumes", "networks", "build"}, {"*"}};
     const auto read = [&](const std::string& path) -> std::optional<std::string> {
         if (path.starts_with("../"))
@@ -26,10 +25,8 @@ Said said_of(const std::string& text, Files files = {})
         const auto found = files.find(path);
         return found == files.end() ? std::nullopt : std::optional(found->second);
     };
-    if (parsed.ok())
-        problems = check(parsed.definition, &engine, read);
     Said said;
-    for (const auto& problem : problems)
+    for (const auto& problem : check(parsed, &engine, read))
         said.push_back(std::to_string(problem.mark.line) + ":" + std::to_string(problem.mark.column) + " " + problem.message +
                        (problem.hint.empty() ? "" : " | " + problem.hint));
     return said;

@@ -1,0 +1,68 @@
+#include "pipeline/checks.hpp"
+
+#include "pipeline/native_support.hpp"
+#include "support/catch.hpp"
+
+using namespace gantry::pipeline;
+
+// What is said of a file that the parser does not understand whole.
+
+namespace {
+
+std::string codes_of(const std::string& text)
+{
+    std::string codes;
+    for (const auto& problem : check(parse_text(text)))
+        codes += (codes.empty() ? "" : ", ") + std::to_string(problem.mark.line) + " " + problem.code;
+    return codes;
+}
+
+} // namespace
+
+TEST_CASE("what the parser refuses hides nothing else of the file", "[checks]")
+{
+    CHECK(codes_of("stages:\n"
+                   "- { name: a, image: gcc, neds: [c], steps: [make] }\n"
+                   "- name: b\n"
+                   "  image: gcc\n"
+                   "  needs: [zz]\n"
+                   "  if: brnch == 'x'\n"
+                   "  steps: [{ run: \"echo ${{ message }}\" }]\n") ==
+          "2 unknown-key, 5 unknown-stage, 6 expression, 7 outsider-text");
+    CHECK(codes_of("stages:\n"
+                   "- name: a\n"
+                   "  image: gcc\n"
+                   "  steps:\n"
+                   "  - run: echo ${{ branch\n"
+                   "  - { run: make, secret_files: { key: k } }\n") == "5 expression, 6 bad-path");
+}
+
+TEST_CASE("what may stand in a refused part is not said to be missing", "[checks]")
+{
+    // A step, its outputs and its image.
+    CHECK(codes_of("stages:\n- { name: a, imag: gcc, steps: [make] }\n") == "2 unknown-key");
+    CHECK(codes_of("stages:\n- { name: a, image: gcc, stepss: [make] }\n") == "2 unknown-key");
+    CHECK(codes_of("defaults: { imag: gcc }\nstages:\n- { name: a, steps: [make] }\n") == "1 unknown-key");
+    CHECK(codes_of("stages:\n"
+                   "- { name: a, image: gcc, steps: [{ nam: one, run: make }, { run: \"echo ${{ steps.one.outputs.x }}\" }] }\n") ==
+          "2 unknown-key");
+    // A stage.
+    CHECK(codes_of("stages:\n- { nam: a, image: gcc, steps: [make] }\n- { name: b, image: gcc, needs: [a], steps: [make] }\n") ==
+          "2 unknown-key");
+    CHECK(codes_of("stagess:\n- { name: a, image: gcc, steps: [make] }\n") == "1 unknown-key");
+    CHECK(codes_of("include: [gone.yml]\nstages:\n- { name: b, image: gcc, needs: [a], steps: [make] }\n") == "1 include");
+    // A declaration that all stages share; the other stage's own are known.
+    CHECK(codes_of("volums: { data: }\n"
+                   "stages:\n- { name: a, image: gcc, steps: [{ run: make, volumes: [\"data:/data\"] }] }\n") == "1 unknown-key");
+    // A circle that only a stage closes whose needs were not understood.
+    CHECK(codes_of("stages:\n"
+                   "- { name: a, image: gcc, needs: [b], steps: [make] }\n"
+                   "- { name: b, image: gcc, needs: { a: b }, steps: [make] }\n") == "3 wrong-type");
+}
+
+TEST_CASE("a file that is no YAML has one problem", "[checks]")
+{
+    CHECK(codes_of("stages: [\n").find(',') == std::string::npos);
+    CHECK(codes_of("a: b: c\n").find(',') == std::string::npos);
+    CHECK(codes_of("").find(',') == std::string::npos);
+}
