@@ -65,6 +65,7 @@ struct StageSummary {
     std::string stage;
     State state = State::pending;
     Cause cause = Cause::ok;
+    bool allowed_failure = false; // it went wrong and counts as success
     std::string message;
     std::chrono::nanoseconds duration{0};
     std::vector<StepSummary> steps; // last attempt of each, in the plan's order

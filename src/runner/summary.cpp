@@ -113,8 +113,12 @@ void replay(RunSummary& run, const RunEvent& event)
         auto& stage = stage_of(run, event.stage);
         stage.state = event.state;
         stage.cause = event.cause;
+        stage.allowed_failure = event.allowed_failure;
         stage.message = event.message;
         stage.duration = event.duration;
+        if (stage.allowed_failure) // what made it fail, too
+            for (auto& step : stage.steps)
+                step.allowed_failure |= is_final(step.state) && step.state != State::success && step.state != State::skipped;
         break;
     }
     case Kind::step_started:
@@ -194,6 +198,8 @@ Json as_json(const StageSummary& stage)
     Json json = outcome(stage.state, stage.cause);
     put(json, "stage", stage.stage);
     put(json, "message", stage.message);
+    if (stage.allowed_failure)
+        json["allowed_failure"] = true;
     json["duration_ns"] = stage.duration.count();
     json["steps"] = Json::array();
     for (const auto& step : stage.steps)

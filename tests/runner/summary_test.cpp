@@ -95,6 +95,21 @@ TEST_CASE("of several attempts the summary shows the last", "[summary]")
     CHECK(step.log_bytes == 12);
 }
 
+TEST_CASE("what made a stage fail that may is allowed with it", "[summary]")
+{
+    auto stage = of_step(Kind::stage_finished, "test", "", 0, State::failure, Cause::failed);
+    stage.allowed_failure = true;
+    const auto run = summarize("7", plan_of_two(),
+                               {of_step(Kind::step_finished, "test", "unit", 1, State::failure, Cause::failed),
+                                of_step(Kind::step_finished, "test", "lint", 1, State::success), stage});
+    CHECK(run.stages[1].allowed_failure);
+    CHECK(run.stages[1].steps[0].allowed_failure);
+    CHECK_FALSE(run.stages[1].steps[1].allowed_failure);
+    CHECK(to_json(run)["stages"][1]["allowed_failure"] == true);
+    CHECK_FALSE(run.stages[0].allowed_failure);
+    CHECK_FALSE(to_json(run)["stages"][0].contains("allowed_failure"));
+}
+
 TEST_CASE("the run's own events give its state, times, details and warnings", "[summary]")
 {
     auto started = of_run(Kind::run_started);

@@ -59,6 +59,8 @@ private:
     {
         std::size_t count = 0;
         for (const auto& stage : run_.stages) {
+            if (stage.allowed_failure)
+                continue;
             const auto failed = failed_steps(stage);
             for (const auto* step : failed)
                 failure(*step, ++count);
@@ -159,10 +161,13 @@ private:
     void remarks()
     {
         std::vector<std::string> allowed, warnings;
-        for (const auto& stage : run_.stages)
+        for (const auto& stage : run_.stages) {
             for (const auto& step : stage.steps)
                 if (step.allowed_failure && went_wrong(step.state))
                     allowed.push_back(readable_stage(step.stage) + " › " + step.step + " " + outcome_of(step));
+            if (stage.allowed_failure && !stage.message.empty())
+                allowed.push_back(readable_stage(stage.stage) + " " + verb_of(stage.state) + ": " + terminal_safe(stage.message));
+        }
         for (const auto& warning : run_.warnings)
             warnings.push_back(terminal_safe(warning.message) +
                                (warning.hint.empty() ? "" : " (" + terminal_safe(warning.hint) + ")"));
