@@ -18,6 +18,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <set>
@@ -79,7 +80,8 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
 {
     const auto names = plan.secret_names();
     std::map<std::string, Secret> secrets;
-    if (names.empty())
+    // A file that was named is read, whether or not something needs it: a slip in its name shows at once.
+    if (names.empty() && flags.secret_files.empty())
         return secrets;
     const runner::SecretSource source(flags.secret_files, config_dir());
     std::string missing;
@@ -97,6 +99,18 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
             Errc::bad_input, "no value for the secret " + missing,
             "gantry secret set NAME, or --secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the environment");
     return secrets;
+}
+
+// Rather before the run than after it.
+void expect_report_can_be_written(const std::string& file)
+{
+    if (file.empty())
+        return;
+    const auto folder = std::filesystem::absolute(file).parent_path().string();
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+        throw errno_error(errno, "--report-junit " + file).with_hint("make the folder " + folder + " first, or name another place");
+    if (std::filesystem::is_directory(file))
+        throw Error(Errc::bad_input, "--report-junit " + file + " is a folder", "name a file in it");
 }
 
 // Everything that lives as long as one execution.
@@ -257,9 +271,20 @@ private:
             return store.tail_log(writer_->id(), step, lines);
         });
         if (!request_.flags.report_junit.empty())
-            write_junit(summary, request_.flags.report_junit, [this, &store](const runner::StepKey& step, int lines) {
-                return store.tail_log(writer_->id(), step, lines);
+            report_junit(summary);
+    }
+
+    // How the run ended is the news, whatever becomes of the report.
+    void report_junit(const runner::RunSummary& summary)
+    {
+        const auto& file = request_.flags.report_junit;
+        try {
+            write_junit(summary, file, [this](const runner::StepKey& step, int lines) {
+                return context_.store().tail_log(writer_->id(), step, lines);
             });
+        } catch (const Error& error) {
+            context_.err("gantry: " + terminal_safe(error.what()) + "\n");
+        }
     }
 
 public:
@@ -404,6 +429,7 @@ void reap_first(Context& context)
 
 int execute(Context& context, ExecuteRequest request)
 {
+    expect_report_can_be_written(request.flags.report_junit);
     auto secrets = collect_secrets(request.plan, request.flags);
     Execution execution(context, std::move(request));
     execution.secrets = std::move(secrets);

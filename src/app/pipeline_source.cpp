@@ -125,6 +125,27 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
     return loaded;
 }
 
+namespace {
+
+// What was pushed when nothing is said: the last commit. Nothing where there is no commit before it.
+std::optional<std::vector<std::string>> changed_files_of(const SourceFlags& flags, const runner::SourceInfo& source,
+                                                         const pipeline::Event& event)
+{
+    const auto head = flags.rev.empty() ? std::string("HEAD") : flags.rev;
+    auto base = flags.base;
+    if (base.empty() && flags.event == "push")
+        base = head + "~1";
+    if (base.empty())
+        return std::nullopt;
+    auto files = runner::changed_files(source.root, base, head, event.dirty);
+    if (!files && !flags.base.empty())
+        throw Error(Errc::bad_input, "--base " + flags.base + ": there is no such commit",
+                    "name a commit, a tag or a branch: --base HEAD~1");
+    return files;
+}
+
+} // namespace
+
 pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& source)
 {
     pipeline::Event event;
@@ -162,11 +183,13 @@ pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& sou
         event.pull_request->target_branch = flags.branch.empty() ? source.default_branch : flags.branch;
         event.branch = event.pull_request->target_branch;
     }
+    if (!flags.inputs.empty() && event.kind != pipeline::Event::Kind::manual)
+        throw Error(Errc::bad_input, "--input belongs to runs by hand, and this is a " + flags.event,
+                    "leave out --event, or --input");
     for (const auto& [name, value] : parse_pairs("--input", flags.inputs))
         event.inputs[name] = value;
-    if (source.is_git && !flags.base.empty())
-        event.changed_files =
-            runner::changed_files(source.root, flags.base, flags.rev.empty() ? "HEAD" : flags.rev, event.dirty);
+    if (source.is_git)
+        event.changed_files = changed_files_of(flags, source, event);
     return event;
 }
 
