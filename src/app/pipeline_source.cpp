@@ -32,6 +32,23 @@ std::string below_root(const fs::path& root, const fs::path& file)
     return relative.string();
 }
 
+// A folder inside of a repository may have a pipeline of its own. Relative to the root; empty: neither has one.
+std::string find_default_file(const std::string& path, const std::string& root)
+{
+    for (const auto& folder : {fs::path(path), fs::path(root)})
+        if (fs::exists(folder / k_default_file))
+            return below_root(root, folder / k_default_file);
+    return {};
+}
+
+// Outside of git the folder that was named is the source; inside, the whole repository, or a folder with a pipeline.
+std::string folder_of_file(const std::string& root, const fs::path& file)
+{
+    const auto folder = file.parent_path();
+    const bool is_own = file.filename() == k_default_file && !folder.empty();
+    return is_own ? (fs::path(root) / folder).string() : root;
+}
+
 std::string find_file(const SourceFlags& flags, const std::string& root)
 {
     if (!flags.file.empty()) {
@@ -46,10 +63,8 @@ std::string find_file(const SourceFlags& flags, const std::string& root)
             return given.lexically_normal().string();
         throw Error(Errc::not_found, "there is no pipeline file " + flags.file, "it is looked for in " + root);
     }
-    // A folder inside of a repository may have a pipeline of its own.
-    for (const auto& folder : {fs::path(flags.path), fs::path(root)})
-        if (fs::exists(folder / k_default_file))
-            return below_root(root, folder / k_default_file);
+    if (auto file = find_default_file(flags.path, root); !file.empty())
+        return file;
     std::vector<std::string> found;
     if (fs::is_directory(fs::path(root) / ".gantry"))
         for (const auto& entry : fs::directory_iterator(fs::path(root) / ".gantry"))
@@ -109,12 +124,8 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
     }
     loaded.source = runner::inspect_source(where.path);
     loaded.file = find_file(where, loaded.source.root);
-    // Outside of git the folder that was named is the source; inside, the whole repository, or a folder with a pipeline.
-    const auto folder = fs::path(loaded.file).parent_path();
-    const bool own_folder = fs::path(loaded.file).filename() == k_default_file && !folder.empty();
-    loaded.snapshot.folder = loaded.source.root;
-    if (own_folder) {
-        loaded.snapshot.folder = (fs::path(loaded.source.root) / folder).string();
+    loaded.snapshot.folder = folder_of_file(loaded.source.root, loaded.file);
+    if (loaded.snapshot.folder != loaded.source.root) {
         loaded.snapshot.alone = true;
         loaded.file = k_default_file;
     }
@@ -123,6 +134,17 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
     loaded.snapshot.cache_folder = cache_dir();
     loaded.parsed = pipeline::parse_native(loaded.file, runner::make_file_reader(loaded.snapshot));
     return loaded;
+}
+
+std::string folder_of_runs(const std::string& path)
+{
+    std::error_code failure;
+    if (!fs::is_directory(path, failure)) {
+        const auto gone = fs::weakly_canonical(fs::absolute(path), failure);
+        return (gone.has_filename() ? gone : gone.parent_path()).string();
+    }
+    const auto root = runner::source_root(path);
+    return folder_of_file(root, find_default_file(path, root));
 }
 
 namespace {

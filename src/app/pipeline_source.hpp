@@ -38,6 +38,9 @@ struct LoadedPipeline {
 // Finds .gantry.yml, or the only file of .gantry/. Throws not_found (with what to do) when there is none, bad_input when -f
 // has to choose.
 LoadedPipeline load_pipeline(const SourceFlags& flags);
+// The folder that `gantry run PATH` runs and keeps caches for: the repository around it, or a folder with a pipeline of its own.
+// Absolute, without a final slash. Of a path where no folder is (any more), that path.
+std::string folder_of_runs(const std::string& path);
 
 // Facts of the repository and the flags. Throws bad_input for flags that cannot be.
 pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& source);

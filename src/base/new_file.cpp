@@ -12,12 +12,12 @@
 
 namespace gantry {
 
-NewFile::NewFile(std::string path) : path_(std::move(path)), part_(path_ + "." + random_hex(4) + ".part")
+NewFile::NewFile(std::string path, mode_t mode) : path_(std::move(path)), part_(path_ + "." + random_hex(4) + ".part")
 {
     struct stat info{};
     if (::lstat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
         throw Error(Errc::bad_input, path_ + ": " + (S_ISDIR(info.st_mode) ? "is a directory" : "is not a regular file"));
-    file_ = Fd(::open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    file_ = Fd(::open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (!file_)
         throw errno_error(errno, path_);
 }

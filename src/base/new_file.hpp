@@ -11,8 +11,9 @@ namespace gantry {
 // it keeps that. A symbolic link is replaced, not followed.
 class NewFile {
 public:
-    // Throws not_found or denied (the folder), bad_input (what is there is no regular file).
-    explicit NewFile(std::string path);
+    // It gets `mode` without the bits of the umask. Throws not_found or denied (the folder), bad_input (what is there is no regular
+    // file).
+    explicit NewFile(std::string path, mode_t mode = 0666);
     ~NewFile();
     NewFile(const NewFile&) = delete;
 

@@ -50,6 +50,17 @@ Entry entry_from(const Json& json)
 
 } // namespace
 
+std::string scope_of(const Whose& whose)
+{
+    return whose.repository + (whose.branch.empty() ? "" : '\n' + whose.branch);
+}
+
+Whose whose(const Place& place)
+{
+    const auto end = place.scope.find('\n');
+    return {place.scope.substr(0, end), end == std::string::npos ? std::string() : place.scope.substr(end + 1)};
+}
+
 std::uint64_t size_bytes_of(const Entry& entry)
 {
     std::uint64_t sum = 0;

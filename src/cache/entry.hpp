@@ -22,10 +22,18 @@ struct Layer {
 // Where entries belong: a key means something within this only.
 struct Place {
     std::string engine; // EngineInfo::id
-    std::string scope;  // whose it is: the repository, and the branch of a private cache
+    std::string scope;  // see Whose
     std::string name;   // of the cache
     friend auto operator<=>(const Place&, const Place&) = default;
 };
+
+// What a scope says: entries are a repository's, those of a private cache a branch's or tag's of it.
+struct Whose {
+    std::string repository; // absolute path of its folder
+    std::string branch;     // "branch main", "tag v1"; empty: not private
+};
+std::string scope_of(const Whose& whose);
+Whose whose(const Place& place);
 
 struct Entry {
     Place place;

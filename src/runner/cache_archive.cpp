@@ -61,6 +61,7 @@ cache::Entry entry_of(const std::string& json_text, const std::string& name)
         entry.key = json.at("key").get<std::string>();
         entry.run = json.value("run", "");
         entry.stage = json.value("stage", "");
+        entry.place.scope = cache::scope_of({"", json.value("branch", "")});
         if (!entry.place.name.empty() && !entry.key.empty())
             return entry;
     } catch (const nlohmann::json::exception&) {
@@ -85,7 +86,9 @@ std::string read_head(::archive* reader, ::archive_entry* entry, const std::stri
 
 std::string archive_head(const cache::Entry& entry)
 {
-    const nlohmann::json json{{"format", 1}, {"name", entry.place.name}, {"key", entry.key}, {"run", entry.run}, {"stage", entry.stage}};
+    nlohmann::json json{{"format", 1}, {"name", entry.place.name}, {"key", entry.key}, {"run", entry.run}, {"stage", entry.stage}};
+    if (const auto branch = cache::whose(entry.place).branch; !branch.empty())
+        json["branch"] = branch;
     TarBuilder tar;
     tar.add_file(k_head_name, 0644, json.dump() + "\n");
     auto head = tar.finish();

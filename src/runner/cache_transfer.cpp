@@ -6,9 +6,6 @@
 #include "runner/spool.hpp"
 #include "runner/stage_caches.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <optional>
 
 namespace gantry::runner {
@@ -143,16 +140,13 @@ std::set<std::string> publish(cache::Store& store, const cache::Entry& entry)
 
 } // namespace
 
-awaitable<cache::Entry> import_cache(CacheTransfer with, std::string file, std::string repository)
+awaitable<cache::Entry> import_cache(CacheTransfer with, const Fd& archive, std::string file, std::string repository)
 {
-    const Fd archive(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!archive)
-        throw errno_error(errno, file);
     const auto& limits = with.store.limits();
     auto entry = inspect_archive(archive, file, std::min(limits.each_bytes, limits.total_bytes));
     const auto info = co_await with.engine.probe();
     entry.place.engine = info.id;
-    entry.place.scope = repository;
+    entry.place.scope = cache::scope_of({std::move(repository), cache::whose(entry.place).branch});
     entry.saved = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
 
     Transfer transfer(with, entry.place.name, info.id);

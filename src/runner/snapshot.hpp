@@ -33,6 +33,8 @@ struct SourceInfo {
 };
 // Throws not_found when there is no such folder. Never runs anything that the repository contains (hooks, filters).
 SourceInfo inspect_source(const std::string& folder);
+// Its root alone, which costs no look at the files.
+std::string source_root(const std::string& folder);
 
 // Files that changed between two commits (names with '/'), or nothing when that cannot be known.
 std::optional<std::vector<std::string>> changed_files(const std::string& folder, const std::string& base, const std::string& head,

@@ -119,6 +119,11 @@ SourceInfo inspect_source(const std::string& folder)
     return info;
 }
 
+std::string source_root(const std::string& folder)
+{
+    return open_source(folder).root;
+}
+
 std::optional<std::vector<std::string>> changed_files(const std::string& folder, const std::string& base, const std::string& head,
                                                       bool with_working_tree)
 {

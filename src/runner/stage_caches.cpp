@@ -80,7 +80,7 @@ awaitable<void> StageCaches::open(int stage, pipeline::RuntimeFacts facts)
     for (auto& request : requests) {
         Clone clone;
         clone.place.engine = parts_.engine_id;
-        clone.place.scope = parts_.scope + (request.branch.empty() ? "" : '\n' + request.branch);
+        clone.place.scope = cache::scope_of({parts_.scope, request.branch});
         clone.place.name = request.name;
         clone.position = static_cast<int>(here.clones.size());
         clone.upper = new_layer_name(parts_.owner_of(stage).instance);

@@ -25,6 +25,14 @@ Errc refusal_of(const std::string& path)
 
 } // namespace
 
+TEST_CASE("a new file has no more rights than were asked for", "[base]")
+{
+    Scratch scratch;
+    NewFile file(scratch / "private", 0600);
+    file.commit();
+    CHECK(mode_of(scratch / "private") == 0600);
+}
+
 TEST_CASE("a new file appears whole, in the place of the old one", "[base]")
 {
     Scratch scratch;

@@ -50,6 +50,16 @@ TEST_CASE("an entry is what it was after it was written and read", "[store]")
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
+TEST_CASE("a scope is the repository, and the branch of a private cache", "[store]")
+{
+    for (const auto* branch : {"", "branch main", "tag v1"}) {
+        Place place;
+        place.scope = scope_of({"/src/shop", branch});
+        CHECK(whose(place).repository == "/src/shop");
+        CHECK(whose(place).branch == branch);
+    }
+}
+
 TEST_CASE("a record that is not what was written is set aside, told, and is no entry", "[store]")
 {
     const Scratch folder;

@@ -165,6 +165,45 @@ class Caches(e2e.Case):
         self.gantry("cache", "import", archive, expect=2)
         self.assert_only_layers_left()
 
+    def test_an_import_is_for_what_a_run_here_looks_in(self):
+        project = self.folder(pipeline("true"), name="project")
+        subprocess.run(["git", "init", "-q", project], check=True, env=self.environment)
+        self.run_with("echo one > /deps/a")
+        archive = self.gantry("cache", "export", "deps", "k", "-").stdout
+        for below in (".", "sub"):
+            with self.subTest(below):
+                self.gantry("cache", "rm", "--all")
+                os.makedirs(os.path.join(project, below), exist_ok=True)
+                self.gantry("cache", "import", "-", "--of", os.path.join(project, below), input=archive)
+                told, _ = self.run_with("cat /deps/a")
+                self.assertRegex(told[0], "^deps: hit")
+                for of in (project, project + "/", os.path.join(project, below)):
+                    self.assertIn("deps", self.gantry("cache", "ls", "--of", of).stdout.decode())
+        self.assert_only_layers_left()
+
+    def test_a_private_cache_comes_back_to_its_branch(self):
+        private = "{ name: deps, path: /deps, key: k, mode: private }"
+        for branch in ("one", "two"):
+            self.run_with(f"echo {branch} > /deps/a", cache=private, arguments=["--branch", branch])
+        archive = os.path.join(self.home, "deps.tar")
+        self.gantry("cache", "export", "deps", "k", archive, expect=2)  # which?
+        self.gantry("cache", "export", "deps", "k", archive, "--branch", "one")
+        self.gantry("cache", "rm", "--all")
+        self.assertIn(b", branch one", self.gantry("cache", "import", archive, "--of", os.path.join(self.home, "project")).stderr)
+        told, _ = self.run_with("true", cache=private, arguments=["--branch", "two"])
+        self.assertRegex(told[0], "^deps: miss")
+        told, out = self.run_with("cat /deps/a", cache=private, arguments=["--branch", "one"])
+        self.assertRegex(told[0], "^deps: hit")
+        self.assertIn("one", out)
+
+    def test_an_archive_is_written_whole_or_not_at_all(self):
+        self.run_with("echo one > /deps/a")
+        target = os.path.join(self.home, "target")
+        os.makedirs(target)
+        self.assertIn(b"is a directory", self.gantry("cache", "export", "deps", "k", target, expect=2).stderr)
+        self.assertEqual([name for name in os.listdir(self.home) if name.startswith("target")], ["target"])
+        self.gantry("cache", "export", "deps", "k", os.path.join(self.home, "no", "folder"), expect=2)
+
     def test_cache_ls_show_and_rm(self):
         for key in ("one", "two"):
             self.run_with(f"echo {key} > /deps/a", cache=f"{{ name: deps, path: /deps, key: {key} }}")

@@ -132,6 +132,19 @@ TEST_CASE("an exported cache is taken again", "[cache_archive]")
     }
 }
 
+TEST_CASE("the archive of a private cache tells the branch and not the repository", "[cache_archive]")
+{
+    const auto rest = pax({{"cache/", AE_IFDIR}});
+    auto exported = entry_named("deps");
+    exported.place.scope = cache::scope_of({"/src/shop", "branch main"});
+    const auto whose = cache::whose(inspect(archive_head(exported) + rest).place);
+    CHECK(whose.branch == "branch main");
+    CHECK(whose.repository.empty());
+
+    exported.place.scope = cache::scope_of({"/src/shop", ""});
+    CHECK(archive_head(exported) == archive_head(entry_named("deps")));
+}
+
 TEST_CASE("archives that are not what an export writes are refused", "[cache_archive]")
 {
     const auto head = archive_head(entry_named("deps"));

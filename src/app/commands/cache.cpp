@@ -3,9 +3,14 @@
 #include "app/commands/cache_table.hpp"
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
+#include "app/interrupt.hpp"
+#include "app/pipeline_source.hpp"
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "base/new_file.hpp"
+#include "base/paths.hpp"
 #include "runner/cache_transfer.hpp"
+#include "runner/spool.hpp"
 #include "runner/stage_caches.hpp"
 
 #include <CLI/CLI.hpp>
@@ -14,7 +19,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -23,19 +28,30 @@ namespace gantry::app {
 namespace {
 
 struct CacheFlags {
-    std::string name, key, of, file, keep;
+    std::string name, key, of, branch, file, keep;
     bool all = false, json = false;
 };
 
-// Entries by name, key and repository, where those are given.
+constexpr mode_t k_private_file_mode = 0600;
+constexpr std::size_t k_input_piece_bytes = 256 * 1024;
+
+// A branch or a tag; of private caches only.
+bool is_of_branch(const cache::Whose& whose, const std::string& name)
+{
+    return whose.branch == "branch " + name || whose.branch == "tag " + name;
+}
+
+// Entries by name, key, repository and branch, where those are given.
 std::vector<cache::Used> chosen(Context& context, const CacheFlags& flags)
 {
     std::vector<cache::Used> entries;
+    const auto repository = flags.of.empty() ? std::string() : folder_of_runs(flags.of);
     auto session = context.caches().open();
     for (auto& used : session.entries()) {
         const auto& entry = used.entry;
+        const auto whose = cache::whose(entry.place);
         if ((flags.name.empty() || entry.place.name == flags.name) && (flags.key.empty() || entry.key == flags.key) &&
-            (flags.of.empty() || repository_of(entry) == std::filesystem::absolute(flags.of).lexically_normal().string()))
+            (flags.of.empty() || whose.repository == repository) && (flags.branch.empty() || is_of_branch(whose, flags.branch)))
             entries.push_back(std::move(used));
     }
     return entries;
@@ -124,29 +140,28 @@ runner::CacheTransfer transfer(Context& context)
     return {context.engine(), context.caches(), context.store().instance()};
 }
 
-awaitable<void> write_archive(Context& context, const cache::Entry& entry, const std::string& file)
+awaitable<void> write_archive(Context& context, const cache::Entry& entry, const engine::WritePiece& write)
 {
-    const auto part = file + ".part";
-    Fd target(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!target)
-        throw errno_error(errno, part);
-    const engine::WritePiece write = [&target, &part](std::string_view piece) -> awaitable<void> {
-        write_all(target, piece, part);
+    const auto with = transfer(context);
+    co_await runner::export_cache(with, entry, write);
+}
+
+awaitable<void> write_to_file(Context& context, const cache::Entry& entry, const std::string& path)
+{
+    NewFile file(path, k_private_file_mode); // a step may have kept what is not for everybody
+    const engine::WritePiece write = [&file](std::string_view piece) -> awaitable<void> {
+        file.write(piece);
         co_return;
     };
-    std::exception_ptr failure;
-    try {
-        const auto with = transfer(context);
-        co_await runner::export_cache(with, entry, write);
-        sync_file(target, part);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) {
-        ::unlink(part.c_str());
-        std::rethrow_exception(failure);
-    }
-    std::filesystem::rename(part, file);
+    co_await write_archive(context, entry, write);
+    file.commit();
+}
+
+awaitable<void> write_to_pipe(Context& context, const cache::Entry& entry)
+{
+    const Fd out(::dup(STDOUT_FILENO));
+    const auto write = runner::write_to(out, "standard output");
+    co_await write_archive(context, entry, write);
 }
 
 int export_one(Context& context, const CacheFlags& flags)
@@ -154,23 +169,51 @@ int export_one(Context& context, const CacheFlags& flags)
     const auto entries = chosen_or_throw(context, flags);
     if (entries.size() > 1)
         throw Error(Errc::bad_input, "there are " + std::to_string(entries.size()) + " of " + what_was_asked_for(flags),
-                    "name its KEY, and its repository with --of; gantry cache show " + flags.name);
-    context.run([&] { return write_archive(context, entries[0].entry, flags.file); });
-    return k_exit_ok;
+                    "name its repository with --of, and its branch with --branch; gantry cache show " + flags.name);
+    const auto& entry = entries[0].entry;
+    if (flags.file == "-" && ::isatty(STDOUT_FILENO))
+        throw Error(Errc::bad_input, "an archive is nothing for a terminal", "name a file, or pass it on: … - | gzip > FILE");
+    int signal = 0;
+    context.run([&]() -> awaitable<void> {
+        auto written = flags.file == "-" ? write_to_pipe(context, entry) : write_to_file(context, entry, flags.file);
+        signal = co_await until_interrupted(std::move(written));
+    });
+    return signal == 0 ? k_exit_ok : 128 + signal;
 }
 
-awaitable<void> read_archive(Context& context, const CacheFlags& flags)
+// The archive is read twice, which a pipe cannot be.
+Fd all_of_input(const std::string& name)
 {
-    const auto with = transfer(context);
-    const auto repository = std::filesystem::absolute(flags.of.empty() ? "." : flags.of).lexically_normal().string();
-    const auto entry = co_await runner::import_cache(with, flags.file, repository);
-    context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) + ", " +
-                format_size(cache::size_bytes_of(entry)) + ", for " + terminal_safe(repository) + "\n");
+    if (::isatty(STDIN_FILENO))
+        throw Error(Errc::bad_input, "there is no archive on a terminal", "name a file: gantry cache import FILE");
+    make_directories(cache_dir(), 0700);
+    auto file = runner::spool_file(cache_dir());
+    std::string piece(k_input_piece_bytes, '\0');
+    while (const auto count = ::read(STDIN_FILENO, piece.data(), piece.size())) {
+        if (count > 0)
+            write_all(file, std::string_view(piece).substr(0, static_cast<std::size_t>(count)), name);
+        else if (errno != EINTR)
+            throw errno_error(errno, name);
+    }
+    ::lseek(file.get(), 0, SEEK_SET);
+    return file;
 }
 
 int import_one(Context& context, const CacheFlags& flags)
 {
-    context.run([&] { return read_archive(context, flags); });
+    const auto repository = folder_of_runs(flags.of.empty() ? "." : flags.of);
+    const bool from_pipe = flags.file == "-";
+    const std::string name = from_pipe ? "standard input" : flags.file;
+    const Fd archive = from_pipe ? all_of_input(name) : Fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!archive)
+        throw errno_error(errno, name);
+    cache::Entry entry;
+    context.run([&]() -> awaitable<void> {
+        const auto with = transfer(context);
+        entry = co_await runner::import_cache(with, archive, name, repository);
+    });
+    context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) + ", " +
+                format_size(cache::size_bytes_of(entry)) + ", for " + owner_text(entry) + "\n");
     return k_exit_ok;
 }
 
@@ -211,9 +254,10 @@ void add_cache(CLI::App& app, Context& context)
     auto* exported = add("export", "Write an entry to a tar archive", export_one);
     exported->add_option("NAME", flags->name, "Of the cache")->type_name("")->required();
     exported->add_option("KEY", flags->key, "Of the entry")->type_name("")->required();
-    exported->add_option("FILE", flags->file, "The archive")->type_name("")->required();
+    exported->add_option("--branch", flags->branch, "Of this branch or tag: of a private cache")->type_name("NAME");
+    exported->add_option("FILE", flags->file, "The archive; - is standard output")->type_name("")->required();
     auto* imported = add("import", "Take an entry from such an archive, for the repository here or --of", import_one);
-    imported->add_option("FILE", flags->file, "The archive")->type_name("")->required();
+    imported->add_option("FILE", flags->file, "The archive; - is standard input")->type_name("")->required();
 }
 
 } // namespace gantry::app

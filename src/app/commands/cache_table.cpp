@@ -17,13 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int k_key_columns = 40;
 
-// "branch main" of a private cache.
-std::string branch_of(const cache::Entry& entry)
-{
-    const auto line = entry.place.scope.find('\n');
-    return line == std::string::npos ? "" : entry.place.scope.substr(line + 1);
-}
-
 std::uint64_t entries_of(const cache::Entry& entry)
 {
     std::uint64_t sum = 0;
@@ -34,9 +27,10 @@ std::uint64_t entries_of(const cache::Entry& entry)
 
 } // namespace
 
-std::string repository_of(const cache::Entry& entry)
+std::string owner_text(const cache::Entry& entry)
 {
-    return entry.place.scope.substr(0, entry.place.scope.find('\n'));
+    const auto whose = cache::whose(entry.place);
+    return terminal_safe(whose.repository) + (whose.branch.empty() ? "" : ", " + terminal_safe(whose.branch));
 }
 
 std::string caches_table(const std::vector<cache::Used>& entries, const cache::Limits& limits)
@@ -44,10 +38,9 @@ std::string caches_table(const std::vector<cache::Used>& entries, const cache::L
     std::vector<std::vector<std::string>> rows{{"CACHE", "KEY", "SIZE", "USED", "REPOSITORY"}};
     for (const auto& used : entries) {
         const auto& entry = used.entry;
-        const auto branch = branch_of(entry);
         rows.push_back({terminal_safe(entry.place.name), fit(terminal_safe(entry.key), k_key_columns),
                         format_size(cache::size_bytes_of(entry)), format_ago(system_clock().wall() - used.used),
-                        terminal_safe(repository_of(entry)) + (branch.empty() ? "" : ", " + terminal_safe(branch))});
+                        owner_text(entry)});
     }
     return aligned(rows) + fmt::format("{} in all, of {}\n", format_size(cache::size_bytes_of(entries)), format_size(limits.total_bytes));
 }
@@ -57,9 +50,8 @@ std::string caches_details(const std::vector<cache::Used>& entries)
     std::string text;
     for (const auto& used : entries) {
         const auto& entry = used.entry;
-        const auto branch = branch_of(entry);
         text += fmt::format("{}{}, key {}\n", text.empty() ? "" : "\n", terminal_safe(entry.place.name), terminal_safe(entry.key));
-        text += fmt::format("  of       {}{}\n", terminal_safe(repository_of(entry)), branch.empty() ? "" : ", " + terminal_safe(branch));
+        text += fmt::format("  of       {}\n", owner_text(entry));
         text += fmt::format("  saved    {} by run {}, stage {}\n", format_time(entry.saved), entry.run, terminal_safe(entry.stage));
         text += fmt::format("  used     {}\n", format_ago(system_clock().wall() - used.used));
         text += fmt::format("  size     {} in {} files and folders\n", format_size(cache::size_bytes_of(entry)), entries_of(entry));
@@ -74,9 +66,10 @@ std::string caches_json(const std::vector<cache::Used>& entries)
     auto array = Json::array();
     for (const auto& used : entries) {
         const auto& entry = used.entry;
+        const auto whose = cache::whose(entry.place);
         Json json = {{"name", entry.place.name},
                      {"key", entry.key},
-                     {"repository", repository_of(entry)},
+                     {"repository", whose.repository},
                      {"size_bytes", cache::size_bytes_of(entry)},
                      {"saved", format_time(entry.saved)},
                      {"used", format_time(used.used)},
@@ -84,8 +77,8 @@ std::string caches_json(const std::vector<cache::Used>& entries)
                      {"stage", entry.stage},
                      {"engine", entry.place.engine},
                      {"layers", Json::array()}};
-        if (!branch_of(entry).empty())
-            json["of"] = branch_of(entry);
+        if (!whose.branch.empty())
+            json["of"] = whose.branch;
         for (const auto& layer : entry.layers)
             json["layers"].push_back({{"volume", layer.volume}, {"size_bytes", layer.size_bytes}, {"entries", layer.entries}, {"digest", layer.digest}});
         array.push_back(std::move(json));

@@ -9,8 +9,8 @@
 
 namespace gantry::app {
 
-// The folder of the repository, of the scope.
-std::string repository_of(const cache::Entry& entry);
+// "/src/shop", and "/src/shop, branch main" of a private cache.
+std::string owner_text(const cache::Entry& entry);
 
 std::string caches_table(const std::vector<cache::Used>& entries, const cache::Limits& limits);
 std::string caches_details(const std::vector<cache::Used>& entries);
