@@ -231,7 +231,7 @@ struct ContainerSpec {
     Limits limits;
     Security security;
     std::optional<HealthcheckSpec> healthcheck;
-    std::string log_driver;              // empty: the engine's cheapest that loses nothing we need
+    std::string log_driver;              // empty: the engine's cheapest that loses nothing we need; with options its default
     std::map<std::string, std::string> log_options;
     std::string stop_signal;
     std::string runtime;

@@ -251,6 +251,8 @@ OTHER = {
     "resources": ({"cpus": 1.5, "memory": "1g", "pids": 77},
                   equal(lambda seen: (seen.host["NanoCpus"], seen.host["Memory"], seen.host["PidsLimit"]), 1_500_000_000, 1 << 30, 77)),
     "ulimits": ({"nofile": 150}, equal(lambda seen: seen.limit("Max open files"), ["150", "150"])),
+    "logging": ({"options": {"max-size": "1k"}}, lambda case, seen: case.assertEqual(
+        seen.host["LogConfig"], {"Type": case.engine.get("/info")["LoggingDriver"], "Config": {"max-size": "1k"}})),
     "labels": (["team=db"], equal(lambda seen: seen.config["Labels"]["team"], "db")),
     "init": (True, lambda case, seen: case.assertNotEqual(seen["init"], "sh")),
     "healthcheck": ({"test": "true", "interval": "2m"}, equal(lambda seen: seen.config["Healthcheck"]["Test"], ["CMD-SHELL", "true"])),

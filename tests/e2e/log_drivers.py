@@ -50,8 +50,10 @@ class LogDrivers(e2e.Case):
         self.assertEqual(self.logs("services/talker"), SAID)
 
     def test_a_file_that_is_rotated_at_1k(self):
-        self.run_with({"driver": "json-file", "options": {"max-size": "1k", "max-file": 2}})
-        self.assert_all_is_kept()
+        for logging in ({"driver": "json-file", "options": {"max-size": "1k", "max-file": 2}}, {"options": {"max-size": "1k"}}):
+            with self.subTest(logging):
+                self.run_with(logging)
+                self.assert_all_is_kept()
 
     def test_the_drivers_that_write_nothing_to_read_or_in_a_format_of_their_own(self):
         for logging in ({"driver": "local"}, {"driver": "none"}, {"driver": "local", "options": {"max-size": "20k", "mode": "non-blocking"}}):

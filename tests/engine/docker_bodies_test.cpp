@@ -229,6 +229,21 @@ TEST_CASE("what the image decides is left out, and what the step decides is ther
     CHECK(body["Healthcheck"]["Retries"] == 3);
 }
 
+TEST_CASE("options of a log driver that is not named are for the engine's default one", "[engine]")
+{
+    auto spec = plain();
+    spec.log_options = {{"max-size", "1k"}};
+    const auto log = host_of(spec)["LogConfig"];
+    CHECK(log["Type"] == "");
+    CHECK(log["Config"] == Json{{"max-size", "1k"}});
+
+    Dialect podman;
+    podman.podman = true;
+    CHECK(host_of(spec, podman)["LogConfig"] == Json{{"Type", "k8s-file"}, {"Config", {{"max-size", "1k"}}}});
+    spec.log_options = {{"tag", "x"}};
+    CHECK(host_of(spec, podman)["LogConfig"]["Config"] == Json{{"max-size", "16m"}, {"tag", "x"}});
+}
+
 TEST_CASE("bytes that are no UTF-8 are refused, not altered", "[engine]")
 {
     auto spec = plain();

@@ -175,15 +175,18 @@ void add_network(Json& body, Json& host, const ContainerSpec& spec, const Dialec
 }
 
 // We are attached to every stream before it begins, so what the engine would write down beside it is read by nobody. Podman's
-// attach needs a driver that writes.
+// attach needs a driver that writes. Options alone are for the driver that the engine has by default: an empty type.
 void add_log(Json& host, const ContainerSpec& spec, const Dialect& dialect)
 {
-    Json log = {{"Type", spec.log_driver}, {"Config", spec.log_options}};
-    if (spec.log_driver.empty() && dialect.podman)
-        log = {{"Type", "k8s-file"}, {"Config", {{"max-size", "16m"}}}};
-    else if (spec.log_driver.empty())
-        log["Type"] = "none";
-    host["LogConfig"] = std::move(log);
+    auto driver = spec.log_driver;
+    auto options = spec.log_options;
+    if (driver.empty() && dialect.podman) {
+        driver = "k8s-file";
+        options.try_emplace("max-size", "16m");
+    } else if (driver.empty() && options.empty()) {
+        driver = "none";
+    }
+    host["LogConfig"] = {{"Type", driver}, {"Config", options}};
 }
 
 Json healthcheck_body(const HealthcheckSpec& check)
