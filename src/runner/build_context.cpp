@@ -81,24 +81,33 @@ awaitable<void> BuildContext::open()
             throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
     } else {
         name_ = in_repository(inside);
-        co_await read_lines(inside);
+        if (const auto text = co_await read_dockerfile(inside))
+            understand(*text);
     }
     if (added_dockerfile_) {
-        lines_ = instruction_lines(*added_dockerfile_);
+        understand(*added_dockerfile_);
         build_.spec.dockerfile = k_added_name;
     }
 }
 
-// The builder may take one that we do not: a link within the context.
-awaitable<void> BuildContext::read_lines(std::string path)
+// Nothing for one that we do not take and the builder may: a link within the context.
+awaitable<std::optional<std::string>> BuildContext::read_dockerfile(std::string path)
 {
     try {
-        const auto text = co_await read_small(path);
-        lines_ = instruction_lines(text.value_or(""));
+        co_return co_await read_small(path);
     } catch (const Error& error) {
         if (error.code() != Errc::bad_input)
             throw;
     }
+    co_return std::nullopt;
+}
+
+void BuildContext::understand(const std::string& dockerfile)
+{
+    lines_ = instruction_lines(dockerfile);
+    if (const auto line = line_of_arguments_alone(dockerfile))
+        throw Error(Errc::bad_input, fmt::format("{}:{}: there is no FROM", name_, *line),
+                    "name the image that it builds on: FROM debian:bookworm, or FROM scratch");
 }
 
 awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)

@@ -36,7 +36,8 @@ public:
 
 private:
     awaitable<std::optional<std::string>> read_small(std::string path);
-    awaitable<void> read_lines(std::string path);
+    awaitable<std::optional<std::string>> read_dockerfile(std::string path);
+    void understand(const std::string& dockerfile);
     awaitable<Sent> send(PiecePipe& pipe);
 
     engine::Engine& engine_;

@@ -2,6 +2,7 @@
 
 #include "base/format.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace gantry::runner {
@@ -23,11 +24,14 @@ bool is_directive(std::string_view line, char& escape)
     return key == "escape" || key == "syntax" || key == "check";
 }
 
-} // namespace
+struct Instruction {
+    int line = 0;
+    std::string word; // the first, in lower case
+};
 
-std::vector<int> instruction_lines(std::string_view dockerfile)
+std::vector<Instruction> instructions_of(std::string_view dockerfile)
 {
-    std::vector<int> lines;
+    std::vector<Instruction> instructions;
     char escape = '\\';
     bool may_direct = true, continued = false;
     int number = 0;
@@ -38,10 +42,29 @@ std::vector<int> instruction_lines(std::string_view dockerfile)
         if (line.empty() || line.front() == '#') // also between continued lines
             continue;
         if (!continued)
-            lines.push_back(number);
+            instructions.push_back({number, to_lower(line.substr(0, line.find_first_of(" \t")))});
         continued = line.back() == escape;
     }
+    return instructions;
+}
+
+} // namespace
+
+std::vector<int> instruction_lines(std::string_view dockerfile)
+{
+    std::vector<int> lines;
+    for (const auto& instruction : instructions_of(dockerfile))
+        lines.push_back(instruction.line);
     return lines;
+}
+
+std::optional<int> line_of_arguments_alone(std::string_view dockerfile)
+{
+    const auto instructions = instructions_of(dockerfile);
+    const auto is_argument = [](const Instruction& instruction) { return instruction.word == "arg"; };
+    if (instructions.empty() || !std::all_of(instructions.begin(), instructions.end(), is_argument))
+        return std::nullopt;
+    return instructions.front().line;
 }
 
 } // namespace gantry::runner

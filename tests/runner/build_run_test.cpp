@@ -146,6 +146,19 @@ TEST_CASE("a command of a build that fails fails the step with its code and line
     CHECK(fixture.calls("push_image") == 0);
 }
 
+TEST_CASE("a Dockerfile without FROM is a mistake of the file and is not sent to the builder", "[build_run]")
+{
+    auto app = build_step("app", {"x/y:1"});
+    app.build->dockerfile_inline = pipeline::Text("# what for?\nARG X\n");
+    BuildRunFixture fixture(plan_of({stage("a", {}, {app})}));
+
+    const auto& ended = fixture.run();
+
+    CHECK(ended.cause == Cause::config_error);
+    CHECK_THAT(ended.message, ContainsSubstring("Dockerfile (inline):2: there is no FROM"));
+    CHECK(fixture.calls("build_image") == 0);
+}
+
 TEST_CASE("a push puts the digest into the outputs", "[build_run]")
 {
     BuildRunFixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1", "x/z:1"}))})}));
