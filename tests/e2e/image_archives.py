@@ -57,6 +57,9 @@ class Archives(e2e.Case):
             self.assertEqual(file.read(), "precious")
         self.assertEqual([name for name in os.listdir(self.home) if name.startswith("image.tar")], ["image.tar"])
         self.gantry("image", "save", self.tag, "-o", "no/such/folder", expect=2)
+        self.assertIn(b"'/tmp/x' is not an image", self.gantry("image", "save", self.tag, "/tmp/x", "-o", "y.tar", expect=2).stderr)
+        for verb in ("inspect", "rm", "pull"):
+            self.assertIn(b"'/tmp/x' is not an image", self.gantry("image", verb, "/tmp/x", expect=2).stderr)
         self.gantry("image", "save", self.tag, "-o", "/dev/null", expect=2)
 
     def test_what_is_no_archive_is_refused_with_what_to_do(self):

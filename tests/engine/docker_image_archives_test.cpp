@@ -89,6 +89,17 @@ TEST_CASE("an image that the engine does not have is told before a byte of the a
     CHECK(images.daemon.count("/images/get") == 0);
 }
 
+TEST_CASE("what no image can be called is not asked for", "[engine]")
+{
+    for (const auto* name : {"/tmp/x", "", "../version", "Upper", "a b"}) {
+        INFO(name);
+        Images images(bytes(k_tar));
+        CHECK(images.failure([&] { images.save({"a", name}); }).code() == Errc::bad_input);
+        CHECK(images.failure([&] { images.loop.run(images.engine->find_image(name)); }).code() == Errc::bad_input);
+        CHECK(images.saved.empty());
+    }
+}
+
 TEST_CASE("an archive that the engine gave up in the middle is never whole", "[engine]")
 {
     Images words(bytes("manifest" + std::string(3000, 'x') +
