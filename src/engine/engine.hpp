@@ -88,7 +88,7 @@ public:
 
     // ---- images
 
-    // The image by that name, if the engine has it. 30 s.
+    // The image by that name or id, if the engine has it. 30 s. Throws bad_input for what no image can be called.
     virtual awaitable<std::optional<ImageInfo>> find_image(const std::string& image) = 0;
     // Fetches it from its registry, with the user's credentials for that registry. Equal pulls that overlap are one.
     // `progress` is called at most 20 times a second. Gives up after 120 s without any progress. Throws not_found (no such image or
@@ -107,7 +107,7 @@ public:
     // the user's credentials for their registries. A slow `tell` slows the builder. There is no deadline for an instruction;
     // 600 s from the end of the context to the first word. Cancelling ends the build. An instruction that fails is a
     // result. Throws bad_input (the Dockerfile is missing or cannot be read: its line is in the words; a spec that cannot
-    // be), not_found and denied (a base image), unavailable (its registry), and what `context` throws.
+    // be), not_found (a base image, or one of the platform asked for) and denied (a base image), unavailable (its registry), and what `context` throws.
     virtual awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) = 0;
     // Gives an image a further name; one that has that name loses it. 30 s. Throws not_found, bad_input (no such name can be).
     virtual awaitable<void> tag_image(const std::string& image, const std::string& tag) = 0;
@@ -117,7 +117,7 @@ public:
     // unavailable (registry or network, or it limits how often one may push; retried inside, up to 5 times in all).
     virtual awaitable<Pushed> push_image(const std::string& image, std::function<void(const PushProgress&)> progress) = 0;
     // One archive of images with all of their layers, as `docker save` makes it: whole once its empty piece has come. A name
-    // without a tag is :latest. Throws not_found. Gives up after 600 s without a first byte, or 120 s without the next.
+    // without a tag is :latest. Throws not_found, and bad_input as find_image(). Gives up after 600 s without a first byte, or 120 s without the next.
     virtual awaitable<void> save_images(const std::vector<std::string>& images, WritePiece archive) = 0;
     // Takes in the images of such an archive, compressed or not; an image that has a name already loses it. Returns what was
     // loaded: tags, or ids of images without one. Throws bad_input for anything else. Streams; 600 s after the last byte.

@@ -69,6 +69,7 @@ struct ImageInfo {
     std::vector<std::string> entrypoint, command, environment; // environment as KEY=value
     std::string user, working_dir;
     std::string stop_signal;
+    std::string os, architecture; // "linux", "amd64"; empty: it does not tell
     std::optional<HealthcheckSpec> healthcheck; // absent: none, or NONE
     std::uint64_t size_bytes = 0;
 };

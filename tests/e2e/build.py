@@ -225,6 +225,8 @@ class Build(e2e.Case):
         step = self.fails({"Dockerfile": f"FROM {BASE}\nRUNN true\n"}, "config_error", expect=2)
         self.assertIn("line 2: unknown instruction: RUNN", step["message"])
         self.assertIn("that line of the Dockerfile", step["hint"])
+        step = self.fails({"Dockerfile": "# what for?\nARG X\n"}, "config_error", expect=2)
+        self.assertEqual(step["message"], "Dockerfile:2: there is no FROM")
         step = self.fails({"other": ""}, "config_error", expect=2)
         self.assertIn("Cannot locate specified Dockerfile", step["message"])
         self.assertIn("dockerfile: PATH", step["hint"])
@@ -262,6 +264,14 @@ class Build(e2e.Case):
             server = registry.Unruly(status)
             self.addCleanup(server.close)
             self.assertIn(hint, self.fails({"Dockerfile": f"FROM {server.host}/x/y:1\n"}, "image_error", expect=3)["hint"])
+
+    def test_an_image_is_for_the_platform_that_was_asked_for(self):
+        own = self.image(BASE)["Architecture"]
+        self.run_pipeline(f"steps: [{{ name: app, build: {{ dockerfile_inline: 'FROM {BASE}', platforms: [linux/{own}] }} }}]\n")
+        other = "s390x" if own != "s390x" else "amd64"
+        step = self.fails({"Dockerfile": f"FROM {BASE}\n"}, "image_error", f"{{ context: ., platforms: [linux/{other}] }}", expect=3)
+        self.assertIn("linux/" + other, step["message"])
+        self.assertIn("pull: true", step["hint"])
 
     def test_a_registry_that_hangs_while_its_base_image_is_fetched(self):
         server = registry.Unruly(0)

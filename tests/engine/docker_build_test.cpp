@@ -44,11 +44,11 @@ std::string message_line(const Json& json)
 // A daemon that answers what is asked of it by `answer`, but for versions and images.
 struct Daemon {
     explicit Daemon(ScriptedDaemon::Script answer)
-        : daemon(loop, [answer = std::move(answer)](const Asked& asked) {
+        : daemon(loop, [this, answer = std::move(answer)](const Asked& asked) {
               if (asked.line == "GET /version")
                   return ScriptedDaemon::version();
               if (asked.line.starts_with("GET ") && asked.line.find("/images/") != std::string::npos)
-                  return ScriptedDaemon::json(200, R"({"Id":"sha256:1","Config":{}})");
+                  return ScriptedDaemon::json(200, image);
               return answer(asked);
           })
     {
@@ -82,6 +82,7 @@ struct Daemon {
         return Error(Errc::internal, "no error");
     }
 
+    std::string image = R"({"Id":"sha256:1","Config":{}})"; // every one that is there
     RealLoop loop;
     ScriptedDaemon daemon;
     std::unique_ptr<Engine> engine;
@@ -158,6 +159,20 @@ TEST_CASE("a build asks for all of its spec", "[engine]")
                              "&target=run&platform=linux%2Farm64&networkmode=none&buildargs=%7B%22A%22%3A%22b%20c%22%7D"
                              "&labels=%7B%22l%22%3A%22v%22%7D&cachefrom=%5B%22c%3A1%22%5D&extrahosts=h%3A1.2.3.4"
                              "&shmsize=67108864&pull=1&nocache=1") == 1);
+}
+
+TEST_CASE("an image of another platform than was asked for is no result of a build", "[engine]")
+{
+    auto world = building({{{"aux", {{"ID", "sha256:1"}}}}});
+    world.image = R"({"Id":"sha256:1","Config":{},"Os":"linux","Architecture":"amd64"})";
+    BuildSpec spec;
+    CHECK(world.build(world.plain(), spec).image->architecture == "amd64");
+    spec.platform = "linux/amd64";
+    CHECK(world.build(world.plain(), spec).image);
+    spec.platform = "linux/arm64";
+    const auto error = world.failure([&] { world.build(world.plain(), spec); });
+    CHECK(error.code() == Errc::not_found);
+    CHECK_THAT(error.what(), ContainsSubstring("linux/amd64") && ContainsSubstring("linux/arm64"));
 }
 
 TEST_CASE("a build brings the credentials of all registries that the user has some for", "[engine]")

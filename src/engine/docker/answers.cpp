@@ -195,6 +195,8 @@ ImageInfo image_info(const Json& answer, const std::string& image)
     info.user = text_field(config, "User");
     info.working_dir = text_field(config, "WorkingDir");
     info.stop_signal = text_field(config, "StopSignal");
+    info.os = text_field(answer, "Os");
+    info.architecture = text_field(answer, "Architecture");
     info.healthcheck = healthcheck_of(field(config, "Healthcheck"));
     info.size_bytes = count_field(answer, "Size");
     return info;

@@ -1,9 +1,12 @@
 #include "engine/docker/build_messages.hpp"
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
+#include "engine/docker/platform.hpp"
 #include "engine/docker/pull.hpp"
 
 #include "base/image_reference.hpp"
+
+#include "base/format.hpp"
 
 #include <fmt/format.h>
 
@@ -67,6 +70,16 @@ BuildResult failed_build(const BuildMessages& messages)
     return result;
 }
 
+// The builder takes a base image that is here whatever its platform is.
+void check_platform(const ImageInfo& image, const std::string& asked)
+{
+    if (!asked.empty() && !is_of_platform(image, asked))
+        throw Error(Errc::not_found,
+                    fmt::format("the image was made for {}/{}, and not for {}: a base image for that is not here",
+                                terminal_safe(image.os), terminal_safe(image.architecture), terminal_safe(asked)),
+                    "add 'pull: true' to the build: the registry is then asked for base images of that platform");
+}
+
 } // namespace
 
 awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
@@ -100,6 +113,7 @@ awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiec
     BuildResult result;
     result.step = messages.step();
     result.image = co_await existing_image(messages.image_id());
+    check_platform(*result.image, spec.platform);
     co_return result;
 }
 
