@@ -165,6 +165,23 @@ std::string format_size(std::uint64_t size_bytes)
     return fmt::format("{} EB", tenths * 100);
 }
 
+std::string format_memory(std::uint64_t size_bytes)
+{
+    constexpr std::uint64_t k_step = 1024;
+    if (size_bytes < k_step)
+        return fmt::format("{} B", size_bytes);
+    constexpr std::array k_units{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    std::uint64_t unit = k_step, tenths = 0;
+    std::size_t at = 0;
+    for (;; unit *= k_step, ++at) {
+        tenths = size_bytes / unit * 10 + (size_bytes % unit * 10 + unit / 2) / unit;
+        if (tenths < k_step * 10 || at + 1 == k_units.size())
+            break;
+    }
+    const auto fraction = tenths % 10 == 0 ? std::string() : fmt::format(".{}", tenths % 10);
+    return fmt::format("{}{} {}", tenths / 10, fraction, k_units[at]);
+}
+
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text)
 {
     constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());

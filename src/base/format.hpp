@@ -15,6 +15,8 @@ namespace gantry {
 std::string format_duration(std::chrono::nanoseconds duration);
 // "412 B", "3.1 kB", "412 MB": decimal units, as disks and registries use.
 std::string format_size(std::uint64_t size_bytes);
+// "20 MiB", "1.5 GiB", "512 KiB", "1000 B": binary units, as limits of memory are written (see parse_size).
+std::string format_memory(std::uint64_t size_bytes);
 // "1 file", "3 files".
 std::string format_count(std::uint64_t count, std::string_view noun);
 // How long ago, in one unit: "just now", "5 min ago", "3 h ago", "12 days ago".

@@ -497,7 +497,7 @@ Outcome ServiceRunner::outcome_of_end() const
     if (!exit_->error.empty()) {
         how = terminal_safe(exit_->error);
     } else if (exit_->oom_killed) {
-        how = "out of memory" + (limit ? ": its limit is " + format_size(*limit) : std::string());
+        how = "out of memory" + (limit ? ": its limit is " + format_memory(*limit) : std::string());
     } else if (exit_->exit_code > 128 && exit_->exit_code <= 128 + 31) {
         outcome.signal = exit_->exit_code - 128;
         how = fmt::format("signal {}", *outcome.signal);

@@ -324,9 +324,9 @@ Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const
     const auto limit = request_.context.step->container.memory_bytes;
     if (exit.oom_killed) {
         outcome.cause = Cause::oom;
-        outcome.message = "out of memory" + (limit ? ": its limit is " + format_size(*limit) : std::string());
+        outcome.message = "out of memory" + (limit ? ": its limit is " + format_memory(*limit) : std::string());
         if (const auto& use = use_.last())
-            outcome.message += (limit ? ", " : ": ") + format_size(use->memory_peak_bytes) + " when last seen";
+            outcome.message += (limit ? ", " : ": ") + format_memory(use->memory_peak_bytes) + " when last seen";
         outcome.hint = "raise resources: { memory: … }, or use less";
     } else if (exit.exit_code > 128 && exit.exit_code <= 128 + 31) {
         outcome.cause = Cause::killed_by_signal;

@@ -62,6 +62,22 @@ TEST_CASE("a size is written in decimal units with two or three digits", "[base]
     CHECK(format_size(std::numeric_limits<std::uint64_t>::max()) == "18 EB");
 }
 
+TEST_CASE("a limit of memory is written as it is read", "[base]")
+{
+    for (const auto* text : {"0 B", "1023 B", "1 KiB", "1.5 KiB", "20 MiB", "512 MiB", "1 GiB", "2.5 GiB", "3 TiB", "7 PiB"}) {
+        auto written = std::string(text);
+        written.erase(written.find(' '), 1);
+        const auto size = parse_size(written);
+        REQUIRE(size);
+        CHECK(format_memory(*size) == text);
+    }
+    CHECK(format_memory(20 << 20) == "20 MiB");
+    CHECK(format_memory(20'000'000) == "19.1 MiB");
+    CHECK(format_memory((std::uint64_t{1} << 30) - 1) == "1 GiB");
+    CHECK(format_memory(1024 * 1023 + 1000) == "1 MiB");
+    CHECK(format_memory(std::numeric_limits<std::uint64_t>::max()) == "16 EiB");
+}
+
 TEST_CASE("times are RFC 3339 in UTC, with milliseconds", "[base]")
 {
     const auto time = parse_time("2024-05-01T10:20:30.123Z");

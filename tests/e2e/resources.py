@@ -75,7 +75,7 @@ class Seen(e2e.Case):
         """, expect=1)
         step = e2e.steps_of(shown)["main/eats"]
         self.assertEqual(step["cause"], "oom")
-        self.assertRegex(step["message"], r"^out of memory: its limit is 67 MB, [2-6][0-9] MB when last seen$")
+        self.assertRegex(step["message"], r"^out of memory: its limit is 64 MiB, [2-6][0-9](\.[0-9])? MiB when last seen$")
         self.assertEqual(step["use"]["memory_limit_bytes"], 64 << 20)
 
 

@@ -109,7 +109,7 @@ class Services(e2e.Case):
               mem_limit: 16m
               command: [sh, -c, "sleep 0.5; dd if=/dev/zero of=/dev/null bs=64M count=1000"]
             """, "sleep 1000", expect=3)
-        self.assertIn("service db ended while it was needed: out of memory: its limit is 17 MB", done.stderr.decode())
+        self.assertIn("service db ended while it was needed: out of memory: its limit is 16 MiB", done.stderr.decode())
 
     def test_order_and_one_shots(self):
         done = self.run_it(f"""
