@@ -52,6 +52,7 @@ struct StepSummary {
     Timings timings;
     std::string message, hint, image;
     bool allowed_failure = false;
+    bool has_container = true; // to look into: not of a build or a push
     std::map<std::string, std::string> outputs;
     std::uint64_t log_bytes = 0;
     std::optional<engine::ResourceUse> use;

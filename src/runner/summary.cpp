@@ -45,7 +45,8 @@ StepSummary& service_of(RunSummary& run, const RunEvent& event)
 
 void begin_attempt(StepSummary& step, const RunEvent& event)
 {
-    step = {.stage = step.stage, .step = step.step, .attempt = event.attempt, .state = State::running, .image = event.image};
+    step = {.stage = step.stage, .step = step.step, .attempt = event.attempt, .state = State::running, .image = event.image,
+            .has_container = step.has_container};
 }
 
 void end_attempt(StepSummary& step, const RunEvent& event)
@@ -224,7 +225,7 @@ RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const st
     for (const auto& stage : plan.stages) {
         run.stages.push_back({.stage = stage.id});
         for (const auto& step : stage.steps)
-            run.stages.back().steps.push_back({.stage = stage.id, .step = step.id});
+            run.stages.back().steps.push_back({.stage = stage.id, .step = step.id, .has_container = !step.build && !step.push});
         for (const auto& service : stage.services)
             run.stages.back().services.push_back({.stage = stage.id, .step = service_key(service.name)});
     }

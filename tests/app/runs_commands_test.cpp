@@ -208,6 +208,37 @@ TEST_CASE("logs of a step that did not begin say so", "[app]")
     CHECK_THAT(ran.err, ContainsSubstring("has not begun"));
 }
 
+TEST_CASE("logs of a step that an ended run did not come to are not to be waited for", "[app]")
+{
+    Runs runs;
+    const auto writer = runs.begin();
+    runs.end(*writer, State::failure);
+
+    const auto ran = run_gantry({"logs", "1", "compile"});
+
+    CHECK(ran.exit_code == 2);
+    CHECK_THAT(ran.err, ContainsSubstring("compile of run 1 did not run") && !ContainsSubstring("-f"));
+}
+
+TEST_CASE("show suggests to look inside of a step, and not of a build", "[app]")
+{
+    for (const bool is_build : {false, true}) {
+        INFO(is_build);
+        Runs runs;
+        if (is_build)
+            runs.world.plan.stages[0].steps[1].build = pipeline::Build{};
+        const auto writer = runs.begin();
+        runs.print(*writer, {"build", "compile", 1}, "no rule\n");
+        runs.end_step(*writer, {"build", "compile", 1}, Cause::failed);
+        runs.end(*writer, State::failure);
+
+        const auto text = run_gantry({"show", "1"}).out;
+
+        CHECK_THAT(text, ContainsSubstring("gantry rerun 1 --failed "));
+        CHECK((text.find("gantry shell") == std::string::npos) == is_build);
+    }
+}
+
 TEST_CASE("show tells how each step ended, and what to do", "[app]")
 {
     Runs runs;

@@ -79,7 +79,10 @@ private:
                                              (step->message.empty() ? "" : ": " + step->message));
         if (const auto former = store_.meta(id_).rerun_of; step->attempt == 0 && step->state == runner::State::success && !former.empty())
             throw Error(Errc::not_found, flags_.step + " was kept from run " + former, "gantry logs " + former + " " + flags_.step);
-        if (flags_.attempt == 0 && step->attempt == 0 && step->message.empty() && !is_final(step->state))
+        const bool never_began = flags_.attempt == 0 && step->attempt == 0 && step->message.empty() && !is_final(step->state);
+        if (never_began && is_final(summary.state))
+            throw Error(Errc::not_found, flags_.step + " of run " + id_ + " did not run", "gantry show " + id_ + " says how the run ended");
+        if (never_began)
             throw Error(Errc::not_found, flags_.step + " of run " + id_ + " has not begun", "wait for it: gantry logs -f " + id_);
         store_.log_size(id_, *wanted_);
     }

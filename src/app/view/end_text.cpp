@@ -137,7 +137,7 @@ private:
         std::vector<std::pair<std::string, std::string>> commands;
         if (first_failed_) {
             const auto name = short_step_name(run_, *first_failed_);
-            if (notes_.kept_container())
+            if (notes_.kept_container() && first_failed_->has_container)
                 commands.emplace_back("gantry shell " + run_.id + " " + name, "look inside, as it was");
             if (first_failed_->log_bytes > 0)
                 commands.emplace_back("gantry logs " + run_.id + " " + name, "all that it printed");
@@ -146,7 +146,7 @@ private:
             commands.emplace_back("gantry logs " + run_.id + " " + short_step_name(run_, *failed_service_), "all that the service printed");
         const auto again = "gantry rerun " + run_.id + " --failed";
         commands.emplace_back(again, "try again with what passed kept");
-        if (first_failed_ && first_failed_->state == State::failure && !notes_.kept_container())
+        if (first_failed_ && first_failed_->state == State::failure && first_failed_->has_container && !notes_.kept_container())
             commands.emplace_back(again + " --keep-failed", "and look inside with gantry shell");
         std::size_t width = 0;
         for (const auto& [command, why] : commands)
