@@ -169,8 +169,8 @@ struct Ready { // a service's readiness where its image has no healthcheck
 // Put into a container after it was created and before it starts; never written back.
 struct ContainerFile {
     Text target; // absolute path in the container: of a file, or of the folder that gets what the source folder holds
-    // A file or folder of the stage's workspace, relative to its root, "." for all of it; a folder that is not there
-    // counts as an empty one. Empty: `content` is it.
+    // A file or folder of the stage's workspace, relative to its root, "." for all of it; what a Compose file binds and is not
+    // there counts as an empty folder. Empty: `content` is it.
     std::string source;
     std::optional<Text> content;
     std::optional<std::uint32_t> mode;     // of a file; absent: the source's, 0444 for content

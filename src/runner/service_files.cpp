@@ -37,6 +37,12 @@ void require(archive* of, int code)
                 "build an image that has them");
 }
 
+// Compose makes a folder of what is bound and is not there. What a Compose file says stands in another file than the stage.
+bool is_of_compose(const pipeline::ContainerFile& file, const pipeline::PlanStage& stage)
+{
+    return file.mark.file != stage.mark.file;
+}
+
 // What stands behind the first part of a name: "data/a/b" → "/a/b".
 std::string behind_first(std::string_view name)
 {
@@ -61,6 +67,7 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context)
         if (const auto& rule = pipeline::k_file_target_rule; !rule.fits(placed.target))
             throw Error(Errc::bad_input, fmt::format("files: '{}' is not {}", terminal_safe(placed.target), rule.what), rule.hint);
         placed.source = file.source;
+        placed.may_be_missing = is_of_compose(file, *context.stage);
         if (file.content)
             placed.content = compute(*file.content, "files", scope);
         placed.mode = file.mode;
@@ -158,9 +165,10 @@ std::string FileArchive::finish()
     return std::move(bytes_);
 }
 
-awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
+awaitable<std::vector<PlacedFile>> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
                             std::vector<PlacedFile> files)
 {
+    std::vector<PlacedFile> missing;
     std::map<std::string, FileArchive> archives; // by the folder that each is unpacked in
     std::size_t total = 0;
     for (const auto& file : files) {
@@ -190,16 +198,22 @@ awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, 
                 throw;
             there = false;
         }
-        if (there)
+        if (!there && !file.may_be_missing)
+            throw Error(Errc::bad_input, fmt::format("files: there is no '{}' in the workspace", terminal_safe(file.source)),
+                        "'source' is a file or folder of the repository, or what a stage makes that this one needs");
+        if (there) {
             archive.add_packed(file, packed);
-        else
+        } else {
             archive.add_empty_folder(file);
+            missing.push_back(file);
+        }
     }
     for (auto& [place, archive] : archives) {
         ReadOnce source(archive.finish());
         engine::ReadPiece read = source;
         co_await engine.upload(spec.name, place, read);
     }
+    co_return missing;
 }
 
 } // namespace gantry::runner

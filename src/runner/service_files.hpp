@@ -18,6 +18,7 @@ struct PlacedFile {
     std::string target; // from the root of the container
     std::string source; // below the workspace; empty: `content` is it
     std::string content;
+    bool may_be_missing = false; // then it is an empty folder
     std::optional<std::uint32_t> mode;
     std::uint32_t uid = 0, gid = 0;
 };
@@ -28,8 +29,9 @@ std::vector<PlacedFile> lower_files(const ServiceContext& context);
 inline constexpr std::size_t k_max_service_files = 64 * 1024 * 1024;
 
 // Puts them into the created container of `spec`, which has had make_places() for their targets. `carrier` has the workspace and is
-// only asked for sources; one that is not there is an empty folder. Throws bad_input above the limit, and what download() and upload() do.
-awaitable<void> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
+// only asked for sources. Returns those that are not there and may be. Throws bad_input for others that are not there and above the
+// limit, and what download() and upload() do.
+awaitable<std::vector<PlacedFile>> place_files(engine::Engine& engine, const std::string& carrier, const engine::ContainerSpec& spec,
                             std::vector<PlacedFile> files);
 
 // The archive that is unpacked in the folder `place` of the container: `packed` is what the engine gave for the source of `file` (a tar

@@ -4,7 +4,6 @@
 #include "base/reach.hpp"
 #include "runner/placing.hpp"
 #include "runner/ports.hpp"
-#include "runner/service_files.hpp"
 
 #include <fmt/format.h>
 #include <re2/re2.h>
@@ -102,6 +101,14 @@ ServiceRunner::ServiceRunner(Parts parts, Request request)
 
 ServiceRunner::~ServiceRunner() = default;
 
+void ServiceRunner::warn_of_missing(const PlacedFile& file) const
+{
+    auto warning = event(RunEvent::Kind::warning);
+    warning.message = fmt::format("{}: service {}: there is no '{}' in the workspace, and so {} is an empty folder",
+                                  request_.context.stage->id, name(), file.source, file.target);
+    parts_.tell(std::move(warning));
+}
+
 RunEvent ServiceRunner::event(RunEvent::Kind kind) const
 {
     RunEvent event;
@@ -139,8 +146,11 @@ awaitable<void> ServiceRunner::create()
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
         co_await parts_.engine.create_container(spec);
-        if (!files.empty())
-            co_await place_files(parts_.engine, request_.carrier(), spec, std::move(files));
+        if (!files.empty()) {
+            const auto missing = co_await place_files(parts_.engine, request_.carrier(), spec, std::move(files));
+            for (const auto& file : missing)
+                warn_of_missing(file);
+        }
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
         attachment_ = co_await parts_.engine.attach(container_, attach);

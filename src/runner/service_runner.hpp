@@ -3,6 +3,7 @@
 #include "runner/attempt.hpp"
 #include "runner/lower.hpp"
 #include "runner/readiness.hpp"
+#include "runner/service_files.hpp"
 #include "runner/step_output.hpp"
 
 #include <functional>
@@ -92,6 +93,7 @@ private:
     [[noreturn]] void fail_ended();
     [[noreturn]] void give_up(Outcome outcome);
     void tell_not_built(const Outcome& outcome);
+    void warn_of_missing(const PlacedFile& file) const;
     [[noreturn]] void fail(const std::exception_ptr& failure, Cause otherwise) const;
 
     Parts parts_;

@@ -80,6 +80,23 @@ class Compose(e2e.Case):
             self.assertIn(names[0], names[1:])
         self.assert_nothing_left()
 
+    def test_a_folder_that_is_bound_and_is_not_there_is_empty_and_told(self):
+        folder = self.folder(f"""
+            image: {e2e.IMAGE}
+            compose: compose.yml
+            steps: ["wget -qO- http://web:8080/it"]
+            """, {"compose.yml": f"""
+services:
+  web:
+    image: {e2e.IMAGE}
+    volumes: ["./data:/data"]
+    command: [sh, -c, "mkdir /www; ls -A /data > /www/it && echo looked >> /www/it; exec httpd -f -p 8080 -h /www"]
+    healthcheck: {{ test: "wget -qO- localhost:8080/it" }}
+"""})
+        done = self.gantry("run", folder)
+        self.assertIn(b"looked\n", done.stdout)
+        self.assertIn("there is no 'data' in the workspace, and so /data is an empty folder", done.stderr.decode())
+
     def test_what_is_not_honoured_is_refused_where_it_stands(self):
         folder = self.folder(f"""
             image: {e2e.IMAGE}

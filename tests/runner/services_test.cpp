@@ -37,6 +37,14 @@ pipeline::Service checked(pipeline::Service service)
     return service;
 }
 
+pipeline::ContainerFile file_from(const std::string& source, const std::string& target)
+{
+    pipeline::ContainerFile file;
+    file.source = source;
+    file.target = pipeline::Text(target);
+    return file;
+}
+
 pipeline::Service after(const std::string& other, Condition condition, pipeline::Service service)
 {
     pipeline::Dependency dependency;
@@ -225,6 +233,33 @@ TEST_CASE("a service that ends before it is ready fails its stage at once", "[se
     CHECK(summary.stages.at(0).message.starts_with("service db ended before it was ready: exit code 3"));
     CHECK(summary.stages.at(0).services.at(0).exit_code == 3);
     CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "no such folder\n");
+}
+
+TEST_CASE("a file that is not in the workspace is a mistake of the file", "[services]")
+{
+    auto db = service("db");
+    db.files = {file_from("db/shcema.sql", "/init.sql")};
+    ServiceFixture fixture(plan_with({db}));
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::config_error);
+    CHECK_THAT(summary.stages.at(0).message, ContainsSubstring("service db: files: there is no 'db/shcema.sql' in the workspace"));
+    CHECK(fixture.began().empty());
+}
+
+TEST_CASE("what a Compose file binds and is not in the workspace is an empty folder, and is told", "[services]")
+{
+    auto db = service("db");
+    db.files = {file_from("data", "/var/lib/data")};
+    db.files[0].mark = {1, 3, 5}; // the stage is in file 0
+    ServiceFixture fixture(plan_with({db}));
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    REQUIRE(summary.warnings.size() == 1);
+    CHECK(summary.warnings.at(0).message == "a: service db: there is no 'data' in the workspace, and so /var/lib/data is an empty folder");
 }
 
 TEST_CASE("a service that dies under a step stops the step", "[services]")

@@ -1,8 +1,8 @@
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/pull.hpp" // JsonLines
-#include "engine/docker/reference.hpp"
 
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <algorithm>
 
@@ -76,7 +76,7 @@ awaitable<void> DockerEngine::save_images(const std::vector<std::string>& images
 {
     std::string names;
     for (const auto& image : images) { // an archive of what the daemon does not have would end in the middle
-        (void)parse_reference(image);
+        (void)parse_image_reference(image);
         auto name = has_no_tag(image) ? image + ":latest" : image;
         const auto found = co_await find_image(name);
         if (!found) {

@@ -109,7 +109,7 @@ ReadPiece pieces_of(std::string bytes)
 
 awaitable<std::optional<ImageInfo>> DockerEngine::find_image(const std::string& image)
 {
-    (void)parse_reference(image); // of another path than an image's the daemon would make a page
+    (void)parse_image_reference(image); // of another path than an image's the daemon would make a page
     Request request("GET", "/images/" + encode_path(image) + "/json");
     const auto answer = co_await api_->call(std::move(request), k_limit);
     if (answer.status == 404)
