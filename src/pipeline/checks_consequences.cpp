@@ -46,9 +46,9 @@ std::string stage_of(std::string_view path)
     return std::string(path.substr(0, path.find('.')));
 }
 
-class Refused {
+class RefusedParts {
 public:
-    Refused(const Definition& definition, const Diagnostics& read)
+    RefusedParts(const Definition& definition, const Diagnostics& read)
     {
         for (const auto& stage : definition.stages)
             loses_stage_ |= stage.name.empty();
@@ -102,7 +102,7 @@ private:
 
 void drop_consequences(const Definition& definition, const Diagnostics& read, Diagnostics& found)
 {
-    const Refused refused(definition, read);
+    const RefusedParts refused(definition, read);
     std::erase_if(found, [&](const Diagnostic& problem) { return refused.may_explain(problem); });
 }
 

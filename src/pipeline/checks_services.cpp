@@ -102,11 +102,14 @@ private:
                 subnets.push_back(config.subnet);
         }
         const auto name = terminal_safe(attachment.name);
+        std::string hint = fmt::format("give it one: networks: {{ {}: {{ ipam: {{ config: [{{ subnet: … }}] }} }} }}", name);
+        if (!subnets.empty())
+            hint = "write one of " + join(subnets, ", ");
+        else if (attachment.name == "default")
+            hint = "only networks that are declared at the top, with a subnet, have fixed addresses";
         out_.push_back(error_at(attachment.mark.known() ? attachment.mark : fallback_, "bad-value",
-                                fmt::format("'{}' is in no subnet of the network '{}'", address, name), path_() + ".networks." + attachment.name,
-                                !subnets.empty()                ? "write one of " + join(subnets, ", ")
-                                : attachment.name == "default" ? "only networks that are declared at the top, with a subnet, have fixed addresses"
-                                                               : fmt::format("give it one: networks: {{ {}: {{ ipam: {{ config: [{{ subnet: … }}] }} }} }}", name)));
+                                fmt::format("'{}' is in no subnet of the network '{}'", address, name),
+                                path_() + ".networks." + attachment.name, std::move(hint)));
     }
 
     void check_volume(const VolumeMount& mount)

@@ -121,7 +121,8 @@ private:
         const auto& step = *placed_->step;
         if (!step.push)
             return;
-        for (const auto& name : step.push->all_tags && step.build ? step.build->tags : step.push->tags)
+        const bool of_build = step.build && step.push->all_tags;
+        for (const auto& name : of_build ? step.build->tags : step.push->tags)
             if (name.is_literal() && !names_registry(name.literal()))
                 report_push(fmt::format("'{}' names no registry", terminal_safe(name.literal())), k_registry_hint);
         if (step.build && step.push->all_tags && step.build->tags.empty())

@@ -9,12 +9,12 @@ using test::run_gantry;
 namespace {
 
 // Two commits: the second one changes documents alone, which the pipeline's filter leaves out.
-struct Repository {
+struct PushedShop {
     Scratch scratch;
     ScopedEnv state_home{"XDG_STATE_HOME", (scratch / "state").c_str()}, cache_home{"XDG_CACHE_HOME", (scratch / "cache").c_str()};
     tests::TestRepo repo{scratch / "shop"};
 
-    Repository()
+    PushedShop()
     {
         repo.write(".gantry.yml", "on: { push: { paths: [src/**] } }\nimage: gcc\nsteps: [make]\n");
         repo.write("src/main.c", "");
@@ -34,7 +34,7 @@ struct Repository {
 
 TEST_CASE("a push that is played is the last commit, unless it is said what it counts from", "[app][git]")
 {
-    Repository world;
+    PushedShop world;
     const auto filtered = world.plan({"--event", "push"});
     CAPTURE(filtered.out, filtered.err);
     CHECK_THAT(filtered.out, !ContainsSubstring("make"));
@@ -50,7 +50,7 @@ TEST_CASE("a push that is played is the last commit, unless it is said what it c
 
 TEST_CASE("an input is for a run by hand", "[app][git]")
 {
-    Repository world;
+    PushedShop world;
     const auto refused = world.plan({"--event", "push", "--input", "a=b"});
     CHECK(refused.exit_code == 2);
     CHECK_THAT(refused.err, ContainsSubstring("--input"));
@@ -58,7 +58,7 @@ TEST_CASE("an input is for a run by hand", "[app][git]")
 
 TEST_CASE("a report that cannot be written is told before the run", "[app][git]")
 {
-    Repository world;
+    PushedShop world;
     for (const auto& file : {world.scratch / "gone/report.xml", world.scratch.path()}) {
         const auto refused = run_gantry({"run", "--engine", "fake", "--report-junit", file, world.repo.path()});
         CHECK(refused.exit_code == 2);

@@ -83,10 +83,13 @@ TEST_CASE("what is mounted has a place of its own", "[checks]")
 TEST_CASE("what steps inherit of mounts is looked at where they have it, and told once", "[checks]")
 {
     const std::string caches = "caches: [{ name: c, path: cache }, { name: d, path: /d }]\n";
-    check_one(said_of("image: gcc\nvolumes: [/x, /d]\n" + caches + "steps: [a, b]\n"), "2:15 the cache 'd' is mounted at /d, too");
-    check_one(said_of("image: gcc\n" + caches + "steps:\n- { run: a, volumes: [/workspace/cache/] }\n"), "4:23 the cache 'c' is mounted at /workspace/cache, too");
+    const std::string defaults = "defaults: { image: gcc, volumes: [/x, /d] }\n";
+    check_one(said_of(defaults + caches + "steps: [a, b]\n"), "1:39 the cache 'd' is mounted at /d, too");
+    check_one(said_of("image: gcc\n" + caches + "steps:\n- { run: a, volumes: [/workspace/cache/] }\n"),
+              "4:23 the cache 'c' is mounted at /workspace/cache, too");
     // Another list replaces it; a build and a service have no caches.
-    CHECK(said_of("image: gcc\nvolumes: [/d]\n" + caches + "steps: [{ run: a, volumes: [/e] }, { build: . }]\nservices: { db: { image: x, volumes: [/d] } }\n") == Said{});
+    CHECK(said_of(defaults + caches + "steps: [{ run: a, volumes: [/e] }, { build: . }]\n" +
+                  "services: { db: { image: x, volumes: [/d] } }\n") == Said{});
     check_one(said_of("image: gcc\nsteps: [a]\nservices:\n  db:\n    image: x\n    volumes: [/d, /d]\n"), "6:19 another volume is mounted at /d, too");
 }
 
@@ -100,7 +103,8 @@ TEST_CASE("who shares a network says nothing of it", "[checks]")
     check_one(service("dns: 10.0.0.1"), "8:5 'dns' and");
     check_one(service("extra_hosts: [\"a:10.0.0.1\"]"), "8:5 'extra_hosts' and");
     CHECK(service("dns_search: a.example") == Said{});
-    check_one(said_of("image: gcc\ndns: 10.0.0.1\nservices: { web: { image: x } }\nsteps:\n- { run: a, network_mode: service:web }\n- { run: b, network_mode: none }\n- c\n"),
+    check_one(said_of("image: gcc\ndns: 10.0.0.1\nservices: { web: { image: x } }\nsteps:\n"
+                      "- { run: a, network_mode: service:web }\n- { run: b, network_mode: none }\n- c\n"),
               "2:1 'dns' and 'network_mode: service:web' cannot stand together");
     CHECK(of_step("network_mode: host\n  ports: [80]\n  hostname: x") == Said{});
 }

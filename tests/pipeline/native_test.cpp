@@ -155,7 +155,8 @@ TEST_CASE("a limit is one that there is, and enough to start with", "[pipeline][
 TEST_CASE("a build is made from the workspace, and its image can be named", "[pipeline][native]")
 {
     const auto problems = [](const std::string& build) { return problems_of("steps:\n- { build: " + build + " }\n"); };
-    for (const char* good : {"./api", "/workspace/api", "{ context: api, dockerfile: ../Dockerfile }", "\"https://git.example/x.git#main:api\"", "{ context: ctx.tar.gz }",
+    for (const char* good : {"./api", "/workspace/api", "{ context: api, dockerfile: ../Dockerfile }",
+                             "\"https://git.example/x.git#main:api\"", "{ context: ctx.tar.gz }",
                              "{ context: \"${{ env.X }}\", dockerfile: ../../x }", "{ network: none, tags: [a, \"x.example:5000/a/b:1\", \"${{ env.X }}\"] }"})
         CHECK(problems(good) == "");
 

@@ -205,7 +205,8 @@ private:
 
     Ready ready()
     {
-        static const Ready kinds[] = {{5432, {}, {}, {}}, {{}, ":8080/a?b#c", {}, {}}, {{}, "/:", {}, {}}, {{}, {}, "^ready: (a|b)\\.$", {}}, {{}, {}, "~", {}}};
+        static const Ready kinds[] = {{5432, {}, {}, {}}, {{}, ":8080/a?b#c", {}, {}}, {{}, "/:", {}, {}},
+                                      {{}, {}, "^ready: (a|b)\\.$", {}}, {{}, {}, "~", {}}};
         Ready made = pick(kinds);
         if (made.tcp)
             made.tcp = 1 + below(65535);

@@ -63,7 +63,7 @@ bool ImageType::read(Reader& reader, const Node& node, Value& value)
 {
     if (!FilledTextType::read(reader, node, value))
         return false;
-    if (!value.is_literal())
+    if (!is_written_out(value))
         return true;
     try {
         parse_image_reference(std::string(trim(value.literal())));
@@ -72,6 +72,11 @@ bool ImageType::read(Reader& reader, const Node& node, Value& value)
         reader.error(node, "bad-value", error.what(), error.hint());
         return false;
     }
+}
+
+bool is_written_out(const Text& value)
+{
+    return value.is_literal() && value.literal().find("${{") == std::string_view::npos;
 }
 
 bool keeps_rule(Reader& reader, const Node& node, const ValueRule& rule, std::string_view text)

@@ -94,6 +94,9 @@ struct ImageType : FilledTextType { // the name of an image
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 
+// Whether its form can be judged here: what is computed is left to the engine, and what should be and cannot has an error.
+bool is_written_out(const Text& value);
+
 // False, with an error, when the text breaks the rule. Empty text stands for the engine's own choice.
 bool keeps_rule(Reader& reader, const Node& node, const ValueRule& rule, std::string_view text);
 
@@ -104,11 +107,12 @@ template <const ValueRule& Rule> struct RuledStringType : StringType {
     }
 };
 
-// What is computed is left to the engine.
 template <const ValueRule& Rule, class Type = TextType> struct RuledTextType : Type {
     static bool read(Reader& reader, const Node& node, Text& value)
     {
-        return Type::read(reader, node, value) && (!value.is_literal() || keeps_rule(reader, node, Rule, value.literal()));
+        if (!Type::read(reader, node, value))
+            return false;
+        return !is_written_out(value) || keeps_rule(reader, node, Rule, value.literal());
     }
 };
 
