@@ -203,6 +203,8 @@ void BuildRunner::stop(bool)
 {
     // There is nothing to be graceful to: the builder and the registry take up where they were.
     stop_requested_ = true;
+    if (request_.context.step->build)
+        parts_.objects.note_broken_build();
     cancel_.emit(asio::cancellation_type::terminal);
 }
 

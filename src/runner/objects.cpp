@@ -10,8 +10,8 @@ constexpr engine::ObjectKind k_order[] = {engine::ObjectKind::container, engine:
                                           engine::ObjectKind::volume};
 } // namespace
 
-Objects::Objects(engine::Engine& engine, Tell intend, Tell removed)
-    : engine_(engine), intend_(std::move(intend)), removed_(std::move(removed))
+Objects::Objects(engine::Engine& engine, engine::Labels of_run, Tell intend, Tell removed)
+    : engine_(engine), of_run_(std::move(of_run)), intend_(std::move(intend)), removed_(std::move(removed))
 {
 }
 
@@ -32,6 +32,8 @@ awaitable<void> Objects::remove(engine::ObjectKind kind, std::string name)
 
 awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit)
 {
+    if (broken_build_)
+        co_await remove_containers_of_builder();
     const auto deadline = clock.now() + limit;
     for (const auto kind : k_order) {
         for (;;) {
@@ -53,6 +55,15 @@ awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit
             co_await clock.sleep_for(k_pause_between_tries);
         }
     }
+}
+
+// What we make is a stage's; an image's labels, which its builder's containers have, name none.
+awaitable<void> Objects::remove_containers_of_builder()
+{
+    const auto objects = co_await engine_.list(of_run_);
+    for (const auto& object : objects)
+        if (object.kind == engine::ObjectKind::container && !object.labels.contains("gantry.stage"))
+            co_await engine_.remove(object.kind, object.name);
 }
 
 void Objects::release(engine::ObjectKind kind, const std::string& name)

@@ -15,13 +15,16 @@ namespace gantry::runner {
 class Objects {
 public:
     using Tell = std::function<void(engine::ObjectKind, const std::string& name)>;
-    // `intend` and `removed` go to the journal.
-    Objects(engine::Engine& engine, Tell intend, Tell removed);
+    // `intend` and `removed` go to the journal; everything of the run carries the labels `of_run`.
+    Objects(engine::Engine& engine, engine::Labels of_run, Tell intend, Tell removed);
 
     // Say it before creating.
     void intend(engine::ObjectKind kind, const std::string& name);
     // Removes one. Errors come out; the object stays on the books.
     awaitable<void> remove(engine::ObjectKind kind, std::string name);
+    // A build was broken off. Its builder's containers have names that only the engine knows, and it removes them itself, some time
+    // later: remove_all() does not leave them to it.
+    void note_broken_build() { broken_build_ = true; }
     // Removes all that are left, containers first, each kind side by side; tries again while the engine does not answer,
     // up to `limit`. Throws the last error if something is still there.
     awaitable<void> remove_all(Clock& clock, std::chrono::nanoseconds limit);
@@ -31,8 +34,12 @@ public:
     const std::set<std::pair<engine::ObjectKind, std::string>>& left() const { return left_; }
 
 private:
+    awaitable<void> remove_containers_of_builder();
+
     engine::Engine& engine_;
+    engine::Labels of_run_;
     Tell intend_, removed_;
+    bool broken_build_ = false;
     std::set<std::pair<engine::ObjectKind, std::string>> left_;
 };
 

@@ -49,7 +49,8 @@ awaitable<RunResult> Run::Impl::execute()
             journal(event);
         };
     };
-    objects = std::make_unique<Objects>(deps.engine, tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
+    objects = std::make_unique<Objects>(deps.engine, engine::Labels{{"gantry.instance", options.instance}, {"gantry.run", deps.writer.id()}},
+                                        tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
     declared = std::make_unique<Declared>(deps.engine, *objects, plan, Owner{options.instance, deps.writer.id()}, executor);
     caches = make_caches(executor);
     artifacts = make_artifacts();

@@ -7,6 +7,8 @@
 #include "support/plan_builder.hpp"
 #include "support/run_to_end.hpp"
 
+#include <boost/asio/detached.hpp>
+
 #include <algorithm>
 
 using namespace gantry;
@@ -233,8 +235,13 @@ TEST_CASE("a build that is cancelled ends, and its carrier goes", "[build_run]")
 {
     BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
     bool begun = false;
-    fixture.engine.on_build([&begun](const engine::BuildSpec&, const std::string&) {
+    fixture.engine.on_build([&](const engine::BuildSpec& spec, const std::string&) {
         begun = true;
+        engine::ContainerSpec of_builder; // which it forgets
+        of_builder.name = "determined_builder";
+        of_builder.image = "busybox";
+        of_builder.labels = spec.labels;
+        asio::co_spawn(fixture.loop, fixture.engine.create_container(of_builder), asio::detached);
         engine::FakeBuildBehaviour behaviour;
         behaviour.runs_for = std::chrono::hours(10);
         return behaviour;
