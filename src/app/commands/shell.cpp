@@ -130,17 +130,11 @@ void add_shell(CLI::App& app, Context& context)
     const auto flags = std::make_shared<ShellFlags>();
     command->add_option("RUN", flags->run, "Its id, or latest")->type_name("")->required();
     command->add_option("STEP", flags->step, "unit, or build/unit where several have that name")->type_name("")->required();
-    command->add_option("COMMAND", flags->command, "Instead of sh")->type_name("");
+    command->add_option("COMMAND", flags->command, "Instead of sh; after -- when it has options")->type_name("");
     command->footer("Examples:\n"
                     "  gantry run --keep-failed || gantry shell latest unit\n"
-                    "  gantry shell latest unit sh -c 'ls -l /workspace'");
-    // From the command's first option on, all is the command's.
-    command->prefix_command();
-    command->callback([&context, command, flags] {
-        const auto options = command->remaining();
-        if (flags->command.empty() && !options.empty())
-            throw CLI::ExtrasError(options);
-        flags->command.insert(flags->command.end(), options.begin(), options.end());
+                    "  gantry shell latest unit -- sh -c 'ls -l /workspace'");
+    command->callback([&context, flags] {
         context.action = [flags](Context& inner) { return shell(inner, *flags); };
     });
 }
