@@ -206,7 +206,7 @@ pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& sou
         event.branch = event.pull_request->target_branch;
     }
     if (!flags.inputs.empty() && event.kind != pipeline::Event::Kind::manual)
-        throw Error(Errc::bad_input, "--input belongs to runs by hand, and this is a " + flags.event,
+        throw Error(Errc::bad_input, "--input belongs to runs by hand, and this is one for the event " + std::string(to_string(event.kind)),
                     "leave out --event, or --input");
     for (const auto& [name, value] : parse_pairs("--input", flags.inputs))
         event.inputs[name] = value;

@@ -71,7 +71,7 @@ class Endings(e2e.Case):
         """))
         self.assertEqual([(step["state"], step["cause"], step["exit_code"]) for step in ended.values()],
                          [("failure", "oom", 137), ("failure", "killed_by_signal", 137), ("success", "ok", 0)])
-        self.assertIn("34 MB", ended["main/eats"]["message"])
+        self.assertIn("32 MiB", ended["main/eats"]["message"])
         self.assertNotIn("message", ended["main/killed"])
         self.assertIn("want of memory", ended["main/child"]["message"])
 
