@@ -222,7 +222,7 @@ private:
             ++taken;
             const auto step = reader.place_.in(name);
             if constexpr (requires { to.has_value(); })
-                reader.read(*found, to.emplace());
+                reader.read(*found, to.emplace(typename T::value_type{})); // clang 14 takes no less of a nested class
             else
                 reader.read(*found, to);
         }

@@ -99,7 +99,7 @@ awaitable<void> StepRunner::create()
         auto error = to_error(std::current_exception());
         if (error.code() == Errc::cancelled)
             throw;
-        throw ImageFailure(error);
+        throw ImageFailure{error};
     }
     const auto have_image = parts_.clock.now();
     timings_.pull = have_image - waiting_since;

@@ -170,7 +170,8 @@ std::string Exchange::header(std::string_view name) const
 // Feeds the parser with what is there, and with one more read if that is not enough.
 awaitable<void> Exchange::read_more()
 {
-    auto& [response, buffer] = *parser_;
+    auto& response = parser_->response;
+    auto& buffer = parser_->buffer;
     const auto feed = [&] {
         error_code error;
         if (buffer.size() == 0)

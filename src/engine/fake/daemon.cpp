@@ -245,7 +245,7 @@ std::vector<StoredObject> FakeDaemon::list_stored(const Labels& wanted) const
             Object{ObjectKind::image, image.id, stored.tags.empty() ? image.id : stored.tags.front(), image.labels};
         stored.size_bytes = image_info(name).size_bytes;
         stored.created = image.created;
-        stored.in_use = stored.in_use || std::any_of(containers.begin(), containers.end(), [&](const auto& container) {
+        stored.in_use = stored.in_use || std::any_of(containers.begin(), containers.end(), [&, &name = name](const auto& container) {
                             return container.second->spec.image == name;
                         });
     }
