@@ -20,6 +20,8 @@ enum class State { pending, blocked, running, success, failure, skipped, cancell
 std::string_view to_string(State state);
 std::optional<State> parse_state(std::string_view text);
 inline bool is_final(State state) { return state >= State::success; }
+// It ended, and neither passed nor was skipped.
+inline bool went_wrong(State state) { return is_final(state) && state != State::success && state != State::skipped; }
 
 // Why something ended, apart from its exit code: 137 is not "oom".
 enum class Cause {

@@ -119,7 +119,7 @@ void replay(RunSummary& run, const RunEvent& event)
         stage.duration = event.duration;
         if (stage.allowed_failure) // what made it fail, too
             for (auto& step : stage.steps)
-                step.allowed_failure |= is_final(step.state) && step.state != State::success && step.state != State::skipped;
+                step.allowed_failure |= went_wrong(step.state);
         break;
     }
     case Kind::step_started:

@@ -102,11 +102,6 @@ std::string reason_of(const runner::StepSummary& step)
     return terminal_safe(step.message);
 }
 
-bool went_wrong(State state)
-{
-    return is_final(state) && state != State::success && state != State::skipped;
-}
-
 std::string outcome_of(const runner::StepSummary& step)
 {
     const bool kept = step.state == State::success && step.attempt == 0;

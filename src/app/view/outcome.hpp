@@ -28,9 +28,6 @@ std::string use_of(const engine::ResourceUse& use);
 
 inline constexpr int k_tail_lines = 20; // of what failed, wherever its end is shown
 
-// It ended, and neither passed nor was skipped.
-bool went_wrong(runner::State state);
-
 // The shortest name that `gantry logs` takes: "unit", or "build/unit" where another stage has a unit; quoted for a shell
 // where it needs that.
 std::string short_step_name(const runner::RunSummary& summary, const runner::StepSummary& step);
