@@ -11,6 +11,12 @@
 
 namespace gantry::pipeline {
 
+Mark mark_of(const std::map<std::string, Mark>& marks, const std::string& key, Mark fallback)
+{
+    const auto found = marks.find(key);
+    return found != marks.end() && found->second.known() ? found->second : fallback;
+}
+
 Diagnostic error_at(Mark mark, std::string code, std::string message, std::string path, std::string hint)
 {
     Diagnostic diagnostic;

@@ -44,9 +44,7 @@ public:
         for (const auto& key : used.keys) {
             if (supports(key))
                 continue;
-            const auto mark = container.marks.find(key);
-            const bool known = mark != container.marks.end() && mark->second.known();
-            report(fmt::format("'{}' is", key), known ? mark->second : fallback, path + "." + key);
+            report(fmt::format("'{}' is", key), mark_of(container.marks, key, fallback), path + "." + key);
         }
     }
 

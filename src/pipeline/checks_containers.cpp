@@ -33,13 +33,7 @@ struct Layers {
 
     const Container& says_network() const { return own.network_mode || !own.networks.empty() ? own : inherited; }
 
-    Mark mark(const char* key) const
-    {
-        for (const auto* level : {&own, &inherited})
-            if (const auto found = level->marks.find(key); found != level->marks.end() && found->second.known())
-                return found->second;
-        return fallback;
-    }
+    Mark mark(const char* key) const { return mark_of(own.marks, key, mark_of(inherited.marks, key, fallback)); }
 };
 
 class ContainerParts {

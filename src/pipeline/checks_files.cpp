@@ -20,9 +20,7 @@ public:
             const auto& problem = problem_of(file);
             if (problem.code.empty())
                 continue;
-            const auto mark = container.marks.find("env_file");
-            const bool known = mark != container.marks.end() && mark->second.known();
-            out_.push_back(error_at(known ? mark->second : fallback, problem.code, problem.message, path() + ".env_file", hint_of(problem)));
+            out_.push_back(error_at(mark_of(container.marks, "env_file", fallback), problem.code, problem.message, path() + ".env_file", hint_of(problem)));
         }
     }
 

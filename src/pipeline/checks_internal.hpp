@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ namespace gantry::pipeline {
 
 // Says where something is ("stages[0].steps[1]"); asked only when there is a problem.
 using MakePath = std::function<std::string()>;
+
+// Where the entry `key` stands; `fallback` where that is not known.
+Mark mark_of(const std::map<std::string, Mark>& marks, const std::string& key, Mark fallback);
 
 Diagnostic error_at(Mark mark, std::string code, std::string message, std::string path, std::string hint = {});
 

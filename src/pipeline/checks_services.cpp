@@ -66,9 +66,8 @@ private:
     void report(Mark mark, const char* key, const char* code, const char* kind, const std::string& name,
                 const Declarations& declarations)
     {
-        const auto of_key = container_.marks.find(key);
         if (!mark.known())
-            mark = of_key != container_.marks.end() && of_key->second.known() ? of_key->second : fallback_;
+            mark = mark_of(container_.marks, key, fallback_);
         auto hint = hint_from(name, out_, [&] { return names_in(declarations); });
         if (hint.empty() && std::string_view(kind) != "service")
             hint = fmt::format("declare it at the top: {}s: {{ {}: {{}} }}", kind, terminal_safe(name));
@@ -196,8 +195,7 @@ void check_working_dir(const Service& service, const std::string& path, Diagnost
     const auto& folder = service.container.working_dir;
     if (!folder || folder->empty() || !folder->is_literal() || folder->literal().starts_with('/'))
         return;
-    const auto mark = service.container.marks.find("working_dir");
-    out.push_back(error_at(mark != service.container.marks.end() && mark->second.known() ? mark->second : service.mark, "bad-path",
+    out.push_back(error_at(mark_of(service.container.marks, "working_dir", service.mark), "bad-path",
                            fmt::format("'{}' is not a path from the root", terminal_safe(folder->literal())), path + ".working_dir",
                            "write the path in the service's image, such as /app"));
 }

@@ -58,18 +58,15 @@ private:
     void report(std::string code, std::string message, const std::string& key, std::string hint = {})
     {
         const auto& step = *placed_->step;
-        const auto mark = step.container.marks.find(key);
-        out_.push_back(error_at(mark == step.container.marks.end() || !mark->second.known() ? step.mark : mark->second,
-                                std::move(code), std::move(message), path() + (key.empty() ? "" : "." + key),
-                                std::move(hint)));
+        out_.push_back(error_at(mark_of(step.container.marks, key, step.mark), std::move(code), std::move(message),
+                                path() + (key.empty() ? "" : "." + key), std::move(hint)));
     }
 
     // Of an entry of a map, by its key.
     void report_entry(const Marks& marks, const std::string& entry, std::string code, std::string message, const std::string& key, std::string hint)
     {
-        const auto mark = marks.find(entry);
-        out_.push_back(error_at(mark == marks.end() || !mark->second.known() ? placed_->step->mark : mark->second, std::move(code), std::move(message),
-                                path() + "." + key, std::move(hint)));
+        out_.push_back(error_at(mark_of(marks, entry, placed_->step->mark), std::move(code), std::move(message), path() + "." + key,
+                                std::move(hint)));
     }
 
     void check_name(std::unordered_map<std::string_view, Mark>& names)

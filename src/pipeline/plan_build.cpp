@@ -81,8 +81,7 @@ void StageBuilder::add_env(VariableMerge& variables, const EnvMap& env, const st
 void StageBuilder::add_env_file(VariableMerge& variables, const Container& level, const std::string& file,
                                 const std::string& path, Mark fallback)
 {
-    const auto of_key = level.marks.find("env_file");
-    const auto mark = of_key != level.marks.end() && of_key->second.known() ? of_key->second : fallback;
+    const auto mark = mark_of(level.marks, "env_file", fallback);
     auto read = read_env_file(options_.read_file, file);
     for (auto& [name, value] : read.variables)
         variables.set(name, Text(std::move(value)));
