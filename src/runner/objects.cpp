@@ -32,8 +32,6 @@ awaitable<void> Objects::remove(engine::ObjectKind kind, std::string name)
 
 awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit)
 {
-    if (broken_build_)
-        co_await remove_containers_of_builder();
     const auto deadline = clock.now() + limit;
     for (const auto kind : k_order) {
         for (;;) {
@@ -55,6 +53,8 @@ awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit
             co_await clock.sleep_for(k_pause_between_tries);
         }
     }
+    if (broken_build_) // last: where the engine does not answer, this alone is left to it
+        co_await remove_containers_of_builder();
 }
 
 // What we make is a stage's; an image's labels, which its builder's containers have, name none.

@@ -231,25 +231,56 @@ TEST_CASE("an engine that goes away during a build is an engine that was lost", 
     CHECK(fixture.run().cause == Cause::engine_lost);
 }
 
+namespace {
+
+// A build that is cancelled while a container of the builder's runs, which the builder forgets.
+struct BrokenBuild : BuildRunFixture {
+    BrokenBuild() : BuildRunFixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})})) {}
+
+    void begin_and_cancel()
+    {
+        bool begun = false;
+        engine.on_build([&](const engine::BuildSpec& spec, const std::string&) {
+            begun = true;
+            engine::ContainerSpec of_builder;
+            of_builder.name = "determined_builder";
+            of_builder.image = "busybox";
+            of_builder.labels = spec.labels;
+            asio::co_spawn(loop, engine.create_container(of_builder), asio::detached);
+            engine::FakeBuildBehaviour behaviour;
+            behaviour.runs_for = std::chrono::hours(10);
+            return behaviour;
+        });
+        begin();
+        drive(loop, clock, [&begun] { return begun; });
+        process->cancel(false, clock.now());
+    }
+};
+
+} // namespace
+
 TEST_CASE("a build that is cancelled ends, and its carrier goes", "[build_run]")
 {
-    BuildRunFixture fixture(plan_of({stage("a", {}, {build_step("app", {"x/y:1"})})}));
-    bool begun = false;
-    fixture.engine.on_build([&](const engine::BuildSpec& spec, const std::string&) {
-        begun = true;
-        engine::ContainerSpec of_builder; // which it forgets
-        of_builder.name = "determined_builder";
-        of_builder.image = "busybox";
-        of_builder.labels = spec.labels;
-        asio::co_spawn(fixture.loop, fixture.engine.create_container(of_builder), asio::detached);
-        engine::FakeBuildBehaviour behaviour;
-        behaviour.runs_for = std::chrono::hours(10);
-        return behaviour;
-    });
-    auto& process = fixture.begin();
-    drive(fixture.loop, fixture.clock, [&begun] { return begun; });
-    process.cancel(false, fixture.clock.now());
+    BrokenBuild fixture;
+    fixture.begin_and_cancel();
     const auto& app = fixture.finish();
     CHECK(app.state == State::cancelled);
     CHECK(fixture.summary.state == State::cancelled);
+}
+
+TEST_CASE("an engine that does not say what a broken build left has the run's own removed all the same", "[build_run]")
+{
+    BrokenBuild fixture;
+    int removals = 0;
+    fixture.engine.on_call([&](const engine::FakeCall& call) {
+        // The carrier's first removal, so that it is still there at the end of the run.
+        if (call.operation == "list" || (call.operation == "remove" && removals++ == 0))
+            throw Error(Errc::unavailable, "the engine does not answer");
+    });
+    fixture.begin_and_cancel();
+    drive(fixture.loop, fixture.clock, [&fixture] { return fixture.process->has_ended(); });
+    fixture.process->die();
+    CHECK(removals > 1);
+    REQUIRE(fixture.engine.objects().size() == 1);
+    CHECK(fixture.engine.objects()[0].name == "determined_builder");
 }
