@@ -85,7 +85,7 @@ private:
     template <typename T>
     void fill(std::optional<T>& to)
     {
-        fill(to.emplace());
+        fill(to.emplace(T{})); // clang 14 takes no less of a nested class
     }
     template <typename A, typename B>
     void fill(std::pair<A, B>& to)
