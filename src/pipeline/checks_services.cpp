@@ -47,6 +47,7 @@ public:
             out_.push_back(error_at(container_.networks.front().mark, "conflict",
                                     "'network_mode' and 'networks' cannot stand together", path_() + ".networks",
                                     "keep one of them"));
+        check_ports();
         if (!stage_)
             return;
         if (const auto service = network_service(container_))
@@ -109,6 +110,23 @@ private:
         out_.push_back(error_at(attachment.mark.known() ? attachment.mark : fallback_, "bad-value",
                                 fmt::format("'{}' is in no subnet of the network '{}'", address, name),
                                 path_() + ".networks." + attachment.name, std::move(hint)));
+    }
+
+    // Engines publish nothing of an internal network, and say nothing.
+    void check_ports()
+    {
+        const auto is_internal = [&](const NetworkAttachment& attachment) {
+            return std::any_of(definition_.networks.begin(), definition_.networks.end(),
+                               [&](const auto& one) { return one.name == attachment.name && one.internal; });
+        };
+        const auto& networks = container_.networks;
+        if (container_.ports.empty() || networks.empty() || !std::all_of(networks.begin(), networks.end(), is_internal))
+            return;
+        auto warning = error_at(mark_of(container_.marks, "ports", fallback_), "no-effect",
+                                "no port is published: all networks of this container are internal", path_() + ".ports",
+                                "add a network that is not, or take 'ports' out");
+        warning.severity = Severity::warning;
+        out_.push_back(std::move(warning));
     }
 
     void check_volume(const VolumeMount& mount)

@@ -109,6 +109,16 @@ TEST_CASE("who shares a network says nothing of it", "[checks]")
     CHECK(of_step("network_mode: host\n  ports: [80]\n  hostname: x") == Said{});
 }
 
+TEST_CASE("a port that no network can publish is said to be without effect", "[checks]")
+{
+    const auto step = [](const std::string& networks) {
+        return said_of("image: gcc\nnetworks: { inner: { internal: true }, outer: {} }\nsteps:\n- run: a\n  ports: [80]\n  networks: " + networks + "\n");
+    };
+    check_one(step("[inner]"), "5:3 no port is published: all networks of this container are internal | add a network that is not");
+    CHECK(step("[inner, outer]") == Said{});
+    CHECK(step("[inner, default]") == Said{});
+}
+
 TEST_CASE("paths of a service are from the root", "[checks]")
 {
     const auto service = [](const std::string& keys) {

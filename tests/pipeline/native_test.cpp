@@ -1,4 +1,5 @@
 #include "pipeline/native_support.hpp"
+#include "pipeline/plan_merge.hpp"
 
 #include "base/error.hpp"
 #include "support/catch.hpp"
@@ -435,4 +436,19 @@ TEST_CASE("a condition without braces must stay one expression when braces are p
     const auto quoted = with("branch != '}}'");
     REQUIRE(quoted.ok());
     CHECK(parse_text(print_native(quoted.definition)).definition == quoted.definition);
+}
+
+TEST_CASE("a list of nothing takes the stage's list away, and prints back", "[pipeline]")
+{
+    const auto parsed = parse_text("image: x\ncap_drop: [ALL]\nsteps: [{ run: a, cap_drop: [] }, b]\n");
+    REQUIRE(problems_of(parsed) == "");
+    const auto dropped_by = [](const Definition& definition, std::size_t step) {
+        auto container = definition.stages[0].container;
+        overlay(container, definition.stages[0].steps[step].steps[0].container);
+        return container.cap_drop;
+    };
+    for (const auto& definition : {parsed.definition, parse_text(print_native(parsed.definition)).definition}) {
+        CHECK(dropped_by(definition, 0).empty());
+        CHECK(dropped_by(definition, 1) == std::vector<std::string>{"ALL"});
+    }
 }

@@ -57,6 +57,11 @@ void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
     reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), object.what), hint);
 }
 
+bool is_empty_list(const Node& node)
+{
+    return node.is_list() && node.items.empty();
+}
+
 std::string quoted_list(const std::vector<const char*>& names, std::string_view last)
 {
     std::string text;
@@ -139,7 +144,8 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
             continue;
         }
         found->key->read(reader, node.value(i), owner);
-        if (marks && found->key->is_set && found->key->is_set(owner))
+        // A list of nothing counts: it takes the outer level's list away.
+        if (marks && found->key->is_set && (found->key->is_set(owner) || is_empty_list(node.value(i))))
             marks->emplace(canonical, name.mark);
     }
     if (all_known) // else the unknown key may be the missing one
@@ -151,9 +157,16 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
 Out write_object(const ObjectKeys& object, const void* source)
 {
     Out map = Out::map();
-    for (const auto& [key, part] : index_of(object).list)
-        if (key->write)
-            key->write(map, key->name, part->owner(const_cast<void*>(source)));
+    for (const auto& [key, part] : index_of(object).list) {
+        if (!key->write)
+            continue;
+        auto* owner = part->owner(const_cast<void*>(source));
+        const auto* marks = part->marks ? part->marks(const_cast<void*>(source)) : nullptr;
+        if (marks && key->is_set && !key->is_set(owner) && marks->contains(key->name))
+            map.set(key->name, Out::list());
+        else
+            key->write(map, key->name, owner);
+    }
     // What it is called and what it runs in come first, whatever table they are in.
     const auto front = [&](std::string_view name) {
         const auto found = std::find_if(map.pairs.begin(), map.pairs.end(), [&](const auto& pair) { return pair.first == name; });
