@@ -19,6 +19,7 @@ packages_of() { # CODENAME GROUP...
             lint) [ "$codename" != bookworm ] || echo clang-format-14 ;;
             engine) echo docker.io iptables iproute2 ca-certificates ;;
             registry) echo docker-registry apache2-utils ;;
+            podman) echo podman runc netavark aardvark-dns catatonit ;;
             curl) echo curl ;;
             busybox) echo busybox-static ;;
             debian) echo mmdebstrap ;;

@@ -156,4 +156,12 @@ ImageReference parse_image_reference(const std::string& image)
     return reference;
 }
 
+std::string familiar_name(const std::string& image)
+{
+    for (const std::string_view prefix : {"docker.io/library/", "docker.io/"})
+        if (image.starts_with(prefix) && image.size() > prefix.size())
+            return image.substr(prefix.size());
+    return image;
+}
+
 } // namespace gantry

@@ -19,4 +19,7 @@ struct ImageReference {
 // Throws bad_input that names what is wrong.
 ImageReference parse_image_reference(const std::string& image);
 
+// "busybox:1" of "docker.io/library/busybox:1", "me/app" of "docker.io/me/app": as Docker shows it. Anything else stays as it is.
+std::string familiar_name(const std::string& image);
+
 } // namespace gantry

@@ -1,6 +1,16 @@
 #include "engine/engine.hpp"
 
+#include <algorithm>
+
 namespace gantry::engine {
+
+bool carries(const Labels& labels, const Labels& wanted)
+{
+    return std::all_of(wanted.begin(), wanted.end(), [&labels](const auto& pair) {
+        const auto found = labels.find(pair.first);
+        return found != labels.end() && (pair.second.empty() || pair.second == found->second);
+    });
+}
 
 std::string_view to_string(ObjectKind kind)
 {

@@ -44,7 +44,7 @@ public:
 // What a builder says, in order.
 struct BuildEvent {
     enum class Kind {
-        step,   // instruction `step` of `steps` begins; text: the instruction
+        step,   // instruction `step` of `steps` (that are known so far) begins; text: the instruction
         cached, // its result was there already
         output, // text: bytes of its command
     } kind = Kind::output;
@@ -137,7 +137,8 @@ public:
     // Throws not_found (image), conflict (name), bad_input (the engine refuses the spec), unsupported (with the name of
     // the key). 60 s.
     virtual awaitable<void> create_container(const ContainerSpec& spec) = 0;
-    // Opens the streams of a created container. `tty` and `open_stdin` as in its spec. 30 s.
+    // Opens the streams of a created container. `tty` and `open_stdin` as in its spec. 30 s. Throws bad_input as start_container()
+    // does, where the engine prepares the process here already (Podman).
     struct AttachOptions {
         bool tty = false;
         bool open_stdin = false;

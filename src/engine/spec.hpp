@@ -15,6 +15,8 @@ namespace gantry::engine {
 
 // On everything that is created. `gantry.instance`, `.run`, `.stage`, `.step`, `.attempt`; see labels_of() in runner/lower.
 using Labels = std::map<std::string, std::string>;
+// All of `wanted` are among `labels`; an empty value matches any.
+bool carries(const Labels& labels, const Labels& wanted);
 
 enum class ObjectKind { container, network, volume, image };
 std::string_view to_string(ObjectKind kind);

@@ -32,6 +32,14 @@ TEST_CASE("an image's name is completed the way Docker does", "[base]")
     CHECK(parse_image_reference("foo:5000") == ImageReference{"docker.io", "library/foo", "5000", ""});
 }
 
+TEST_CASE("an image of the hub is shown without the hub's name", "[base]")
+{
+    CHECK(familiar_name("docker.io/library/busybox:1") == "busybox:1");
+    CHECK(familiar_name("docker.io/me/app") == "me/app");
+    for (const auto* other : {"busybox", "localhost/docker.io/x", "sha256:abc", "docker.io/", "docker.iox/y"})
+        CHECK(familiar_name(other) == other);
+}
+
 TEST_CASE("what is no image is refused with its reason", "[base]")
 {
     const auto bad = GENERATE(as<std::string>{}, "", ":", "/", "a/", "/a", "a//b", "App", "a..b", "a___b", "-a", "a-", "a:",

@@ -123,6 +123,21 @@ TEST_CASE("Podman's builder is understood", "[engine]")
     CHECK(events == std::vector<std::string>{"step 1/2 FROM busybox", "step 2/2 RUN true", "cached"});
 }
 
+TEST_CASE("Podman's builder counts anew in each stage, and has exit codes in its words", "[engine]")
+{
+    BuildMessages messages;
+    const std::string words = "building at STEP \"RUN sh -c 'exit 7'\": while running runtime: exit status 7\n";
+    const auto events = events_of(messages, {said("[1/2] STEP 1/2: FROM a AS one\n"), said("[1/2] STEP 2/2: RUN make\n"),
+                                             said(std::string(64, 'a') + "\n"), said("[2/2] STEP 1/2: FROM b\n"),
+                                             said("[2/2] STEP 2/2: RUN sh -c 'exit 7'\n"),
+                                             Json{{"errorDetail", {{"message", words}}}, {"error", words}}});
+    CHECK(events == std::vector<std::string>{"step 1/2 FROM a AS one", "step 2/2 RUN make", "step 3/4 FROM b",
+                                             "step 4/4 RUN sh -c 'exit 7'"});
+    CHECK(messages.exit_code() == 7);
+    CHECK(messages.step() == 4);
+    CHECK(messages.error() == "building at STEP \"RUN sh -c 'exit 7'\": while running runtime: exit status 7");
+}
+
 TEST_CASE("what a command prints does not pass for a step that is not next", "[engine]")
 {
     BuildMessages messages;

@@ -183,10 +183,7 @@ awaitable<void> unknown_image(EngineBench& bench)
 awaitable<void> bad_start(EngineBench& bench, ContainerSpec spec)
 {
     auto& engine = bench.engine();
-    co_await engine.create_container(spec);
-    const Engine::AttachOptions options;
-    const auto attachment = co_await engine.attach(spec.name, options);
-    const auto started = co_await failure_of(engine.start_container(spec.name));
+    const auto started = co_await failure_of(start(bench, spec));
     CHECK(started == "bad_input");
     const auto status = co_await engine.inspect_container(spec.name);
     CHECK(status.state != ContainerState::running);
@@ -265,8 +262,8 @@ std::vector<ConformanceCase> container_cases()
         {"removing twice, side by side, or what never was, is no error", remove_twice},
         {"a name that is taken is a conflict", name_conflict},
         {"an image that is not there is not found", unknown_image},
-        {"a program that cannot be run is bad input at start", bad_program},
-        {"a user that the image lacks is bad input at start", bad_user},
+        {"a program that cannot be run is bad input before it runs", bad_program},
+        {"a user that the image lacks is bad input before it runs", bad_user},
         {"a cancelled wait leaves the container running", cancelled_wait},
         {"forty containers at once keep their output and exit codes apart", forty_at_once},
     };

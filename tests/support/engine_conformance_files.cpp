@@ -102,6 +102,23 @@ awaitable<void> through_a_volume(EngineBench& bench)
     CHECK((seen == FakeFiles{{"in/", ""}, {"in/hello", "hello"}}));
 }
 
+awaitable<void> from_above_a_volume(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    const auto volume = bench.volume("deep");
+    co_await engine.create_volume(volume);
+    const auto writer = with_volume(bench, "writer", scripts::k_nothing, volume.name, "/top/out");
+    co_await engine.create_container(writer);
+    const FakeFiles files{{"out/", ""}, {"out/hello", "hello"}, {"out/sub/", ""}, {"out/sub/x", "X"}};
+    const auto archive = write_tar({{"top/out/", ""}, {"top/out/hello", "hello"}, {"top/out/sub/", ""}, {"top/out/sub/x", "X"}});
+    co_await engine.upload(writer.name, "/", uneven_pieces_of(archive));
+    const auto seen = co_await fetch(bench, writer.name, "/top/out");
+    CHECK((seen == files));
+    const auto reader = with_volume(bench, "reader", scripts::k_read_file, volume.name, "/in");
+    const auto ran = co_await whole_life(bench, reader);
+    CHECK(ran.out == "hello");
+}
+
 awaitable<void> left_by_a_process(EngineBench& bench)
 {
     auto& engine = bench.engine();
@@ -134,6 +151,7 @@ std::vector<ConformanceCase> file_cases()
     return {
         {"what is uploaded comes back, before, while and after the container runs", there_and_back},
         {"files reach other containers through a volume", through_a_volume},
+        {"an archive reaches a volume that lies below where it is unpacked", from_above_a_volume},
         {"what a process leaves can be downloaded when it has ended", left_by_a_process},
         {"a file or container that is missing is not found", missing_files},
     };

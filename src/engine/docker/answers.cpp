@@ -1,6 +1,7 @@
 #include "engine/docker/answers.hpp"
 
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -133,7 +134,7 @@ ImageEntry image_entry(const Json& item)
     image.id = text_field(item, "Id");
     for (const auto& tag : list_field(item, "RepoTags"))
         if (tag.find("<none>") == std::string::npos)
-            image.tags.push_back(tag);
+            image.tags.push_back(familiar_name(tag)); // Podman has whole ones
     image.labels = map_field(item, "Labels");
     image.size_bytes = count_field(item, "Size");
     image.created = seconds_of(item, "Created");

@@ -55,9 +55,12 @@ std::string query_of(const BuildSpec& spec)
 // Throws what is no instruction's own failure.
 BuildResult failed_build(const BuildMessages& messages)
 {
+    if (messages.step() == 0) // nothing began: it is about the Dockerfile
+        throw engine_error(messages.error(), Errc::bad_input);
     auto error = engine_error(messages.error(), Errc::not_found);
+    const auto begins = [&](std::string_view words) { return messages.error().starts_with(words); };
     const bool of_instruction =
-        messages.exit_code() != 0 || messages.error().starts_with("COPY failed") || messages.error().starts_with("ADD failed");
+        messages.exit_code() != 0 || begins("COPY failed") || begins("ADD failed") || begins("building at STEP "); // Podman's words
     // A command that could not even begin: internal stands for nothing that a Dockerfile could be blamed for.
     const bool of_engine = error.code() == Errc::internal || messages.fetches();
     const bool says_why = error.code() == Errc::no_space || (of_engine && !of_instruction);

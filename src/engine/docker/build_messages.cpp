@@ -21,9 +21,27 @@ int take_number(std::string_view& text)
     return read.ec == std::errc() ? number : 0;
 }
 
-// "Step 2/5 : RUN make" (Docker), "STEP 2/5: RUN make\n" (Podman).
+bool skip_stage(std::string_view& text)
+{
+    auto rest = text;
+    if (!rest.starts_with('['))
+        return false;
+    rest.remove_prefix(1);
+    const int stage = take_number(rest);
+    if (!rest.starts_with('/'))
+        return false;
+    rest.remove_prefix(1);
+    if (stage < 1 || take_number(rest) < stage || !rest.starts_with("] "))
+        return false;
+    text = rest.substr(2);
+    return true;
+}
+
+// "Step 2/5 : RUN make" (Docker), "STEP 2/5: RUN make\n" or, of several stages, "[1/2] STEP 2/5: RUN make\n" (Podman, which
+// counts in each stage anew).
 std::optional<BuildEvent> parse_step(std::string_view text)
 {
+    (void)skip_stage(text);
     if (!text.starts_with("Step ") && !text.starts_with("STEP "))
         return std::nullopt;
     text.remove_prefix(5);
@@ -44,6 +62,10 @@ std::optional<BuildEvent> parse_step(std::string_view text)
 // Ids of images and containers, which nobody reads.
 bool is_noise(std::string_view text)
 {
+    constexpr std::size_t k_id_digits = 64;
+    const auto id = trim(text);
+    if (id.size() == k_id_digits && id.find_first_not_of("0123456789abcdef") == std::string_view::npos)
+        return true;
     return text.starts_with(" ---> ") || text.starts_with("--> ") || text.starts_with("Removing intermediate container ") ||
            text.starts_with("Successfully built ") || text.starts_with("Successfully tagged ") || text.starts_with("COMMIT");
 }
@@ -54,13 +76,38 @@ bool gets_an_image(std::string_view instruction)
     return lower.starts_with("from ") || lower.find("--from=") != std::string::npos;
 }
 
+// Podman's "building at STEP "RUN make": while running runtime: exit status 7"; 0 for other words.
+int exit_code_in(std::string_view error)
+{
+    constexpr std::string_view k_words = ": while running runtime: exit status ";
+    const auto at = error.rfind(k_words);
+    if (at == std::string_view::npos)
+        return 0;
+    auto rest = error.substr(at + k_words.size());
+    const int code = take_number(rest);
+    return rest.empty() ? code : 0;
+}
+
+// What Podman's builder says, without the value of a Go program that it prints behind it.
+std::string readable(std::string error)
+{
+    if (const auto dump = error.find(" &imagebuilder.Step{"); dump != std::string::npos)
+        error.resize(dump);
+    return std::string(trim(error));
+}
+
 } // namespace
 
 std::optional<BuildEvent> BuildMessages::add_text(const std::string& text)
 {
     if (std::exchange(line_end_due_, false) && text == "\n")
         return std::nullopt;
-    if (auto begun = parse_step(text); begun && begun->step == step_ + 1) {
+    auto begun = parse_step(text);
+    if (begun && begun->step == 1 && text.starts_with('['))
+        before_stage_ = step_;
+    if (begun && begun->step == step_ - before_stage_ + 1) {
+        begun->step += before_stage_;
+        begun->steps += before_stage_;
         step_ = begun->step;
         fetches_ = gets_an_image(begun->text);
         line_end_due_ = !text.ends_with('\n');
@@ -86,10 +133,12 @@ std::optional<BuildEvent> BuildMessages::add(const Json& message)
 {
     const auto& detail = field(message, "errorDetail");
     if (auto error = text_field(detail, "message"); !error.empty()) {
-        error_ = std::move(error);
+        error_ = readable(std::move(error));
         exit_code_ = static_cast<int>(number_field(detail, "code"));
+        if (exit_code_ == 0)
+            exit_code_ = exit_code_in(error_);
     } else if (error = text_field(message, "error"); !error.empty() && error_.empty()) {
-        error_ = std::move(error);
+        error_ = readable(std::move(error));
     }
     if (auto id = text_field(field(message, "aux"), "ID"); !id.empty())
         image_id_ = std::move(id);

@@ -8,7 +8,8 @@
 
 namespace gantry::engine::docker {
 
-// The messages of POST /build, of Docker's own builder and of Podman's, as events; pure. What a command prints may look like
+// The messages of POST /build, of Docker's own builder and of Podman's, as events; pure. Podman tells how many instructions a
+// stage has, not how many there are: `steps` is those of the stages that have begun. What a command prints may look like
 // the builder's own words: then a line of a log is told in another way, and nothing else.
 class BuildMessages {
 public:
@@ -29,7 +30,7 @@ private:
     std::optional<BuildEvent> add_text(const std::string& text);
 
     std::string image_id_, error_;
-    int step_ = 0, exit_code_ = 0;
+    int step_ = 0, before_stage_ = 0, exit_code_ = 0;
     bool fetches_ = false, line_end_due_ = false;
 };
 

@@ -89,8 +89,26 @@ awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
     std::rethrow_exception(failure);
 }
 
+awaitable<void> DockerEngine::check_network_holder(const std::string& container)
+{
+    Request inspection("GET", container_path(container, "/json"));
+    const auto answer = co_await api_->call(std::move(inspection), k_limit);
+    check(answer);
+    const auto mode = text_field(field(parse_json(answer.body), "HostConfig"), "NetworkMode");
+    constexpr std::string_view k_of_another = "container:";
+    if (!mode.starts_with(k_of_another))
+        co_return;
+    const auto holder = mode.substr(k_of_another.size());
+    const auto status = co_await inspect_container(holder);
+    if (status.state != ContainerState::running)
+        throw Error(Errc::conflict, "cannot join the network of a container that does not run: " + holder);
+}
+
 awaitable<void> DockerEngine::start_container(const std::string& container)
 {
+    co_await api_->connect();
+    if (dialect().podman)
+        co_await check_network_holder(container);
     Request request("POST", container_path(container, "/start"));
     std::optional<Error> failure;
     try {

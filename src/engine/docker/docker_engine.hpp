@@ -49,7 +49,7 @@ public:
     awaitable<void> watch_use(const std::string& container, std::function<void(const ResourceUse&)> on_use) override;
     awaitable<ContainerStatus> inspect_container(const std::string& container) override;
     awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
-    awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) override;
+    awaitable<void> upload(const std::string& container, const std::string& to, ReadPiece tar) override;
     awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
     awaitable<std::vector<Object>> list(const Labels& labels) override;
     awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
@@ -62,6 +62,10 @@ private:
     awaitable<ImageInfo> existing_image(const std::string& image);
     awaitable<ImageInfo> pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight);
     awaitable<void> connect_further(const ContainerSpec& spec);
+    // Throws conflict unless what holds its network runs. Podman would start the holder along with it, once more.
+    awaitable<void> check_network_holder(const std::string& container);
+    // Podman unpacks beneath what is mounted, not into it: makes an archive for below `path` one for the mount that it is about.
+    awaitable<void> turn_into_mount(const std::string& container, std::string& path, ReadPiece& tar);
     awaitable<void> wait_until_gone(const std::string& container);
     awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
 

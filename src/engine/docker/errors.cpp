@@ -70,6 +70,10 @@ constexpr std::string_view k_program_hint = "the image has no such program: see 
 constexpr std::string_view k_user_hint =
     "user: the image's /etc/passwd and /etc/group do not have this name; a number needs no entry there";
 
+constexpr std::string_view k_dockerfile_hint = "name it: build: { dockerfile: PATH }, from the context";
+
+constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
+
 constexpr std::array k_situations = {
     Situation{"no space left on device", Errc::no_space, "make room: gantry prune, or docker system prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
@@ -83,7 +87,7 @@ constexpr std::array k_situations = {
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
     Situation{"does not exist locally", Errc::not_found, ""},
-    Situation{"cannot locate specified dockerfile", Errc::bad_input, "name it: build: { dockerfile: PATH }, from the context"},
+    Situation{"cannot locate specified dockerfile", Errc::bad_input, k_dockerfile_hint},
     Situation{"unknown authority", Errc::denied,
               "put the registry's CA where the engine looks: /etc/docker/certs.d/HOST:PORT/ca.crt on its host"},
     Situation{"missing key ", Errc::denied, k_registry_key_hint},
@@ -100,6 +104,8 @@ constexpr std::array k_situations = {
     Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
     Situation{"toomanyrequests", Errc::unavailable, k_rate_hint},
     // Podman has the status 500 for nearly everything.
+    Situation{"stat /var/tmp/libpod_builder", Errc::bad_input, k_dockerfile_hint},
+    Situation{"was not found in the provided dockerfile", Errc::bad_input, k_target_hint},
     Situation{"container state improper", Errc::conflict, ""},
     Situation{"name is already in use", Errc::conflict, ""},
     Situation{"already exists", Errc::conflict, ""},
@@ -163,7 +169,7 @@ constexpr std::array k_refusals = {
     Situation{"wrong rlimit value", Errc::bad_input, "ulimits: nofile, nproc, core and the others of man 2 getrlimit"},
     Situation{"error setting rlimit", Errc::bad_input, "ulimits: the engine itself may not have that much"},
     Situation{"dockerfile parse error", Errc::bad_input, "see that line of the Dockerfile"},
-    Situation{"failed to reach build target", Errc::bad_input, "target: it has to be the NAME of a FROM … AS NAME"},
+    Situation{"failed to reach build target", Errc::bad_input, k_target_hint},
     Situation{"unknown capability", Errc::bad_input, "cap_add: the engine does not know it; man 7 capabilities lists them"},
     Situation{"range of cpus is from", Errc::bad_input, "cpus: choose a number in that range"},
     Situation{"minimum memory limit", Errc::bad_input, "resources: choose at least that much memory, or leave the limit out"},
@@ -181,8 +187,17 @@ constexpr std::array k_messengers = {
     std::string_view("error during container init: "),
 };
 
+// Podman's "preparing container 8d17… for attach: ".
+void take_preparing_off(std::string& message)
+{
+    constexpr std::string_view k_begin = "preparing container ", k_end = " for attach: ";
+    if (const auto end = message.find(k_end); message.starts_with(k_begin) && end != std::string::npos)
+        message.erase(0, end + k_end.size());
+}
+
 std::string without_messengers(std::string message)
 {
+    take_preparing_off(message);
     const auto whole_bytes = message.size();
     for (const auto messenger : k_messengers)
         if (message.starts_with(messenger))

@@ -122,8 +122,8 @@ awaitable<std::vector<std::string>> DockerEngine::load_images(ReadPiece archive)
                 throw load_error(error);
             for (const auto& line : split(text_field(*message, "stream"), '\n'))
                 for (const auto& image : loaded_images(line))
-                    if (std::find(loaded.begin(), loaded.end(), image) == loaded.end())
-                        loaded.push_back(image);
+                    if (const auto name = familiar_name(image); std::find(loaded.begin(), loaded.end(), name) == loaded.end())
+                        loaded.push_back(name);
         }
     }
     if (loaded.empty())

@@ -63,14 +63,6 @@ bool in_use(ObjectKind kind, const Answer& answer)
     return false;
 }
 
-bool carries(const Object& object, const Labels& labels)
-{
-    return std::ranges::all_of(labels, [&](const auto& wanted) {
-        const auto found = object.labels.find(wanted.first);
-        return found != object.labels.end() && (wanted.second.empty() || wanted.second == found->second);
-    });
-}
-
 awaitable<void> ask(Api& api, Request request, Json& into)
 {
     into = co_await api.json(std::move(request), k_limit);
@@ -172,7 +164,7 @@ awaitable<std::vector<Object>> DockerEngine::list(const Labels& labels)
     std::ranges::move(networks_of(networks), std::back_inserter(all));
     std::ranges::move(volumes_of(volumes), std::back_inserter(all));
     // Podman's filters take any of the labels instead of all.
-    std::erase_if(all, [&](const Object& object) { return !carries(object, labels); });
+    std::erase_if(all, [&](const Object& object) { return !carries(object.labels, labels); });
     co_return all;
 }
 
@@ -185,7 +177,7 @@ awaitable<std::vector<StoredObject>> DockerEngine::list_stored(const Labels& lab
     const auto networks = co_await api_->json(Request("GET", "/networks?filters=" + filters), k_limit);
     const auto volumes = co_await api_->json(Request("GET", "/volumes?filters=" + filters), k_limit);
     auto all = stored_objects(usage, networks, volumes);
-    const auto is_other = [&](const StoredObject& stored) { return !carries(stored.object, labels); };
+    const auto is_other = [&](const StoredObject& stored) { return !carries(stored.object.labels, labels); };
     std::erase_if(all, is_other);
     for (auto& stored : all)
         if (stored.object.kind == ObjectKind::image && !stored.object.labels.empty())

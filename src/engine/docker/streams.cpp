@@ -1,7 +1,13 @@
 #include "engine/docker/attachment.hpp"
 #include "engine/docker/docker_engine.hpp"
+#include "engine/docker/renamed_members.hpp"
 
 #include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 // What moves bytes: attach, exec, and the archive calls.
 
@@ -10,6 +16,56 @@ namespace gantry::engine::docker {
 namespace {
 
 constexpr auto k_idle_limit = 120s; // between two pieces of an archive
+
+// "in" of "/data/in" and "/data/in/"; empty for "/" and for the contents of a folder, "/data/.".
+std::string file_name_of(std::string_view path)
+{
+    while (path.ends_with('/'))
+        path.remove_suffix(1);
+    const auto name = path.substr(path.rfind('/') + 1);
+    return name == "." ? std::string() : std::string(name);
+}
+
+// "layer" of "/" and "/layer", "b/c" of "/a" and "/a/b/c"; empty unless the second is below the first.
+std::string below(std::string_view folder, std::string_view path)
+{
+    while (folder.ends_with('/'))
+        folder.remove_suffix(1);
+    if (!path.starts_with(folder) || path.size() <= folder.size() + 1 || path[folder.size()] != '/')
+        return {};
+    return std::string(path.substr(folder.size() + 1));
+}
+
+// The mounts of a container below `path`, by an answer to /containers/NAME/json.
+std::vector<std::string> mounts_below(const Json& container, const std::string& path)
+{
+    std::vector<std::string> targets;
+    for (const auto& mount : items_of(field(container, "Mounts")))
+        if (auto target = text_field(mount, "Destination"); !below(path, target).empty())
+            targets.push_back(std::move(target));
+    return targets;
+}
+
+// An archive that was begun, from its start, through other names.
+struct Resumed {
+    ReadPiece rest;
+    std::string head;
+    RenamedMembers names;
+
+    awaitable<std::string> next()
+    {
+        for (;;) {
+            std::string piece = std::exchange(head, {});
+            if (piece.empty())
+                piece = co_await rest();
+            if (piece.empty())
+                co_return piece;
+            std::string renamed = names.feed(piece);
+            if (!renamed.empty())
+                co_return renamed;
+        }
+    }
+};
 
 } // namespace
 
@@ -46,8 +102,44 @@ awaitable<std::unique_ptr<ExecSession>> DockerEngine::exec(const std::string& co
     co_return make_exec_session(api_, take_stream(*exchange, tty, "/exec/" + encode_path(id) + "/resize"), id);
 }
 
-awaitable<void> DockerEngine::upload(const std::string& container, const std::string& path, ReadPiece tar)
+awaitable<void> DockerEngine::turn_into_mount(const std::string& container, std::string& path, ReadPiece& tar)
 {
+    Request inspection("GET", container_path(container, "/json"));
+    const auto answer = co_await api_->json(std::move(inspection), k_limit);
+    const auto targets = mounts_below(answer, path);
+    if (targets.empty())
+        co_return;
+    std::string head;
+    std::optional<std::string> first;
+    RenamedMembers probe([&first](const std::string& name) {
+        if (!first)
+            first = name;
+        return name;
+    });
+    while (!first) {
+        const std::string piece = co_await tar();
+        if (piece.empty())
+            break;
+        head += piece;
+        (void)probe.feed(piece);
+    }
+    RenamedMembers::Rename rename = [](const std::string& name) { return name; };
+    const auto from = path;
+    for (const auto& target : targets)
+        if (const auto folder = below(from, target); first && is_member_of(folder, *first)) {
+            rename = inside_of(folder);
+            path = target;
+        }
+    const auto resumed = std::make_shared<Resumed>(Resumed{std::move(tar), std::move(head), RenamedMembers(std::move(rename))});
+    tar = [resumed]() -> awaitable<std::string> { return resumed->next(); };
+}
+
+awaitable<void> DockerEngine::upload(const std::string& container, const std::string& to, ReadPiece tar)
+{
+    co_await api_->connect();
+    auto path = to;
+    if (dialect().podman)
+        co_await turn_into_mount(container, path, tar);
     Request request("PUT", container_path(container, "/archive?path=" + encode_query(path)));
     request.content_type = "application/x-tar";
     request.stream = std::move(tar);
@@ -59,10 +151,17 @@ awaitable<void> DockerEngine::download(const std::string& container, const std::
 {
     Request request("GET", container_path(container, "/archive?path=" + encode_query(path)));
     const auto exchange = co_await api_->open(std::move(request), k_idle_limit);
+    std::optional<RenamedMembers> names;
+    if (dialect().podman)
+        names.emplace(root_named(file_name_of(path)));
     for (;;) {
-        const std::string piece = co_await with_deadline(k_idle_limit, "download from a container", exchange->read());
-        co_await tar(piece);
-        if (piece.empty())
+        std::string piece = co_await with_deadline(k_idle_limit, "download from a container", exchange->read());
+        const bool ends = piece.empty();
+        if (names && !ends)
+            piece = names->feed(piece);
+        if (!piece.empty() || ends)
+            co_await tar(piece);
+        if (ends)
             co_return;
     }
 }

@@ -24,14 +24,6 @@ bool valid_name(const std::string& name)
 
 } // namespace
 
-bool carries(const Labels& labels, const Labels& wanted)
-{
-    return std::all_of(wanted.begin(), wanted.end(), [&labels](const auto& pair) {
-        const auto found = labels.find(pair.first);
-        return found != labels.end() && (pair.second.empty() || pair.second == found->second);
-    });
-}
-
 // ---- the way there and back
 
 awaitable<void> FakeDaemon::arrive(Call& call)

@@ -84,9 +84,6 @@ struct FakeWatcher {
     Waiters changed;
 };
 
-// An empty wanted value matches any.
-bool carries(const Labels& labels, const Labels& wanted);
-
 struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     // One call on its way: arrive(), the effect, answer().
     struct Call {

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace gantry::engine::docker {
+
+// Gives the members of a tar archive other names as it passes, and the targets of its hard links likewise; members whose
+// names stay pass byte for byte. POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header": what Go's
+// archive/tar and libarchive write. Pure; keeps at most one header.
+class RenamedMembers {
+public:
+    // What `rename` throws goes through feed().
+    using Rename = std::function<std::string(const std::string& name)>;
+    explicit RenamedMembers(Rename rename) : rename_(std::move(rename)) {}
+
+    // Takes the archive in any pieces, gives what can go on of it. Throws internal for an extended header that no one can
+    // read, or of more than a megabyte.
+    std::string feed(std::string_view bytes);
+
+private:
+    using Records = std::map<std::string, std::string, std::less<>>;
+
+    void take_header(std::string& out);
+    void take_extended();
+
+    Rename rename_;
+    std::string pending_;              // of a header, or of an extended header with its blocks
+    std::uint64_t passing_bytes_ = 0;  // of a member's contents and their padding
+    std::uint64_t extended_bytes_ = 0; // all of the extended header that is being collected; 0: none is
+    std::optional<Records> records_;   // of the member that comes next
+    std::string extended_;             // them as they came
+};
+
+// Podman tars a mounted volume as "/", "/a", "/sub/b": the names that Docker gives, "in", "in/a", "in/sub/b".
+RenamedMembers::Rename root_named(std::string folder);
+// The names below `folder` ("layer/a") as they are in it ("a"); "." for itself. Throws unsupported for all others.
+RenamedMembers::Rename inside_of(std::string folder);
+// Whether a member lies at or below `folder` ("layer", "a/b").
+bool is_member_of(std::string_view folder, std::string_view name);
+
+} // namespace gantry::engine::docker
