@@ -29,6 +29,21 @@ struct Tree {
     int depth = 1;
 };
 
+// What other systems call what is here, too.
+struct NameHabit {
+    std::string_view name;
+    const char* hint;
+};
+constexpr const char* k_outputs_hint = "what a step of another stage put out is steps.NAME.outputs.KEY";
+constexpr NameHabit k_name_habits[] = {
+    {"needs", k_outputs_hint},
+    {"stages", k_outputs_hint},
+    {"jobs", k_outputs_hint},
+    {"secrets", "a step has those that it names, 'secrets: [TOKEN]', in its environment: $TOKEN"},
+    {"vars", "a variable is env.NAME"},
+    {"github", "its parts stand alone: sha, branch, tag, repo, author, message, event, pull_request"},
+};
+
 class Parser {
 public:
     explicit Parser(std::string_view source) : source_(source) {}
@@ -360,6 +375,9 @@ private:
 
     static std::string hint_for_name(const std::string& name)
     {
+        for (const auto& habit : k_name_habits)
+            if (habit.name == name)
+                return habit.hint;
         if (find_function(name))
             return fmt::format("a function needs its brackets: {}", find_function(name)->usage);
         if (const auto near = nearest(name, root_names()))

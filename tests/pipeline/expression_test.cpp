@@ -117,6 +117,8 @@ TEST_CASE("errors name the place and what to do", "[expression]")
     CHECK(refused("brnach == 'x'") == "0: 'brnach' is not known | did you mean 'branch'?");
     CHECK(refused("startswith(branch, 'x')") == "0: there is no function 'startswith' | did you mean 'startsWith'?");
     CHECK(refused("branch = 'x'") == "7: a single '=' compares nothing | write '=='");
+    CHECK(refused("needs.build.outputs.x") == "0: 'needs' is not known | what a step of another stage put out is steps.NAME.outputs.KEY");
+    CHECK(refused("secrets.TOKEN").starts_with("0: 'secrets' is not known | a step has those that it names"));
     CHECK(refused("success") == "0: 'success' is not known | a function needs its brackets: success()");
     CHECK(refused("contains(branch)") == "0: contains() got 1 argument | it is contains(text or list, part)");
     CHECK(refused("(branch") == "0: ')' is missing | ");
