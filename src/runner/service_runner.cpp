@@ -1,7 +1,6 @@
 #include "runner/service_runner.hpp"
 
 #include "base/format.hpp"
-#include "base/reach.hpp"
 #include "runner/placing.hpp"
 #include "runner/ports.hpp"
 
@@ -14,42 +13,7 @@ namespace {
 
 // How long a killed process may take to end.
 constexpr auto k_kill_limit = std::chrono::seconds(10);
-// A look at a port that somebody drops packets of must not hold up the next one.
-constexpr auto k_reach_limit = std::chrono::seconds(1);
-constexpr std::size_t k_probe_output = 4 * 1024;
 constexpr std::size_t k_longest_line = 64 * 1024; // that `ready: {log: …}` looks at
-constexpr std::size_t k_said = 200;               // of a probe's output, in a message
-
-// The first bytes that a probe prints.
-class Words final : public engine::OutputSink {
-public:
-    awaitable<void> write(engine::Stream, std::string_view bytes) override
-    {
-        text.append(bytes.substr(0, k_probe_output - std::min(text.size(), k_probe_output)));
-        co_return;
-    }
-    std::string text;
-};
-
-std::string last_line(std::string_view text)
-{
-    text = trim(text);
-    const auto line = text.substr(text.rfind('\n') + 1);
-    return terminal_safe(std::string(line.substr(0, k_said)));
-}
-
-// What listens in a network namespace, as its kernel tells (proc(5), /proc/net/tcp): the port in hexadecimal, state 0A.
-std::vector<std::string> listening_command(std::uint16_t port)
-{
-    return {"/bin/sh", "-c",
-            fmt::format("cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':{:04X} [0-9A-F:]* 0A '", port)};
-}
-
-std::vector<std::string> http_command(const ReadyCheck& check)
-{
-    const auto url = fmt::format("http://127.0.0.1:{}{}", check.port, check.path);
-    return {"/bin/sh", "-c", "wget -q -O /dev/null \"$0\" 2>/dev/null || curl -fsS -o /dev/null \"$0\"", url};
-}
 
 } // namespace
 
@@ -95,7 +59,7 @@ private:
 ServiceRunner::ServiceRunner(Parts parts, Request request)
     : parts_(std::move(parts)), request_(std::move(request)), container_(object_name(request_.context.owner)),
       changed_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
-      near_(parts_.near)
+      probe_(parts_.engine, parts_.clock, container_, parts_.near)
 {
 }
 
@@ -330,7 +294,7 @@ awaitable<void> ServiceRunner::probe_until_ready()
     }
     Readiness readiness(check_, begun_);
     for (;;) {
-        const auto answer = co_await probe();
+        const auto answer = co_await probe_.ask(check_);
         last_probe_ = answer.said;
         const auto now = parts_.clock.now();
         // The engine's own probes of the same check count where they were faster.
@@ -343,65 +307,6 @@ awaitable<void> ServiceRunner::probe_until_ready()
         co_await parts_.clock.sleep_for(readiness.pause(now));
     }
     become_ready();
-}
-
-awaitable<ServiceRunner::Answer> ServiceRunner::probe()
-{
-    if (check_.kind == ReadyCheck::Kind::command)
-        co_return co_await run_command(check_.command);
-    if (near_) {
-        auto answer = co_await look_at_port();
-        if (near_)
-            co_return answer;
-    }
-    auto command = check_.kind == ReadyCheck::Kind::tcp ? listening_command(check_.port) : http_command(check_);
-    co_return co_await run_command(std::move(command));
-}
-
-awaitable<ServiceRunner::Answer> ServiceRunner::run_command(std::vector<std::string> command)
-{
-    Answer answer;
-    answer.said = "no answer within " + print_duration(check_.timeout);
-    Words words;
-    engine::ExecSpec spec;
-    spec.command = std::move(command);
-    const auto run = [this](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
-        const auto session = co_await parts_.engine.exec(container_, what);
-        co_await session->read_all(out);
-        const int code = co_await session->exit_code();
-        result.succeeded = code == 0;
-        result.said = fmt::format("exit code {}", code);
-    };
-    try {
-        auto probe = run(spec, words, answer);
-        auto limit = parts_.clock.sleep_for(check_.timeout);
-        co_await first_of(std::move(probe), std::move(limit));
-    } catch (const Error& error) {
-        if (error.code() == Errc::cancelled)
-            throw;
-        answer.said = error.what();
-    }
-    if (const auto line = last_line(words.text); !line.empty() && !answer.succeeded)
-        answer.said += ": " + line;
-    co_return answer;
-}
-
-// Straight from here; where no way leads there, from inside of it, from then on.
-awaitable<ServiceRunner::Answer> ServiceRunner::look_at_port()
-{
-    Answer answer;
-    if (address_.empty())
-        address_ = (co_await parts_.engine.inspect_container(container_)).ip_address;
-    const auto limit = std::min<std::chrono::nanoseconds>(check_.timeout, k_reach_limit);
-    ReachAnswer reached;
-    if (check_.kind == ReadyCheck::Kind::tcp)
-        reached = co_await reach_tcp(address_, check_.port, limit);
-    else
-        reached = co_await reach_http(address_, check_.port, check_.path, limit);
-    near_ = reached.reach != Reach::unreachable;
-    answer.succeeded = reached.reach == Reach::answers;
-    answer.said = reached.said;
-    co_return answer;
 }
 
 void ServiceRunner::hurry()

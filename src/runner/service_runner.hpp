@@ -4,6 +4,7 @@
 #include "runner/lower.hpp"
 #include "runner/readiness.hpp"
 #include "runner/service_files.hpp"
+#include "runner/service_probe.hpp"
 #include "runner/step_output.hpp"
 
 #include <functional>
@@ -73,18 +74,10 @@ public:
 
 private:
     class Sink;
-    struct Answer {
-        bool succeeded = false;
-        std::string said;
-    };
-
     void watch_end();
     awaitable<void> wait_for_end();
     awaitable<void> learn_ports();
     awaitable<void> probe_until_ready();
-    awaitable<Answer> probe();
-    awaitable<Answer> run_command(std::vector<std::string> command);
-    awaitable<Answer> look_at_port();
     void become_ready();
     void note_end();
     RunEvent event(RunEvent::Kind kind) const;
@@ -106,8 +99,8 @@ private:
     std::unique_ptr<Signal> changed_;
     UseWatch use_;
     UseWatch::Network use_of_network_;
+    ServiceProbe probe_;
     asio::cancellation_signal cancel_reading_;
-    std::string address_;
     std::map<std::string, std::string> ports_; // published_ports()
     Clock::time_point begun_{};
     std::optional<engine::ContainerExit> exit_;
@@ -115,7 +108,7 @@ private:
     std::optional<Outcome> given_up_; // why the gate did not open
     std::string health_, last_probe_;
     bool created_ = false, publishes_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,
-         near_ = false, told_end_ = false, matched_ = false, hurried_ = false;
+         told_end_ = false, matched_ = false, hurried_ = false;
 };
 
 } // namespace gantry::runner

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "engine/engine.hpp"
+#include "runner/readiness.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gantry::runner {
+
+// Asks a service that runs whether it is ready: a command inside of it, or a look at its port, straight from here where a way
+// leads there and from inside otherwise. When to ask is Readiness'.
+class ServiceProbe {
+public:
+    struct Answer {
+        bool succeeded = false;
+        std::string said; // why not, in one line
+    };
+
+    // `container` need not be there yet. `near`: the engine's networks may be reached from here. The others outlive it.
+    ServiceProbe(engine::Engine& engine, Clock& clock, std::string container, bool near)
+        : engine_(engine), clock_(clock), container_(std::move(container)), near_(near)
+    {
+    }
+
+    // For a check of a command, tcp or http. Takes as long as the check's timeout at most; an engine that fails is an answer, too.
+    // One at a time.
+    awaitable<Answer> ask(const ReadyCheck& check);
+
+private:
+    awaitable<Answer> run_command(const ReadyCheck& check, std::vector<std::string> command);
+    awaitable<Answer> look_at_port(const ReadyCheck& check);
+
+    engine::Engine& engine_;
+    Clock& clock_;
+    std::string container_, address_;
+    bool near_;
+};
+
+} // namespace gantry::runner
