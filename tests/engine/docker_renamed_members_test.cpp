@@ -51,7 +51,7 @@ std::string pax_record(const std::string& key, const std::string& value)
 
 } // namespace
 
-TEST_CASE("the members of a mounted volume get the folder's name", "[engine][docker]")
+TEST_CASE("the members of a mounted volume get the folder's name", "[engine]")
 {
     const auto tar = tar_entry("/", '5', {}, 0755) + tar_entry("/a", '0', "A", 0644) + tar_entry("/sub", '5', {}, 0755) +
                      tar_entry("/sub/b", '0', std::string(700, 'b'), 0644) + tar_entry("/hard", '1', {}, 0644, "/sub/b") +
@@ -62,7 +62,7 @@ TEST_CASE("the members of a mounted volume get the folder's name", "[engine][doc
         CHECK(members_of(through(root_named("in"), tar, piece)) == expected);
 }
 
-TEST_CASE("other archives pass untouched", "[engine][docker]")
+TEST_CASE("other archives pass untouched", "[engine]")
 {
     const auto extended = tar_entry("x", 'x', pax_record("path", "in/" + std::string(200, 'n')), 0644);
     const auto tar = tar_entry("in", '5', {}, 0755) + extended + tar_entry("short", '0', "A", 0644) + end_of_tar();
@@ -71,7 +71,7 @@ TEST_CASE("other archives pass untouched", "[engine][docker]")
     CHECK(through(root_named(""), rooted, 77) == rooted);
 }
 
-TEST_CASE("long names of a mounted volume get the folder's name", "[engine][docker]")
+TEST_CASE("long names of a mounted volume get the folder's name", "[engine]")
 {
     const auto name = "/" + std::string(200, 'n');
     const auto tar = tar_entry("x", 'x', pax_record("path", name), 0644) + tar_entry("/cut", '0', "A", 0644) +
@@ -80,7 +80,14 @@ TEST_CASE("long names of a mounted volume get the folder's name", "[engine][dock
     CHECK(members_of(through(root_named("data"), tar, 300)) == expected);
 }
 
-TEST_CASE("an extended header that cannot be read is an error", "[engine][docker]")
+TEST_CASE("what stands for no member passes, and GNU's long names are refused", "[engine]")
+{
+    const auto global = tar_entry("/g", 'g', "11 a=bcdef\n", 0644) + end_of_tar();
+    CHECK(through(root_named("in"), global, 512) == global);
+    CHECK_THROWS_AS(through(root_named("in"), tar_entry("././@LongLink", 'L', "/long", 0644), 512), Error);
+}
+
+TEST_CASE("an extended header that cannot be read is an error", "[engine]")
 {
     for (const auto* body : {"12", "999 path=x\n", "9 path=xy", "x path=y\n", "7 path\n"}) {
         const auto tar = tar_entry("x", 'x', body, 0644) + tar_entry("/a", '0', "A", 0644);
@@ -91,12 +98,14 @@ TEST_CASE("an extended header that cannot be read is an error", "[engine][docker
     CHECK_THROWS_AS(through(root_named("in"), endless, 512), Error);
 }
 
-TEST_CASE("an archive of a folder becomes one of what is in it", "[engine][docker]")
+TEST_CASE("an archive of a folder becomes one of what is in it", "[engine]")
 {
     const auto tar = tar_entry("a/in/", '5', {}, 0755) + tar_entry("./a/in/x", '0', "X", 0644) +
                      tar_entry("a/in/hard", '1', {}, 0644, "a/in/x") + tar_entry("a/in/soft", '2', {}, 0777, "a/in/x") + end_of_tar();
     const std::vector<std::string> expected{".", "x = X", "hard => x", "soft -> a/in/x"};
     CHECK(members_of(through(inside_of("a/in"), tar, 33)) == expected);
+    CHECK(through(beside({"b", "a/out"}), tar, 33) == tar);
+    CHECK_THROWS_AS(through(beside({"b", "a/in"}), tar, 33), Error);
     for (const auto* other : {"a/inner", "a", "b", "in", "/a/other"})
         CHECK_THROWS_AS(through(inside_of("a/in"), tar_entry(other, '0', "x", 0644), 512), Error);
 }

@@ -94,6 +94,11 @@ std::string_view plain(std::string_view name)
     }
 }
 
+Error both_at_once()
+{
+    return Error(Errc::unsupported, "this engine cannot unpack into a mount and beside it at once");
+}
+
 Error broken()
 {
     return Error(Errc::internal, "the engine's archive has an extended header that cannot be read");
@@ -162,6 +167,13 @@ void RenamedMembers::take_header(std::string& out)
         extended_bytes_ = k_block + padded(size);
         return;
     }
+    if (type == 'L' || type == 'K') // GNU's own way to say a long name, which nobody here writes
+        throw broken();
+    if (type == 'g') {
+        passing_bytes_ = padded(size);
+        out += std::exchange(pending_, {});
+        return;
+    }
     const auto own = records_ ? std::move(*records_) : Records();
     const auto extended = std::exchange(extended_, {});
     records_.reset();
@@ -228,11 +240,21 @@ bool is_member_of(std::string_view folder, std::string_view name)
     return at.starts_with(folder) && (at.size() == folder.size() || at[folder.size()] == '/');
 }
 
+RenamedMembers::Rename beside(std::vector<std::string> folders)
+{
+    return [folders = std::move(folders)](const std::string& name) {
+        for (const auto& folder : folders)
+            if (is_member_of(folder, name))
+                throw both_at_once();
+        return name;
+    };
+}
+
 RenamedMembers::Rename inside_of(std::string folder)
 {
     return [folder = std::move(folder)](const std::string& name) -> std::string {
         if (!is_member_of(folder, name))
-            throw Error(Errc::unsupported, "this engine cannot unpack into a mount and beside it at once");
+            throw both_at_once();
         const auto at = plain(name);
         return at.size() == folder.size() ? "." : std::string(at.substr(folder.size() + 1));
     };

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace gantry::engine::docker {
 
@@ -20,7 +21,7 @@ public:
     explicit RenamedMembers(Rename rename) : rename_(std::move(rename)) {}
 
     // Takes the archive in any pieces, gives what can go on of it. Throws internal for an extended header that no one can
-    // read, or of more than a megabyte.
+    // read, of more than a megabyte, or of GNU's kind.
     std::string feed(std::string_view bytes);
 
 private:
@@ -41,6 +42,8 @@ private:
 RenamedMembers::Rename root_named(std::string folder);
 // The names below `folder` ("layer/a") as they are in it ("a"); "." for itself. Throws unsupported for all others.
 RenamedMembers::Rename inside_of(std::string folder);
+// Names that stay. Throws unsupported for those in one of `folders`.
+RenamedMembers::Rename beside(std::vector<std::string> folders);
 // Whether a member lies at or below `folder` ("layer", "a/b").
 bool is_member_of(std::string_view folder, std::string_view name);
 

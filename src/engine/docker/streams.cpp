@@ -123,12 +123,14 @@ awaitable<void> DockerEngine::turn_into_mount(const std::string& container, std:
         head += piece;
         (void)probe.feed(piece);
     }
-    RenamedMembers::Rename rename = [](const std::string& name) { return name; };
-    const auto from = path;
+    std::vector<std::string> folders;
     for (const auto& target : targets)
-        if (const auto folder = below(from, target); first && is_member_of(folder, *first)) {
-            rename = inside_of(folder);
-            path = target;
+        folders.push_back(below(path, target));
+    auto rename = beside(folders);
+    for (std::size_t i = 0; first && i < folders.size(); ++i)
+        if (is_member_of(folders[i], *first)) {
+            rename = inside_of(folders[i]);
+            path = targets[i];
         }
     const auto resumed = std::make_shared<Resumed>(Resumed{std::move(tar), std::move(head), RenamedMembers(std::move(rename))});
     tar = [resumed]() -> awaitable<std::string> { return resumed->next(); };
