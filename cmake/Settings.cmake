@@ -14,6 +14,15 @@ target_compile_options(gantry_settings INTERFACE -ffile-prefix-map=${PROJECT_SOU
 target_compile_options(gantry_settings INTERFACE $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)
 target_link_options(gantry_settings INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections -Wl,--as-needed>)
 
+# g++ collects garbage long before memory is short; where there is memory, a tenth of compiling is less without (1.3 GiB for the
+# largest source instead of 1.0).
+cmake_host_system_information(RESULT memory_mib QUERY TOTAL_PHYSICAL_MEMORY)
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+math(EXPR memory_of_core_mib "${memory_mib} / ${cores}")
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND memory_of_core_mib GREATER 3000)
+    add_compile_options("SHELL:--param ggc-min-expand=300" "SHELL:--param ggc-min-heapsize=1500000")
+endif()
+
 find_program(GANTRY_CCACHE ccache)
 if(GANTRY_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
