@@ -128,7 +128,7 @@ TEST_CASE("Podman's builder counts anew in each stage, and has exit codes in its
     BuildMessages messages;
     const std::string words = "building at STEP \"RUN sh -c 'exit 7'\": while running runtime: exit status 7\n";
     const auto events = events_of(messages, {said("[1/2] STEP 1/2: FROM a AS one\n"), said("[1/2] STEP 2/2: RUN make\n"),
-                                             said(std::string(64, 'a') + "\n"), said("[2/2] STEP 1/2: FROM b\n"),
+                                             said("--> aaaaaaaaaaa\n"), said(std::string(64, 'a') + "\n"), said("[2/2] STEP 1/2: FROM b\n"),
                                              said("[2/2] STEP 2/2: RUN sh -c 'exit 7'\n"),
                                              Json{{"errorDetail", {{"message", words}}}, {"error", words}}});
     CHECK(events == std::vector<std::string>{"step 1/2 FROM a AS one", "step 2/2 RUN make", "step 3/4 FROM b",
@@ -136,6 +136,14 @@ TEST_CASE("Podman's builder counts anew in each stage, and has exit codes in its
     CHECK(messages.exit_code() == 7);
     CHECK(messages.step() == 4);
     CHECK(messages.error() == "building at STEP \"RUN sh -c 'exit 7'\": while running runtime: exit status 7");
+}
+
+TEST_CASE("a digest that a command prints is no id of the builder's", "[engine]")
+{
+    BuildMessages messages;
+    const auto digest = std::string(64, 'b') + "\n";
+    const auto events = events_of(messages, {said("STEP 1/1: RUN sha256sum\n"), said(digest), said("--> aaaaaaaaaaa\n"), said(digest)});
+    CHECK(events == std::vector<std::string>{"step 1/1 RUN sha256sum", "out " + digest, "out " + digest});
 }
 
 TEST_CASE("what a command prints does not pass for a step that is not next", "[engine]")

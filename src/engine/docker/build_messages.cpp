@@ -21,7 +21,8 @@ int take_number(std::string_view& text)
     return read.ec == std::errc() ? number : 0;
 }
 
-bool skip_stage(std::string_view& text)
+// Takes Podman's "[1/2] " off the front, of which builds of several stages have one for each step.
+bool take_stage(std::string_view& text)
 {
     auto rest = text;
     if (!rest.starts_with('['))
@@ -37,11 +38,9 @@ bool skip_stage(std::string_view& text)
     return true;
 }
 
-// "Step 2/5 : RUN make" (Docker), "STEP 2/5: RUN make\n" or, of several stages, "[1/2] STEP 2/5: RUN make\n" (Podman, which
-// counts in each stage anew).
+// "Step 2/5 : RUN make" (Docker), "STEP 2/5: RUN make\n" (Podman).
 std::optional<BuildEvent> parse_step(std::string_view text)
 {
-    (void)skip_stage(text);
     if (!text.starts_with("Step ") && !text.starts_with("STEP "))
         return std::nullopt;
     text.remove_prefix(5);
@@ -62,10 +61,6 @@ std::optional<BuildEvent> parse_step(std::string_view text)
 // Ids of images and containers, which nobody reads.
 bool is_noise(std::string_view text)
 {
-    constexpr std::size_t k_id_digits = 64;
-    const auto id = trim(text);
-    if (id.size() == k_id_digits && id.find_first_not_of("0123456789abcdef") == std::string_view::npos)
-        return true;
     return text.starts_with(" ---> ") || text.starts_with("--> ") || text.starts_with("Removing intermediate container ") ||
            text.starts_with("Successfully built ") || text.starts_with("Successfully tagged ") || text.starts_with("COMMIT");
 }
@@ -102,8 +97,10 @@ std::optional<BuildEvent> BuildMessages::add_text(const std::string& text)
 {
     if (std::exchange(line_end_due_, false) && text == "\n")
         return std::nullopt;
-    auto begun = parse_step(text);
-    if (begun && begun->step == 1 && text.starts_with('['))
+    std::string_view line = text;
+    const bool counts_in_stage = take_stage(line);
+    auto begun = parse_step(line);
+    if (begun && begun->step == 1 && counts_in_stage)
         before_stage_ = step_;
     if (begun && begun->step == step_ - before_stage_ + 1) {
         begun->step += before_stage_;
@@ -119,8 +116,14 @@ std::optional<BuildEvent> BuildMessages::add_text(const std::string& text)
         event.step = step_;
         return event;
     }
-    if (is_noise(text))
+    if (is_noise(text)) {
+        if (constexpr std::string_view k_made = "--> "; text.starts_with(k_made)) // Podman's "--> 672b4c616b49"
+            made_ = trim(std::string_view(text).substr(k_made.size()));
         return std::nullopt;
+    }
+    constexpr std::size_t k_id_digits = 64;
+    if (const auto id = trim(text); id.size() == k_id_digits && !made_.empty() && id.starts_with(made_))
+        return std::nullopt; // the whole of that
     event.text = text;
     if (text.starts_with(k_error_begin) && text.ends_with(k_error_end)) {
         event.stream = Stream::err;

@@ -30,6 +30,7 @@ private:
     std::optional<BuildEvent> add_text(const std::string& text);
 
     std::string image_id_, error_;
+    std::string made_; // the beginning of the last image's id, as Podman tells it
     int step_ = 0, before_stage_ = 0, exit_code_ = 0;
     bool fetches_ = false, line_end_due_ = false;
 };
