@@ -79,6 +79,15 @@ class Engine:
         except OSError:
             return False
 
+    def take_image(self, image):
+        """From the engine that the other tests use."""
+        status, archive = ENGINE.call("GET", f"/images/{image}/get")
+        if status != 200:
+            raise AssertionError(f"no image {image}")
+        status, answer = self.call("POST", "/images/load", archive, "application/x-tar")
+        if status != 200:
+            raise AssertionError(f"image {image} cannot be loaded: {answer!r}")
+
     def objects(self, **labels):
         """(kind, name, labels) of the containers, networks and volumes that have these gantry.* labels."""
         wanted = [f"gantry.{key}" if value is None else f"gantry.{key}={value}" for key, value in labels.items()]

@@ -43,13 +43,6 @@ class PrivateEngine(e2e.Engine):
             self.dockerd.wait(timeout=e2e.LIMIT)
             self.dockerd = None
 
-    def take_image(self, image):
-        """From the engine that the other tests use."""
-        status, archive = e2e.ENGINE.call("GET", f"/images/{image}/get")
-        if status != 200:
-            raise AssertionError(f"no image {image}")
-        self.call("POST", "/images/load", archive, "application/x-tar")
-
     def close(self):
         self.stop()
         self.containerd.terminate()

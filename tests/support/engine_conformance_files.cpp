@@ -83,15 +83,24 @@ awaitable<void> there_and_back(EngineBench& bench)
     CHECK((exited == FakeFiles{{"sub/", ""}, {"sub/bytes", std::string("\0\xff\n", 3)}, {"sub/late", "L"}}));
 }
 
-awaitable<void> through_a_volume(EngineBench& bench)
+// Makes a volume, and unpacks `files` at `to` of a container that has it at `target`. Gives the two.
+awaitable<std::pair<VolumeSpec, ContainerSpec>> fill_volume(EngineBench& bench, std::string target, std::string to, FakeFiles files)
 {
     auto& engine = bench.engine();
     const auto volume = bench.volume("files");
     co_await engine.create_volume(volume);
-    const auto writer = with_volume(bench, "writer", scripts::k_nothing, volume.name, "/out");
+    const auto writer = with_volume(bench, "writer", scripts::k_nothing, volume.name, target);
     co_await engine.create_container(writer);
-    const auto archive = write_tar({{"hello", "hello"}});
-    co_await engine.upload(writer.name, "/out", uneven_pieces_of(archive));
+    const auto archive = write_tar(files);
+    co_await engine.upload(writer.name, to, uneven_pieces_of(archive));
+    co_return std::pair(volume, writer);
+}
+
+awaitable<void> through_a_volume(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    FakeFiles files{{"hello", "hello"}};
+    const auto [volume, writer] = co_await fill_volume(bench, "/out", "/out", std::move(files));
 
     const auto reader = with_volume(bench, "reader", scripts::k_read_file, volume.name, "/in");
     const auto ran = co_await whole_life(bench, reader);
@@ -104,14 +113,9 @@ awaitable<void> through_a_volume(EngineBench& bench)
 
 awaitable<void> from_above_a_volume(EngineBench& bench)
 {
-    auto& engine = bench.engine();
-    const auto volume = bench.volume("deep");
-    co_await engine.create_volume(volume);
-    const auto writer = with_volume(bench, "writer", scripts::k_nothing, volume.name, "/top/out");
-    co_await engine.create_container(writer);
+    FakeFiles sent{{"top/out/", ""}, {"top/out/hello", "hello"}, {"top/out/sub/", ""}, {"top/out/sub/x", "X"}};
     const FakeFiles files{{"out/", ""}, {"out/hello", "hello"}, {"out/sub/", ""}, {"out/sub/x", "X"}};
-    const auto archive = write_tar({{"top/out/", ""}, {"top/out/hello", "hello"}, {"top/out/sub/", ""}, {"top/out/sub/x", "X"}});
-    co_await engine.upload(writer.name, "/", uneven_pieces_of(archive));
+    const auto [volume, writer] = co_await fill_volume(bench, "/top/out", "/", std::move(sent));
     const auto seen = co_await fetch(bench, writer.name, "/top/out");
     CHECK((seen == files));
     const auto reader = with_volume(bench, "reader", scripts::k_read_file, volume.name, "/in");
