@@ -1,7 +1,7 @@
 #include "runner/archive_measure.hpp"
 
 #include "base/error.hpp"
-#include "runner/archive_words.hpp"
+#include "base/tar_format.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
-#include "runner/archive_words.hpp"
+#include "base/tar_format.hpp"
 
 #include <fmt/format.h>
 

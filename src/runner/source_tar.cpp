@@ -1,6 +1,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "runner/archive_words.hpp"
+#include "base/tar_format.hpp"
 #include "runner/snapshot.hpp"
 
 #include <algorithm>

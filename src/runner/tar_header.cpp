@@ -1,8 +1,7 @@
 // The writing side of runner/tar_reader.hpp.
 #include "runner/tar_reader.hpp"
 
-#include "runner/archive_words.hpp"
-#include "runner/tar_fields.hpp"
+#include "base/tar_format.hpp"
 
 #include <fmt/format.h>
 
@@ -14,11 +13,6 @@ namespace gantry::runner {
 namespace {
 
 constexpr std::uint64_t k_most_octal_digits_7 = 07777777, k_most_octal_digits_11 = 077777777777;
-
-void put_field(std::string& header, tar_field::Place field, std::string_view text)
-{
-    header.replace(field.at, std::min(field.size, text.size()), text.substr(0, field.size));
-}
 
 char type_letter(TarEntry::Type type)
 {
@@ -36,22 +30,17 @@ std::string tar_header_of(const TarEntry& entry, char type)
 {
     const auto in_range = [](std::uint64_t value, std::uint64_t most) { return value <= most ? value : 0; };
     std::string header(k_tar_block_bytes, '\0');
-    put_field(header, tar_field::name, entry.path);
-    put_field(header, tar_field::mode, fmt::format("{:07o}", entry.mode));
-    put_field(header, tar_field::uid, fmt::format("{:07o}", in_range(entry.uid, k_most_octal_digits_7)));
-    put_field(header, tar_field::gid, fmt::format("{:07o}", in_range(entry.gid, k_most_octal_digits_7)));
-    put_field(header, tar_field::size, fmt::format("{:011o}", in_range(entry.size_bytes, k_most_octal_digits_11)));
+    put_in_tar(header, tar_field::name, entry.path);
+    put_in_tar(header, tar_field::mode, fmt::format("{:07o}", entry.mode));
+    put_in_tar(header, tar_field::uid, fmt::format("{:07o}", in_range(entry.uid, k_most_octal_digits_7)));
+    put_in_tar(header, tar_field::gid, fmt::format("{:07o}", in_range(entry.gid, k_most_octal_digits_7)));
+    put_in_tar(header, tar_field::size, fmt::format("{:011o}", in_range(entry.size_bytes, k_most_octal_digits_11)));
     const auto mtime = entry.mtime < 0 ? 0 : in_range(static_cast<std::uint64_t>(entry.mtime), k_most_octal_digits_11);
-    put_field(header, tar_field::mtime, fmt::format("{:011o}", mtime));
-    put_field(header, tar_field::link, entry.link);
+    put_in_tar(header, tar_field::mtime, fmt::format("{:011o}", mtime));
+    put_in_tar(header, tar_field::link, entry.link);
     header[tar_field::type.at] = type;
-    put_field(header, {257, 8}, std::string_view("ustar\0" "00", 8));
-    put_field(header, tar_field::sum, "        ");
-    unsigned sum = 0;
-    for (const char byte : header)
-        sum += static_cast<unsigned char>(byte);
-    put_field(header, tar_field::sum, fmt::format("{:06o}", sum));
-    header[tar_field::sum.at + 6] = '\0';
+    put_in_tar(header, {257, 8}, std::string_view("ustar\0" "00", 8));
+    seal_tar_header(header);
     return header;
 }
 

@@ -92,9 +92,8 @@ awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
 awaitable<void> DockerEngine::check_network_holder(const std::string& container)
 {
     Request inspection("GET", container_path(container, "/json"));
-    const auto answer = co_await api_->call(std::move(inspection), k_limit);
-    check(answer);
-    const auto mode = text_field(field(parse_json(answer.body), "HostConfig"), "NetworkMode");
+    const auto answer = co_await api_->json(std::move(inspection), k_limit);
+    const auto mode = text_field(field(answer, "HostConfig"), "NetworkMode");
     constexpr std::string_view k_of_another = "container:";
     if (!mode.starts_with(k_of_another))
         co_return;

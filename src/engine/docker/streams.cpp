@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -36,14 +37,14 @@ std::string below(std::string_view folder, std::string_view path)
     return std::string(path.substr(folder.size() + 1));
 }
 
-// The mounts of a container below `path`, by an answer to /containers/NAME/json.
+// The mounts of a container below `path`, as they are called there ("layer"), by an answer to /containers/NAME/json.
 std::vector<std::string> mounts_below(const Json& container, const std::string& path)
 {
-    std::vector<std::string> targets;
+    std::vector<std::string> folders;
     for (const auto& mount : items_of(field(container, "Mounts")))
-        if (auto target = text_field(mount, "Destination"); !below(path, target).empty())
-            targets.push_back(std::move(target));
-    return targets;
+        if (auto folder = below(path, text_field(mount, "Destination")); !folder.empty())
+            folders.push_back(std::move(folder));
+    return folders;
 }
 
 // An archive that was begun, from its start, through other names.
@@ -106,8 +107,8 @@ awaitable<void> DockerEngine::turn_into_mount(const std::string& container, std:
 {
     Request inspection("GET", container_path(container, "/json"));
     const auto answer = co_await api_->json(std::move(inspection), k_limit);
-    const auto targets = mounts_below(answer, path);
-    if (targets.empty())
+    const auto folders = mounts_below(answer, path);
+    if (folders.empty())
         co_return;
     std::string head;
     std::optional<std::string> first;
@@ -123,15 +124,13 @@ awaitable<void> DockerEngine::turn_into_mount(const std::string& container, std:
         head += piece;
         (void)probe.feed(piece);
     }
-    std::vector<std::string> folders;
-    for (const auto& target : targets)
-        folders.push_back(below(path, target));
     auto rename = beside(folders);
-    for (std::size_t i = 0; first && i < folders.size(); ++i)
-        if (is_member_of(folders[i], *first)) {
-            rename = inside_of(folders[i]);
-            path = targets[i];
-        }
+    const auto mounted = std::find_if(folders.begin(), folders.end(),
+                                      [&first](const auto& folder) { return first && is_member_of(folder, *first); });
+    if (mounted != folders.end()) {
+        rename = inside_of(*mounted);
+        path += (path.ends_with('/') ? "" : "/") + *mounted;
+    }
     const auto resumed = std::make_shared<Resumed>(Resumed{std::move(tar), std::move(head), RenamedMembers(std::move(rename))});
     tar = [resumed]() -> awaitable<std::string> { return resumed->next(); };
 }
