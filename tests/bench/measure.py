@@ -20,15 +20,15 @@ class Sample:
     cpu_seconds: float = 0.0  # of the process and its children; an engine's work is not in it
 
 
-def run(command, env=None, cwd=None, stdout=subprocess.DEVNULL):
-    """One process from start to exit."""
+def run(command, env=None, cwd=None, stdout=subprocess.DEVNULL, expect=0):
+    """One process from start to exit, with the code that is expected."""
     with tempfile.TemporaryFile() as errors:
         begun = time.perf_counter()
         process = subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode != expect:
             errors.seek(0)
             words = errors.read().decode(errors="replace")[-1000:]
             raise BenchError(f"{' '.join(command)}: exit {process.returncode}\n{words}")
@@ -44,7 +44,7 @@ def run_side_by_side(commands, env=None):
     return Sample(time.perf_counter() - begun)
 
 
-def peak_memory_bytes(command, env=None, cwd=None):
+def peak_memory_bytes(command, env=None, cwd=None, expect=0):
     """The most that one process had resident. Asked while it runs: rusage would count the Python that forked it too."""
     peak = 0
     process = subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -64,7 +64,7 @@ def peak_memory_bytes(command, env=None, cwd=None):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    failed = process.wait() != 0
+    failed = process.wait() != expect
     ended.set()
     watcher.join()
     if failed:
