@@ -124,6 +124,11 @@ class Examples(Case):
     def test_services(self):
         self.run_example("services", says={"stock": "^3 apples$"})
 
+    def test_containers(self):
+        self.run_example("containers", says={"limits": r"^33554432\n20$", "buy": r"^3 apples\nas 10\.231\.90\.\d+$"})
+        port = e2e.steps_of(self.show())["sell/page"]["ports"]["8080/tcp"]
+        self.assertEqual(self.logs("where").decode(), f"it was at port {port}\n")
+
     def test_compose(self):
         self.run_example("compose", says={"greeting": "hello from the pipeline"})
 
