@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 
+import build
 import disk
 import e2e
 
@@ -129,6 +130,25 @@ class Artifacts(e2e.Case):
         self.assertEqual(self.kept(), {})
         for path in ("root/etc/hostname", "up/passwd", "root/etc/*"):
             self.assertIn(f"nothing matches '{path}'", said)
+
+    def test_an_image_whose_workspace_is_a_link_to_etc_gives_nothing_of_it_away(self):
+        build.add_clean_up(self)
+        mark = os.path.basename(self.home)
+        images, steps = [], []
+        for name, target in (("absolute", "/etc"), ("relative", "../../etc")):
+            images.append({"name": name, "build": {"dockerfile_inline": f"FROM {e2e.IMAGE}\nRUN echo canary > /etc/canary && ln -s {target} /workspace\n"}})
+            # The engine follows the link: the workspace lies over /etc.
+            steps.append({"image": f"${{{{ steps.{name}.image }}}}", "run": f"echo made > {name}; cat /etc/{name} /workspace/{name}; echo x > /etc/{mark}"})
+        self.gantry("run", self.folder(json.dumps({"defaults": {"image": e2e.IMAGE}, "stages": [
+            {"name": "images", "steps": [{"parallel": images}]},
+            {"name": "build", "steps": steps, "artifacts": {"paths": [".", "canary", "passwd", "*/passwd"]}},
+            {"name": "next", "steps": ["cat absolute relative; [ ! -e canary ] && [ ! -e passwd ]; grep -q ^root: /etc/passwd"]}]})))
+        kept = self.kept()
+        # Where it lays its own files over those of /etc, it leaves empty ones.
+        made_by_the_engine = {"hostname", "hosts", "resolv.conf"} & set(kept)
+        self.assertEqual([kept[path]["size_bytes"] for path in made_by_the_engine], [0] * len(made_by_the_engine))
+        self.assertEqual(sorted(set(kept) - made_by_the_engine), sorted([".gantry.yml", "absolute", "relative", mark]))
+        self.assertFalse(os.path.exists(f"/etc/{mark}"), "in the /etc of this machine")
 
     def test_paths_that_leave_the_workspace_end_the_stage(self):
         self.assertIn("'../x' leads out of the workspace", self.run_stage("true", "[../x]", expect=2))

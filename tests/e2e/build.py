@@ -169,13 +169,14 @@ class Build(e2e.Case):
             steps:
               - name: app
                 build:
-                  dockerfile_inline: "FROM {BASE}\\nRUN grep ' /dev/shm ' /proc/mounts; grep db.example /etc/hosts; ls /sys/class/net\\n"
+                  dockerfile_inline: "FROM {BASE}\\nRUN grep ' /dev/shm ' /proc/mounts && grep .example /etc/hosts && ls /sys/class/net\\n"
                   network: none
-                  extra_hosts: ["db.example:10.9.8.7"]
+                  extra_hosts: ["db.example:10.9.8.7", "web.example:10.9.8.8"]
                   shm_size: 32m
         """)
         log = self.logs("app").decode()
         self.assertIn("size=32768k", log)
+        self.assertEqual(re.findall(r"^(10\..*)\t(.*)$", log, re.M), [("10.9.8.7", "db.example"), ("10.9.8.8", "web.example")])
         self.assertNotIn("eth0", log)
 
     def test_the_hosts_network_needs_consent(self):

@@ -115,6 +115,37 @@ class Caches(e2e.Case):
         self.assertIn("right", out)
         self.assert_only_layers_left()
 
+    def test_two_runs_at_once_both_add_to_it_and_what_they_replace_is_one_of_theirs_whole(self):
+        fill = " ".join(f"echo $CI_PIPELINE_NUMBER > {file};" for file in ("/deps/$CI_PIPELINE_NUMBER", "/deps/last", "/whole/a", "/whole/b"))
+        waits = f"trap 'exit 0' USR1; {fill} echo runs; while :; do sleep 1000 & wait || true; done"
+
+        def caches(key, policy):
+            return f"{{ name: deps, path: /deps, key: {key} }}, {{ name: whole, path: /whole, key: {key}, policy: {policy} }}"
+
+        for key, in_turn in (("in-turn", True), ("together", False)):
+            with self.subTest(key):
+                folder = self.folder(pipeline(waits, cache=caches(key, "push")))
+                lives = [self.start(folder) for _ in range(2)]
+                for live in lives:
+                    live.until("output", text="runs")
+                runs = [live.events[0]["run"] for live in lives]
+                for live, run in reversed(list(zip(lives, runs))):  # the later one saves first
+                    self.engine.signal(self.engine.container_of("work", instance=self.instance(), run=run), "USR1")
+                    if in_turn:
+                        live.end()
+                if not in_turn:
+                    for live in lives:
+                        live.end()
+                self.assertEqual([live.process.returncode for live in lives], [0, 0])
+                self.assert_only_layers_left()
+
+                told, _ = self.run_with("ls /deps | grep -v last; cat /deps/last /whole/a /whole/b", cache=caches(key, "pull"))
+                self.assertEqual([line.split(",")[0] for line in told], ["deps: hit", "whole: hit"])
+                *writers, last, one, two = self.logs("work").decode().split()
+                self.assertEqual(sorted(writers), sorted(runs))
+                self.assertEqual(one, two)
+                self.assertLessEqual({last, one}, {runs[0]} if in_turn else set(runs))
+
     def test_a_stage_finds_what_one_that_it_needs_has_saved(self):
         self.gantry("run", self.folder(f"""
             defaults: {{ image: {e2e.IMAGE} }}

@@ -1,5 +1,6 @@
 """Whatever ends a run from outside, Ctrl-C, SIGTERM, `gantry cancel`, nothing is left when it returns."""
 
+import datetime
 import os
 import signal
 import subprocess
@@ -36,16 +37,32 @@ MOMENTS = [
     ("step_started", {"step": "tidy"}),
 ]
 
-# Deaf to its stop signal, with more grace than this test has time.
+# Deaf to its stop signal (a `wait` that a signal ends fails), with more grace than this test has time.
+WAITS = "trap 'echo heard' TERM; echo ready; while :; do sleep 1000 & wait || true; done"
 DEAF = f"""
 image: {e2e.IMAGE}
-steps: [{{ name: deaf, stop_grace_period: 10m, run: "trap 'echo heard' TERM; echo ready; while :; do sleep 1000 & wait; done" }}]
+steps: [{{ name: deaf, stop_grace_period: 10m, run: "{WAITS}" }}]
+"""
+# The same, but with less grace than is usual; its service is deaf, too.
+IMPATIENT = f"""
+stages:
+  - name: main
+    services:
+      db: {{ stop_grace_period: 1s, image: {e2e.IMAGE}, command: [sh, -c, "{WAITS}"], ready: {{ log: ready }} }}
+    steps: [{{ name: deaf, stop_grace_period: 1s, image: {e2e.IMAGE}, run: "{WAITS}" }}]
 """
 OBEDIENT = f"""
 image: {e2e.IMAGE}
 steps: [{{ name: waits, run: "echo ready; exec sleep 1000" }}]
 finally: [{{ name: tidy, run: echo tidied }}]
 """
+
+
+USUAL_GRACE = 10  # seconds
+
+
+def time_of(event):
+    return datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00"))
 
 
 class Interrupts(e2e.Case):
@@ -78,6 +95,21 @@ class Interrupts(e2e.Case):
         live.signal(signal.SIGINT)
         self.assertEqual(live.end(), 130)
         self.assert_gone(live)
+
+    def test_a_step_and_a_service_that_are_deaf_are_killed_after_the_grace_that_they_have(self):
+        live = self.start(self.folder(IMPATIENT))
+        live.until("output", text="ready")
+        live.signal(signal.SIGINT)
+        asked = live.until("cancel_requested")
+        step = live.until("step_finished", step="deaf")
+        service = live.until("service_finished", step="services/db")
+        self.assertEqual(live.end(), 130)
+        for name, began, ended in (("deaf", asked, step), ("services/db", step, service)):
+            self.assertEqual(ended["exit_code"], 128 + signal.SIGKILL, name)
+            self.assertEqual(self.logs(name), b"ready\nheard\n")
+            passed = time_of(ended) - time_of(began)
+            self.assertGreaterEqual(passed.total_seconds(), 1, name)
+            self.assertLess(passed.total_seconds(), USUAL_GRACE / 2, name)
 
     def test_sigterm_and_sighup_clean_up_too(self):
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import re
+import shutil
+import subprocess
 
 import e2e
 
@@ -30,6 +34,10 @@ class Listener(e2e.Connections):
 
     def has(self, words):
         return any(words in said for said in list(self.got))
+
+    def lines(self):
+        """The numbers of those of the service that have come."""
+        return {number for said in list(self.got) for number in re.findall(rb"line (\d+) of the service", said)}
 
 
 class LogDrivers(e2e.Case):
@@ -61,8 +69,8 @@ class LogDrivers(e2e.Case):
                 self.run_with(logging)
                 self.assert_all_is_kept()
 
-    def test_syslog_and_gelf_get_it_too(self):
-        for driver, option in (("syslog", "syslog-address"), ("gelf", "gelf-address")):
+    def test_syslog_gelf_and_fluentd_get_it_too(self):
+        for driver, option in (("syslog", "syslog-address"), ("gelf", "gelf-address"), ("fluentd", "fluentd-address")):
             with self.subTest(driver):
                 listener = Listener()
                 self.addCleanup(listener.close)
@@ -72,6 +80,22 @@ class LogDrivers(e2e.Case):
                 self.assertEqual(self.logs("services/talker"), SAID)
                 e2e.eventually(lambda: listener.has(words.encode()), "the step's line arrives", 60)
                 e2e.eventually(lambda: listener.has(b"line 29999 "), "the service's last line arrives", 60)
+                self.assertEqual(len(listener.lines()), 30000)
+
+    def test_journald_gets_it_too_or_is_told_to_be_missing(self):
+        words = "of the step of " + os.path.basename(self.home)
+        done = self.run_with({"driver": "journald"}, expect=None, script=f"echo {words}; echo > sum")
+        if done.returncode == 2:
+            self.assertIn("journald is not enabled on this host", done.stderr.decode())
+            self.assertIn("logging: ", done.stderr.decode())
+            return
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        self.assertEqual(self.logs("prints").decode(), words + "\n")
+        self.assertEqual(self.logs("services/talker"), SAID)
+        if not shutil.which("journalctl"):
+            self.skipTest("there is no journalctl to ask what journald got")
+        ask = ["journalctl", "--quiet", "--output=cat", f"MESSAGE={words}"]
+        e2e.eventually(lambda: subprocess.run(ask, check=True, stdout=subprocess.PIPE).stdout, "the step's line arrives", 60)
 
     def test_a_driver_that_cannot_work_or_does_not_exist_is_told(self):
         for logging, words in (({"driver": "nosuch"}, "nosuch"),

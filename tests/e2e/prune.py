@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pty
+import shutil
+import signal
 import subprocess
 import tarfile
 import time
@@ -60,7 +62,18 @@ class Prune(e2e.Case):
 
     def keep_failed(self):
         self.gantry("run", "--keep-failed", "--quiet", self.folder(
-            f"image: {e2e.IMAGE}\nsteps: [{{ name: fails, run: echo x > y; exit 3 }}]\n"), expect=1)
+            f"image: {e2e.IMAGE}\nartifacts: {{ paths: [y], when: always }}\nsteps: [{{ name: fails, run: echo x > y; exit 3 }}]\n"), expect=1)
+
+    def stored(self):
+        """The contents of artifacts that lie here."""
+        return sorted(name for _, _, files in os.walk(os.path.join(self.state, "gantry/artifacts/objects")) for name in files)
+
+    def counted(self, kind):
+        """By `df`."""
+        return next(one for one in json.loads(self.gantry("df", "--json").stdout)["kinds"] if one["kind"] == kind)
+
+    def networks(self):
+        return [name for kind, name, _ in self.engine.objects(instance=self.instance()) if kind == "network"]
 
     def build(self, tag, base=e2e.IMAGE, name="project", more=""):
         self.gantry("run", "--quiet", self.folder(f"""
@@ -82,15 +95,19 @@ class Prune(e2e.Case):
         status, body = self.engine.call("POST", f"/build?{query}", context.getvalue(), "application/x-tar")
         self.assertEqual(status, 200, body)
 
-    def make_foreign_objects(self, labels, name):
-        def create(path, body):
-            status, answer = self.engine.call("POST", path, json.dumps(body))
-            self.assertEqual(status, 201, answer)
-        create(f"/containers/create?name={name}", {"Image": e2e.IMAGE, "Labels": labels})
-        self.addCleanup(self.engine.call, "DELETE", f"/containers/{name}?force=1")
-        create("/networks/create", {"Name": name, "Labels": labels})
+    def create(self, path, body):
+        status, answer = self.engine.call("POST", path, json.dumps(body))
+        self.assertEqual(status, 201, answer)
+
+    def make_foreign_network(self, labels, name):
+        self.create("/networks/create", {"Name": name, "Labels": labels})
         self.addCleanup(self.engine.call, "DELETE", f"/networks/{name}")
-        create("/volumes/create", {"Name": name, "Labels": labels})
+
+    def make_foreign_objects(self, labels, name):
+        self.create(f"/containers/create?name={name}", {"Image": e2e.IMAGE, "Labels": labels})
+        self.addCleanup(self.engine.call, "DELETE", f"/containers/{name}?force=1")
+        self.make_foreign_network(labels, name)
+        self.create("/volumes/create", {"Name": name, "Labels": labels})
         self.addCleanup(self.engine.call, "DELETE", f"/volumes/{name}")
         self.foreign_image(f"{self.tag}:{name}", f"FROM {e2e.IMAGE}\nRUN echo {name} > /made\n", labels)
 
@@ -150,8 +167,75 @@ class Prune(e2e.Case):
         self.age_run(1, 40)
         self.assertEqual(self.kinds(self.prune("logs", "--keep", "0", "--yes")), {})  # its container is to stay
         done = self.kinds(self.prune("--keep", "0", "--yes"))
-        self.assertEqual((done["containers"], done["logs"]), (1, 1))
+        self.assertEqual((done["containers"], done["logs"], done["artifacts"]), (1, 1, 1))
+        self.assertEqual(self.stored(), [])
         self.assert_nothing_left()
+
+    def test_artifacts_go_by_their_age_and_contents_with_the_last_that_has_them(self):
+        for word in ("old", "new"):
+            self.gantry("run", "--quiet", self.folder(f"""
+                image: {e2e.IMAGE}
+                artifacts: ["*.txt"]
+                steps: [{{ name: makes, run: echo {word} > own.txt; echo same > same.txt }}]
+            """))
+        full = self.stored()
+        self.assertEqual((len(full), self.counted("artifacts")["count"]), (3, 2))
+        self.assertEqual(self.going("artifacts", "--keep", "0"), [])  # too young
+        self.assertEqual(self.going("artifacts", "--older-than", "0s"), [])  # of the newest ten
+
+        older = ("artifacts", "--older-than", "0s", "--keep")
+        told = self.going(*older, "1")
+        self.assertEqual([kind for kind, _ in told], ["artifacts"])
+        self.assertEqual(self.stored(), full, "it was only told")
+        self.assertEqual(self.kinds(self.prune(*older, "1", "--yes")), {"artifacts": 1})
+        self.assertFalse(os.path.exists(told[0][1]), "the list of run 1")
+        self.assertEqual(self.counted("artifacts")["count"], 1)
+        out = os.path.join(self.home, "out")
+        self.gantry("artifacts", "2", "get", "--to", out)
+        self.assertEqual(sorted(os.listdir(out)), ["own.txt", "same.txt"])
+        self.assertEqual(len(self.stored()), 2)
+
+        self.assertEqual(self.kinds(self.prune(*older, "0", "--yes")), {"artifacts": 1})
+        self.assertEqual(self.stored(), [])
+        left = self.counted("artifacts")
+        self.assertEqual((left["count"], left["size_bytes"]), (0, 0))
+        self.assertEqual(len(self.runs()), 2, "their logs are another kind")
+
+    def leave_networks(self):
+        """What a run had when it was killed."""
+        live = self.start(self.folder(f"""
+            networks: {{ own: {{}} }}
+            image: {e2e.IMAGE}
+            steps: [{{ name: waits, networks: [default, own], run: echo ready; exec sleep 1000 }}]
+        """))
+        live.until("output", text="ready")
+        live.signal(signal.SIGKILL)
+        live.end()
+        networks = self.networks()
+        self.assertEqual(len(networks), 2, networks)
+        return networks
+
+    def test_a_network_that_a_killed_run_left_goes_and_others_with_such_a_name_stay(self):
+        left = self.leave_networks()
+        other = "0" * 8 if self.instance() != "0" * 8 else "1" * 8
+        foreign = [left[0] + "-x", left[0].replace(self.instance(), other)]
+        self.make_foreign_network({"gantry.run": "1"}, foreign[0])
+        self.make_foreign_network({"gantry.instance": other, "gantry.run": "1"}, foreign[1])
+        there = {f"network {name}" for name in foreign}
+        self.prune("networks", "--yes")  # any command cleans up behind a process that died
+        self.assertEqual(self.networks(), [])
+        self.assertEqual(there - self.everything(), set())
+
+        # When nobody knows the run any more, it is up to prune. Its container still runs, so that is told by age as well.
+        left = self.leave_networks()
+        shutil.rmtree(os.path.join(self.state, "gantry/runs"))
+        self.assertEqual(self.going("networks"), [])
+        self.assertEqual(self.going("networks", "--older-than", "0s"), [("networks", name) for name in left])
+        self.assertEqual(self.networks(), left, "it was only told")
+        done = self.prune("--older-than", "0s", "--yes")
+        self.assertEqual(done["failed"], [])
+        self.assertEqual((self.kinds(done)["networks"], self.networks()), (2, []))
+        self.assertEqual(there - self.everything(), set())
 
     def test_a_living_run_loses_nothing(self):
         folder = self.folder(f"""

@@ -1,5 +1,6 @@
 """`push:` to the distribution's registry, open and behind htpasswd and TLS, and to servers that misbehave."""
 
+import json
 import os
 import unittest
 
@@ -72,6 +73,28 @@ class Open(Case):
         shown = self.run_pipeline(f"steps: [{{ name: app, push: {{ image: '{name}:1', tags: ['{name}-b:2'] }} }}]\n")
         self.addCleanup(self.engine.call, "DELETE", f"/images/{name}-b:2?force=1")
         self.assertEqual(self.step(shown)["outputs"]["digest"], self.registry.manifest(self.repository, "1")[0])
+
+    def test_an_image_that_is_gone_here_is_pulled_and_copied_to_another_registry_which_gets_its_layers_once(self):
+        other = registry.Registry()
+        self.addCleanup(other.close)
+        name, copy = f"{self.name}:1", f"{other.host}/{self.repository}:1"
+        self.run_pipeline(f"steps: [{{ name: app, build: {{ {self.inline('four')}, tags: '{name}' }}, push: true }}]\n")
+        digest, _ = self.registry.manifest(self.repository, "1")
+        self.gantry("image", "rm", name)
+        self.gantry("image", "inspect", name, expect=2)
+        self.assertEqual(self.gantry("image", "pull", name).stdout.decode(), f"{self.name}@{digest}\n")
+        self.assertEqual(json.loads(self.gantry("image", "inspect", name).stdout)[0]["digest"], f"{self.name}@{digest}")
+
+        pipeline = f"steps: [{{ name: app, push: {{ image: '{name}', tags: ['{copy}'] }} }}]\n"
+        sent = []
+        for there in (0, 2):
+            self.assertEqual(self.step(self.run_pipeline(pipeline))["outputs"]["digest"], digest)
+            self.assertIn(f"pushed {copy}@{digest}: 2 layers, {there} there before, ", self.logs("app").decode())
+            self.assertEqual(other.manifest(self.repository, "1")[0], digest)
+            with open(os.path.join(other.folder, "log"), encoding="utf-8") as log:
+                sent.append(sum('"POST /v2/' in line for line in log))  # an upload of a layer, or of the configuration, begins so
+        self.assertGreater(sent[0], 0)
+        self.assertEqual(*sent)
 
     def test_names_that_no_registry_takes(self):
         for push, words in (("[latest]", "'latest' names no registry"), ("true", "there is no name to push under")):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import threading
 import unittest
@@ -28,6 +29,14 @@ stages:
       - {{ name: fails, allow_failure: true, run: 'rm loud; false' }}
 """
 FILES = {"src/words": "the cat\n"}
+
+# Changed by root, and by one who is neither root nor the user.
+IN_PLACE = f"""
+image: {e2e.IMAGE}
+steps:
+  - mkdir out && echo private > out/file && chmod 640 out/file && chmod 700 out && rm old && echo new >> kept
+  - {{ user: "54321:54321", run: ln -s kept link }}
+"""
 
 # What else goes through the connection: artifacts, a cache, the context of a build, a service's files.
 MORE = f"""
@@ -128,6 +137,14 @@ class OtherUser(Reach):
         self.assert_works()
         self.gantry("run", self.folder(PIPELINE.replace("allow_failure: true, ", ""), FILES), expect=1)  # keeps what passed
         self.gantry("rerun", "--failed", "latest", expect=1)
+        folder = self.folder(IN_PLACE, {**FILES, "old": "", "kept": "kept\n"}, name="in-place")
+        self.gantry("run", "--in-place", folder)
+        changed = e2e.tree(folder)
+        self.assertEqual(sorted(changed), [".gantry.yml", "kept", "link", "out", "out/file", "src", "src/words"])
+        self.assertEqual({name: stat.filemode(mode) for name, (mode, *_) in changed.items() if name.startswith("out")},
+                         {"out": "drwx------", "out/file": "-rw-r-----"})
+        with open(os.path.join(folder, "kept"), encoding="ascii") as kept:
+            self.assertEqual(kept.read(), "kept\nnew\n")
         foreign = [name for name, (_, user, group, *_) in e2e.tree(self.home).items()
                    if (user, group) != (USER, USER) and name not in ("docker.sock", "gantry")]
         self.assertEqual(foreign, [])
