@@ -1,6 +1,7 @@
 #include "runner/declared.hpp"
 
 #include "base/format.hpp"
+#include "runner/lower_container.hpp"
 
 #include <algorithm>
 #include <set>
@@ -57,8 +58,8 @@ std::vector<engine::NetworkSpec> networks_of_stage(const pipeline::Plan& plan, c
 } // namespace
 
 Declared::Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run,
-                   asio::any_io_executor executor)
-    : engine_(engine), objects_(objects), plan_(plan), run_(std::move(run)), changed_(executor)
+                   Consent consent, asio::any_io_executor executor)
+    : engine_(engine), objects_(objects), plan_(plan), run_(std::move(run)), consent_(std::move(consent)), changed_(executor)
 {
 }
 
@@ -77,13 +78,15 @@ awaitable<void> Declared::make(engine::NetworkSpec spec, const Owner& owner)
 
 awaitable<void> Declared::make(engine::VolumeSpec spec, const Owner& owner)
 {
-    objects_.intend(engine::ObjectKind::volume, spec.name);
+    const auto declared = std::find_if(plan_.volumes.begin(), plan_.volumes.end(), [&](const auto& volume) {
+        return !volume.external && volume_name(volume, owner) == spec.name;
+    });
     try {
+        refuse_obstacles(*declared, consent_);
+        objects_.intend(engine::ObjectKind::volume, spec.name);
         co_await engine_.create_volume(spec);
     } catch (Error& error) {
-        for (const auto& volume : plan_.volumes)
-            if (volume_name(volume, owner) == spec.name)
-                error.add_context("volume " + terminal_safe(volume.name));
+        error.add_context("volume " + terminal_safe(declared->name));
         throw;
     }
 }

@@ -12,11 +12,11 @@ namespace gantry::runner {
 // and removed with the run; those of a stage come and go with it.
 class Declared {
 public:
-    Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run,
+    Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run, Consent consent,
              asio::any_io_executor executor);
 
-    // Returns when all that the stage can use is there. Throws what creating one threw, each time; external volumes are looked
-    // for: bad_input where there is none of that name. May overlap, of different stages.
+    // Returns when all that the stage can use is there. Throws what creating one threw, each time; bad_input for a volume that
+    // needs consent and does not have it, and for an external one that is not there. May overlap, of different stages.
     awaitable<void> open(const pipeline::PlanStage& stage);
     // Removes what is the stage's own. Throws what removing throws; it stays on the books then.
     awaitable<void> close(const pipeline::PlanStage& stage);
@@ -31,6 +31,7 @@ private:
     Objects& objects_;
     const pipeline::Plan& plan_;
     Owner run_;
+    Consent consent_;
     Signal changed_;
     std::exception_ptr failure_;
     enum class Phase { none, making, made } phase_ = Phase::none;

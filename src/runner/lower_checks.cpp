@@ -52,6 +52,23 @@ void add_host_obstacles(const pipeline::Container& container, std::vector<Obstac
             found.push_back(needs("security_opt", "security_opt " + terminal_safe(option), "security-opt"));
 }
 
+// What only a file system in memory understands. With `bind` the kernel would ignore its type and show a folder of the host.
+bool is_of_memory(const std::string& option)
+{
+    static const std::set<std::string_view> k_keys = {"size", "mode",    "uid",    "gid",     "nr_inodes", "nr_blocks", "ro",
+                                                      "rw",   "noexec",  "exec",   "nosuid",  "suid",      "nodev",     "noatime",
+                                                      "sync", "relatime"};
+    const auto written = split(option, ',');
+    return std::all_of(written.begin(), written.end(), [](std::string_view one) { return k_keys.contains(one.substr(0, one.find('='))); });
+}
+
+bool stays_in_memory(const pipeline::VolumeDeclaration& volume)
+{
+    const auto& options = volume.driver_opts;
+    const auto type = options.find("type"), words = options.find("o");
+    return type != options.end() && type->second == "tmpfs" && (words == options.end() || is_of_memory(words->second));
+}
+
 void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     const auto& mode = container.network_mode;
@@ -67,21 +84,31 @@ struct Place {
     pipeline::Mark mark;
 };
 
-void check(const pipeline::Container& container, const Place& place, const Consent& consent,
-           pipeline::Diagnostics& diagnostics)
+void check(const std::vector<Obstacle>& obstacles, const std::map<std::string, pipeline::Mark>& marks, const Place& place,
+           const Consent& consent, pipeline::Diagnostics& diagnostics)
 {
-    for (const auto& obstacle : obstacles_of(container)) {
+    for (const auto& obstacle : obstacles) {
         if (!obstacle.consent.empty() && consents(consent, obstacle.consent))
             continue;
-        const auto mark = container.marks.find(obstacle.key);
+        const auto mark = marks.find(obstacle.key);
         pipeline::Diagnostic diagnostic;
         diagnostic.code = obstacle.consent.empty() ? "unsupported" : "needs-consent";
         diagnostic.message = fmt::format("{}: {}", place.name, obstacle.message);
-        diagnostic.mark = mark == container.marks.end() ? place.mark : mark->second;
-        diagnostic.length = mark == container.marks.end() ? 1 : obstacle.key.size();
+        diagnostic.mark = mark == marks.end() ? place.mark : mark->second;
+        diagnostic.length = mark == marks.end() ? 1 : obstacle.key.size();
         diagnostic.path = place.path + "." + obstacle.key;
         diagnostic.hint = obstacle.consent.empty() ? "" : consent_hint(obstacle.consent);
         diagnostics.push_back(std::move(diagnostic));
+    }
+}
+
+void refuse(const std::vector<Obstacle>& obstacles, const Consent& consent)
+{
+    for (const auto& obstacle : obstacles) {
+        if (obstacle.consent.empty())
+            throw Error(Errc::unsupported, obstacle.message);
+        if (!consents(consent, obstacle.consent))
+            throw Error(Errc::bad_input, obstacle.message, consent_hint(obstacle.consent));
     }
 }
 
@@ -95,6 +122,13 @@ std::vector<Obstacle> obstacles_of(const pipeline::Container& container)
     return found;
 }
 
+std::vector<Obstacle> obstacles_of(const pipeline::VolumeDeclaration& volume)
+{
+    if (volume.external || volume.driver_opts.empty() || stays_in_memory(volume))
+        return {};
+    return {needs("driver_opts", "a volume with options of its driver", "host-paths")};
+}
+
 bool consents(const Consent& consent, const std::string& what)
 {
     return consent.contains(what) || consent.contains("all");
@@ -102,12 +136,12 @@ bool consents(const Consent& consent, const std::string& what)
 
 void refuse_obstacles(const pipeline::Container& container, const Consent& consent)
 {
-    for (const auto& obstacle : obstacles_of(container)) {
-        if (obstacle.consent.empty())
-            throw Error(Errc::unsupported, obstacle.message);
-        if (!consents(consent, obstacle.consent))
-            throw Error(Errc::bad_input, obstacle.message, consent_hint(obstacle.consent));
-    }
+    refuse(obstacles_of(container), consent);
+}
+
+void refuse_obstacles(const pipeline::VolumeDeclaration& volume, const Consent& consent)
+{
+    refuse(obstacles_of(volume), consent);
 }
 
 std::string consent_hint(const std::string& what)
@@ -123,15 +157,17 @@ pipeline::Diagnostics check_consent(const pipeline::Plan& plan, const Consent& c
             continue;
         for (const auto& step : stage.steps)
             if (!step.skip_reason)
-                check(step.container,
+                check(obstacles_of(step.container), step.container.marks,
                       {fmt::format("stages.{}.steps.{}", stage.id, step.id), stage.id + "/" + step.id, step.mark}, consent,
                       diagnostics);
         for (const auto& service : stage.services)
-            check(service.container,
+            check(obstacles_of(service.container), service.container.marks,
                   {fmt::format("stages.{}.services.{}", stage.id, service.name), stage.id + "/" + service.name,
                    service.mark},
                   consent, diagnostics);
     }
+    for (const auto& volume : plan.volumes)
+        check(obstacles_of(volume), {}, {"volumes." + volume.name, "volumes." + volume.name, volume.mark}, consent, diagnostics);
     pipeline::sort_by_position(diagnostics);
     return diagnostics;
 }

@@ -51,7 +51,8 @@ awaitable<RunResult> Run::Impl::execute()
     };
     objects = std::make_unique<Objects>(deps.engine, engine::Labels{{"gantry.instance", options.instance}, {"gantry.run", deps.writer.id()}},
                                         tell(RunEvent::Kind::intent), tell(RunEvent::Kind::removed));
-    declared = std::make_unique<Declared>(deps.engine, *objects, plan, Owner{options.instance, deps.writer.id()}, executor);
+    declared = std::make_unique<Declared>(deps.engine, *objects, plan, Owner{options.instance, deps.writer.id()},
+                                          options.consent, executor);
     caches = make_caches(executor);
     artifacts = make_artifacts();
     images = std::make_unique<Images>(

@@ -1,6 +1,7 @@
 // Compose's keys of a container, and the defaults that protect.
 #include "base/error.hpp"
 #include "runner/lower.hpp"
+#include "runner/lower_container.hpp"
 #include "runner/lower_fixture.hpp"
 #include "support/catch.hpp"
 
@@ -266,6 +267,37 @@ TEST_CASE("what reaches the host needs the consent that is named", "[lower]")
     check("host-namespaces", [](pipeline::Container& c) { c.network_mode = "host"; });
     check("security-opt", [](pipeline::Container& c) { c.security_opt = {"seccomp=unconfined"}; });
     check("security-opt", [](pipeline::Container& c) { c.security_opt = {"no-new-privileges:false"}; });
+}
+
+TEST_CASE("a volume whose driver's options may name a folder of the host needs consent", "[lower]")
+{
+    using Options = std::map<std::string, std::string>;
+    const auto asks = [](const Options& options) {
+        auto plan = plan_of({stage("a", {}, {step("one")})});
+        auto& volume = plan.volumes.emplace_back();
+        volume.name = "data";
+        volume.driver_opts = options;
+        volume.mark = {0, 2, 3};
+        const auto found = check_consent(plan, {});
+        if (found.empty()) {
+            CHECK_NOTHROW(runner::refuse_obstacles(volume, {}));
+            return false;
+        }
+        CHECK_THROWS_AS(runner::refuse_obstacles(volume, {}), Error);
+        CHECK(found[0].mark.line == 2);
+        CHECK(found[0].path == "volumes.data.driver_opts");
+        CHECK(found[0].hint == "if you trust this pipeline: --allow host-paths");
+        CHECK(check_consent(plan, {"host-paths"}).empty());
+        return true;
+    };
+    CHECK(asks({{"type", "none"}, {"o", "bind"}, {"device", "/"}}));
+    CHECK(asks({{"type", "nfs"}, {"o", "addr=192.0.2.1"}, {"device", ":/"}}));
+    CHECK(asks({{"mountpoint", "/"}})); // of some plugin
+    // The kernel looks at `bind` first, and not at the type then.
+    CHECK(asks({{"type", "tmpfs"}, {"o", "size=1m,bind"}, {"device", "/"}}));
+    CHECK(asks({{"type", "tmpfs"}, {"o", "rbind"}, {"device", "/"}}));
+    CHECK_FALSE(asks({{"type", "tmpfs"}, {"o", "size=1m,uid=1000,noexec"}, {"device", "tmpfs"}}));
+    CHECK_FALSE(asks({}));
 }
 
 TEST_CASE("privileges that were consented to arrive", "[lower]")
