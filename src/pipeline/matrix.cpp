@@ -45,6 +45,8 @@ public:
 
     std::vector<MatrixRow> unroll()
     {
+        if (!has_few_keys()) // before each row has all of them
+            return refuse_size();
         if (!read_axes())
             return {};
         multiply();
@@ -52,7 +54,7 @@ public:
             return std::any_of(matrix_.exclude.begin(), matrix_.exclude.end(),
                                [&](const MatrixRow& pairs) { return !pairs.empty() && has_all(row, pairs); });
         });
-        if (rows_.size() > k_max_rows || matrix_.include.size() > k_max_rows || !has_few_keys())
+        if (rows_.size() > k_max_rows || matrix_.include.size() > k_max_rows)
             return refuse_size();
         include();
         drop_copies();

@@ -103,6 +103,11 @@ TEST_CASE("too many rows and none at all are problems", "[matrix]")
         matrix.axes.push_back({"c" + std::to_string(i), many});
     CHECK(rows_of(matrix) == Rows{"! the matrix has more than 4096 rows; 256 are the limit"});
 
+    matrix.axes = {{"a", many}};
+    for (int i = 0; i < 64; ++i)
+        matrix.axes.push_back({"c" + std::to_string(i), {"1"}});
+    CHECK(rows_of(matrix) == Rows{"! the matrix has more than 64 keys"});
+
     matrix.axes = {{"a", {"1"}}};
     matrix.exclude = {{{"a", "1"}}};
     CHECK(rows_of(matrix) == Rows{"! the matrix has no rows"});
