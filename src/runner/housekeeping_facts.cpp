@@ -31,11 +31,7 @@ KnownRun::State state_of(const RunFolder& run)
     // The lock first: a run that ends in between is living, not interrupted.
     if (RunLock::owner(run.lock()))
         return KnownRun::State::living;
-    try {
-        return journal_is_final(run.journal()) ? KnownRun::State::ended : KnownRun::State::interrupted;
-    } catch (const Error&) {
-        return KnownRun::State::interrupted;
-    }
+    return is_known_to_be_final(run.journal()) ? KnownRun::State::ended : KnownRun::State::interrupted;
 }
 
 } // namespace

@@ -292,7 +292,7 @@ std::vector<std::string> FolderStore::interrupted_runs() const
         if (!exists(run.path) || RunLock::owner(run.lock()))
             continue;
         // It may have ended just now, or died between its last event and the removal of its mark.
-        if (journal_is_final(run.journal()))
+        if (is_known_to_be_final(run.journal()))
             ::unlink(active_mark(id).c_str());
         else
             ids.insert(ids.begin(), id);

@@ -192,6 +192,15 @@ bool journal_is_final(const std::string& path)
     return std::any_of(events.rbegin(), events.rend(), [](const RunEvent& event) { return event.kind == RunEvent::Kind::run_finished; });
 }
 
+bool is_known_to_be_final(const std::string& path) noexcept
+{
+    try {
+        return journal_is_final(path);
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
 // ---- log index: offset and stream in 8 bytes, nanoseconds since the epoch in 8, in this machine's byte order
 
 std::string encode(const LogIndexEntry& entry)

@@ -60,6 +60,8 @@ struct Journal {
 Journal read_journal(const std::string& path);
 // Whether it has a run_finished. Looks at the end first, so that the length does not matter.
 bool journal_is_final(const std::string& path);
+// The same for who goes through all runs: a journal that cannot be read, of a newer gantry perhaps, stops nobody. It is not final.
+bool is_known_to_be_final(const std::string& path) noexcept;
 
 // One entry of a log's time index: the bytes from `offset` on came on `stream`, the first of them at `time`.
 struct LogIndexEntry {

@@ -194,6 +194,17 @@ TEST_CASE("a run is interrupted when its writer is gone without run_finished", "
     CHECK(store->summary("1").state == State::success);
 }
 
+TEST_CASE("a run whose journal cannot be read does not hide the others", "[store]")
+{
+    Scratch folder;
+    const auto store = open_store(folder.path());
+    for (int run = 0; run < 2; ++run)
+        new_run(*store)->append(event(RunEvent::Kind::run_started));
+    // As a newer gantry might have left it.
+    append_to(folder.path() + "/runs/1/journal.jsonl", "{\"event\": \"teleported\"}\n{\"event\": \"run_finished\"}\n");
+    CHECK(store->interrupted_runs() == std::vector<std::string>{"2", "1"});
+}
+
 TEST_CASE("a run whose owner was killed is interrupted at once", "[store]")
 {
     Scratch folder;
