@@ -113,7 +113,12 @@ awaitable<RunResult> Run::Impl::execute()
     timers->disarm_all();
     co_await watchers.close();
     co_await pulls->close();
-    co_await tasks->join();
+    try {
+        co_await tasks->join();
+    } catch (...) {
+        // What is left is removed and the end is told all the same.
+        fatal = fatal ? fatal : std::current_exception();
+    }
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
         co_await write_back();
     if (result->state != State::success && !fatal && deps.workspaces.sees_our_disk())
@@ -162,6 +167,23 @@ awaitable<void> Run::Impl::watch_disks()
     co_await disk_watch->watch();
 }
 
+void Run::Impl::spawn_owing(std::function<awaitable<void>()> task, std::function<Input(const Error&)> otherwise)
+{
+    std::function<awaitable<void>()> guarded = [this, task = std::move(task), otherwise = std::move(otherwise)]() -> awaitable<void> {
+        std::exception_ptr failure;
+        try {
+            co_await task();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && is_cancellation(failure))
+            std::rethrow_exception(failure);
+        if (failure)
+            post(otherwise(to_error(failure)));
+    };
+    tasks->spawn(std::move(guarded));
+}
+
 void Run::Impl::carry_out(const Action& action)
 {
     if (const auto* open = std::get_if<action::OpenStage>(&action)) {
@@ -170,7 +192,11 @@ void Run::Impl::carry_out(const Action& action)
         // On the books at once, so that a stop that comes next finds it.
         const auto runner = take_runner(start->step, start->attempt);
         stages[start->step.stage].running[start->step.step] = runner;
-        tasks->spawn([this, step = start->step, runner]() { return run_step(step, runner); });
+        spawn_owing([this, step = start->step, runner]() { return run_step(step, runner); },
+                    [this, step = start->step](const Error& error) -> Input {
+                        stages[step.stage].running.erase(step.step);
+                        return input::StepEnded{step, outcome_of_error(error, Cause::internal)};
+                    });
     } else if (const auto* prepare = std::get_if<action::PrepareStep>(&action)) {
         prepare_step(prepare->step);
     } else if (const auto* stop = std::get_if<action::StopStep>(&action)) {
@@ -179,9 +205,18 @@ void Run::Impl::carry_out(const Action& action)
         if (found != running.end())
             found->second->stop(stop->hard);
     } else if (const auto* collect = std::get_if<action::CollectStage>(&action)) {
-        tasks->spawn([this, what = *collect]() { return collect_stage(what.stage, what.state); });
+        spawn_owing([this, what = *collect]() { return collect_stage(what.stage, what.state); },
+                    [stage = collect->stage](const Error& error) -> Input {
+                        return input::StageCollected{stage, outcome_of_error(error, Cause::internal)};
+                    });
     } else if (const auto* close = std::get_if<action::CloseStage>(&action)) {
-        tasks->spawn([this, stage = close->stage]() { return close_stage(stage); });
+        spawn_owing([this, stage = close->stage]() { return close_stage(stage); },
+                    [this, stage = close->stage](const Error& error) -> Input {
+                        // What it had is on the books until the end of the run.
+                        warn(plan.stages[stage].id + ": " + error.what(), error.hint());
+                        stages[stage].place = {};
+                        return input::StageClosed{stage};
+                    });
     } else if (const auto* timer = std::get_if<action::ArmTimer>(&action)) {
         timers->arm(timer->timer, timer->at);
     } else if (const auto* disarm = std::get_if<action::DisarmTimer>(&action)) {

@@ -94,7 +94,7 @@ awaitable<void> Run::Impl::open_stage(int stage)
         co_await start_services(stage);
         post(input::StageOpened{stage, runtime.services ? runtime.services->facts() : decltype(pipeline::RuntimeFacts::services)()});
     } catch (const ServiceFailure& failure) {
-        post(input::StageFailedToOpen{stage, failure.outcome});
+        post(input::StageFailedToOpen{stage, failure.outcome, true});
     } catch (...) {
         const auto error = to_error(std::current_exception());
         post(input::StageFailedToOpen{stage, outcome_of_error(error, Cause::checkout_error)});

@@ -53,6 +53,8 @@ struct Run::Impl {
     awaitable<RunResult> execute();
     void post(Input input);
     void carry_out(const Action& action);
+    // The schedule waits for the answer of `task`: it gets `otherwise` where the task throws.
+    void spawn_owing(std::function<awaitable<void>()> task, std::function<Input(const Error&)> otherwise);
     void report(RunEvent event);
     void journal(RunEvent event);
     void warn(std::string message, std::string hint);

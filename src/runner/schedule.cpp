@@ -75,6 +75,10 @@ void Schedule::Impl::on(const input::StageFailedToOpen& failed)
     const auto state = stage.halted ? stage.worst : state_of(cause);
     note(failed.stage, state, stage.halted ? stage.cause : cause, outcome.message, outcome.hint);
     stage.phase = StageRun::Phase::open;
+    if (failed.has_room && !stage.halted) {
+        stage.was_opened = stage.failed = stage.halted = true;
+        return advance(failed.stage);
+    }
     if (!stage.halted)
         end_all_steps(failed.stage, State::skipped, "its stage could not begin");
     conclude(failed.stage);

@@ -30,7 +30,8 @@ struct StageOpened {                                        // answers OpenStage
     int stage = 0;
     std::map<std::string, pipeline::RuntimeFacts::Step> services; // that are ready, by name
 };
-struct StageFailedToOpen { int stage = 0; Outcome outcome; }; // answers OpenStage
+// Answers OpenStage. With `has_room` there are a workspace and a network, as when a service failed: finally-steps can run.
+struct StageFailedToOpen { int stage = 0; Outcome outcome; bool has_room = false; };
 struct StepStarted { StepIndex step; };                     // its process runs: the step's timeouts count from here
 struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout
 struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
@@ -88,7 +89,8 @@ struct ScheduleOptions {
 //   answer to it was.
 // - The steps of a group start together as slots allow, the next group when all have ended. Once a step failed (and no
 //   allow_failure), later steps run only if their condition says so (failure(), always()). Finally-steps always run once
-//   the stage was opened; a condition of theirs asks for success only where it says so.
+//   the stage has room for them, also when a service kept it from beginning; a condition of theirs asks for success only where
+//   it says so.
 // - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n.
 // - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named. Step and idle
 //   timeouts count from the start of the process, those of stage and run from when they began.

@@ -219,8 +219,12 @@ void ServiceRunner::note_end()
     if (std::exchange(told_end_, true))
         return;
     use_.stop();
-    if (output_)
-        output_->finish();
+    try {
+        if (output_)
+            output_->finish();
+    } catch (const Error&) {
+        // A full disk: whatever else writes to it tells.
+    }
     auto ended = event(RunEvent::Kind::service_finished);
     // What it says to our own signal is no news.
     const auto outcome = given_up_ ? *given_up_ : stopping_ ? Outcome() : outcome_of_end();
@@ -292,21 +296,28 @@ awaitable<void> ServiceRunner::probe_until_ready()
         become_ready();
         co_return;
     }
+    // The engine's own probes of the same check count where they are faster: one of ours may hang.
+    const std::function<bool()> engine_says = [this] { return check_.kind == Kind::command && health_ == "healthy"; };
+    auto probes = probe_by_our_clock();
+    auto news = changed_->wait_until(engine_says);
+    co_await first_of(std::move(probes), std::move(news));
+    become_ready();
+}
+
+awaitable<void> ServiceRunner::probe_by_our_clock()
+{
     Readiness readiness(check_, begun_);
     for (;;) {
         const auto answer = co_await probe_.ask(check_);
         last_probe_ = answer.said;
         const auto now = parts_.clock.now();
-        // The engine's own probes of the same check count where they were faster.
-        const bool engine_says = check_.kind == Kind::command && health_ == "healthy";
-        const auto verdict = readiness.on_probe(answer.succeeded || engine_says, now);
+        const auto verdict = readiness.on_probe(answer.succeeded, now);
         if (verdict == Readiness::Verdict::ready)
-            break;
+            co_return;
         if (verdict == Readiness::Verdict::failed)
             fail_not_ready(answer.said);
         co_await parts_.clock.sleep_for(readiness.pause(now));
     }
-    become_ready();
 }
 
 void ServiceRunner::hurry()

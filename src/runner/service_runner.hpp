@@ -78,6 +78,7 @@ private:
     awaitable<void> wait_for_end();
     awaitable<void> learn_ports();
     awaitable<void> probe_until_ready();
+    awaitable<void> probe_by_our_clock();
     void become_ready();
     void note_end();
     RunEvent event(RunEvent::Kind kind) const;

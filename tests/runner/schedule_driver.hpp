@@ -28,13 +28,13 @@ public:
     ScheduleDriver& cancel(bool hard = false) { return send(runner::input::Cancel{hard, "SIGINT"}); }
     ScheduleDriver& opened(const std::string& stage) { return send(runner::input::StageOpened{stage_index(stage)}); }
     ScheduleDriver& closed(const std::string& stage) { return send(runner::input::StageClosed{stage_index(stage)}); }
-    ScheduleDriver& failed_to_open(const std::string& stage, runner::Cause cause)
+    ScheduleDriver& failed_to_open(const std::string& stage, runner::Cause cause, bool has_room = false)
     {
         runner::Outcome outcome;
         outcome.cause = cause;
         outcome.message = "no luck";
         outcome.hint = "try again";
-        return send(runner::input::StageFailedToOpen{stage_index(stage), outcome});
+        return send(runner::input::StageFailedToOpen{stage_index(stage), outcome, has_room});
     }
     ScheduleDriver& loses_service(const std::string& stage)
     {

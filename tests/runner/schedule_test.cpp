@@ -120,6 +120,26 @@ TEST_CASE("a stage that does not open ends in error, is closed, and its steps ar
     CHECK(run.finishes.at(0).cause == Cause::checkout_error);
 }
 
+TEST_CASE("finally-steps run where a service kept the stage from beginning", "[schedule]")
+{
+    auto files = stage("a", {}, {step("one"), step("two"), in_finally(step("logs"))});
+    files.artifacts.emplace();
+    ScheduleDriver run(plan_of({files}));
+    run.opens_by_itself = false;
+
+    run.begin().failed_to_open("a", Cause::service_unhealthy, true);
+
+    CHECK(run.state("a/one") == State::skipped);
+    CHECK(run.state("a/two") == State::skipped);
+    CHECK(run.starts == Names{"a/logs"});
+    run.ends("a/logs");
+    CHECK(run.collects == Names{"a error"}); // what they left
+    run.send(runner::input::StageCollected{0, {}});
+    CHECK(run.state("a") == State::error);
+    CHECK(run.finished("a").message == "no luck");
+    CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
+}
+
 TEST_CASE("groups run in turn, the steps of one side by side", "[schedule]")
 {
     ScheduleDriver run(plan_of({stage("a", {}, {step("one"), step("two"), beside(step("three")), step("four")})}));

@@ -61,6 +61,37 @@ pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pi
     return plan_of({std::move(result)});
 }
 
+// Logs that do not take some bytes: the disk is full.
+class FullLogs final : public runner::RunWriter {
+public:
+    FullLogs(std::unique_ptr<runner::RunWriter> disk, std::string refused) : disk_(std::move(disk)), refused_(std::move(refused)) {}
+
+    const std::string& id() const override { return disk_->id(); }
+    int number() const override { return disk_->number(); }
+    std::string folder() const override { return disk_->folder(); }
+    void append(const runner::RunEvent& event) override { disk_->append(event); }
+    std::unique_ptr<Log> open_log(const runner::StepKey& step) override
+    {
+        return std::make_unique<FullLog>(disk_->open_log(step), refused_);
+    }
+
+private:
+    struct FullLog final : Log {
+        FullLog(std::unique_ptr<Log> disk_in, std::string refused_in) : disk(std::move(disk_in)), refused(std::move(refused_in)) {}
+        void write(engine::Stream stream, std::string_view bytes, std::chrono::system_clock::time_point time) override
+        {
+            if (bytes == refused)
+                throw Error(Errc::no_space, "injected: the disk is full");
+            disk->write(stream, bytes, time);
+        }
+        std::uint64_t size_bytes() const override { return disk->size_bytes(); }
+        std::unique_ptr<Log> disk;
+        std::string refused;
+    };
+    std::unique_ptr<runner::RunWriter> disk_;
+    std::string refused_;
+};
+
 // A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
 struct ServiceFixture {
     explicit ServiceFixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
@@ -76,9 +107,10 @@ struct ServiceFixture {
 
     Process& begin()
     {
-        auto writer = store->create_run(plan, {});
+        std::unique_ptr<runner::RunWriter> writer = store->create_run(plan, {});
         id = writer->id();
-        runner::RunOptions options;
+        if (!unwritable.empty())
+            writer = std::make_unique<FullLogs>(std::move(writer), unwritable);
         options.instance = store->instance();
         process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
         process->spawn(process->run().execute());
@@ -116,7 +148,17 @@ struct ServiceFixture {
         return kinds;
     }
 
+    std::chrono::nanoseconds ready_after(const std::string& name) const
+    {
+        for (const auto& event : process->events)
+            if (event.kind == Kind::service_ready && event.step == "services/" + name)
+                return event.duration;
+        throw std::runtime_error("service " + name + " never got ready");
+    }
+
     const pipeline::Plan plan;
+    runner::RunOptions options;
+    std::string unwritable; // no log takes it
     const Scratch folder;
     std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
     asio::io_context loop;
@@ -216,6 +258,72 @@ TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried aga
 
     CHECK(summary.stages.at(0).message == "service db was not ready after 5s: its healthcheck says no answer within 2s");
     CHECK(probes == 3);
+}
+
+TEST_CASE("a finally-step sees what a service that did not get ready has left", "[services]")
+{
+    auto tidy = step("logs");
+    tidy.in_finally = true;
+    ServiceFixture fixture(plan_with({checked(service("db"))}, {step("one"), tidy}));
+    fixture.behaviours["services/db"].unhealthy = true;
+    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) {
+        engine::FakeBehaviour does;
+        does.exit_code = 1;
+        return does;
+    });
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::service_unhealthy);
+    CHECK(fixture.began() == Names{"services/db", "logs"});
+    CHECK(summary.stages.at(0).steps.at(0).state == State::skipped);
+    CHECK(summary.stages.at(0).steps.at(1).state == State::success);
+}
+
+TEST_CASE("what the engine says of a service's health counts while our own probe hangs", "[services]")
+{
+    auto db = checked(service("db"));
+    db.container.healthcheck->timeout = 30s;
+    ServiceFixture fixture(plan_with({db}));
+    fixture.behaviours["services/db"].healthy_after = 1s;
+    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) {
+        engine::FakeBehaviour does;
+        does.never_ends = true;
+        return does;
+    });
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    CHECK(fixture.ready_after("db") < 2s);
+}
+
+TEST_CASE("services come up side by side, and one that is ready from the start is asked at once", "[services]")
+{
+    ServiceFixture fixture(plan_with({checked(service("db")), checked(service("queue")), checked(service("web"))}));
+    fixture.behaviours["services/db"].healthy_after = 3s;
+    fixture.behaviours["services/queue"].healthy_after = 3s;
+    const auto begun = fixture.clock.now();
+
+    CHECK(fixture.run().state == State::success);
+
+    CHECK(fixture.ready_after("web") == 0s);
+    CHECK(fixture.ready_after("db") >= 3s);
+    CHECK(fixture.ready_after("queue") >= 3s);
+    CHECK(fixture.clock.now() - begun < 5s);
+}
+
+TEST_CASE("a log that cannot be written at the end of a service ends nothing but the log", "[services]")
+{
+    ServiceFixture fixture(plan_with({service("db")}));
+    fixture.options.secrets = {{"TOKEN", Secret("hunter22")}};
+    fixture.behaviours["services/db"].output = "hun"; // held back until the end: it may become the secret
+    fixture.unwritable = "hun";
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    CHECK(fixture.told("db").back() == Kind::service_finished);
 }
 
 TEST_CASE("a service that ends before it is ready fails its stage at once", "[services]")

@@ -162,13 +162,7 @@ void Simulation::learn(const runner::Input& input)
             stage.cut =
                 stage.cut || stage.life == Life::opening || (stage.life == Life::open && !stage.in_finally_since);
     } else if (const auto* opened = std::get_if<in::StageOpened>(&input)) {
-        auto& stage = at(opened->stage);
-        stage.life = Life::open;
-        stage.opened = true;
-        stage.halted_unopened = rules_.is_halted(opened->stage, now_);
-        stage.may_have_been = rules_.may_be_halted(opened->stage, now_);
-        if (stage.body_left == 0)
-            stage.in_finally_since = now_;
+        learn_opened(opened->stage);
     } else if (const auto* lost = std::get_if<in::ServiceLost>(&input)) {
         auto& stage = at(lost->stage);
         if (stage.life == Life::open && stage.opened && !stage.in_finally_since && !rules_.is_halted(lost->stage, now_)) {
@@ -176,10 +170,27 @@ void Simulation::learn(const runner::Input& input)
             stage.lost_at = Moment::at(now_);
         }
     } else if (const auto* failed = std::get_if<in::StageFailedToOpen>(&input)) {
-        at(failed->stage).life = Life::open;
+        auto& stage = at(failed->stage);
+        if (failed->has_room && !rules_.is_halted(failed->stage, now_)) {
+            learn_opened(failed->stage);
+            stage.lost = facts_.anything_lost = true;
+            stage.lost_at = Moment::at(now_);
+        }
+        stage.life = Life::open;
     } else if (const auto* closed = std::get_if<in::StageClosed>(&input)) {
         at(closed->stage).life = Life::closed;
     }
+}
+
+void Simulation::learn_opened(int index)
+{
+    auto& stage = at(index);
+    stage.life = Life::open;
+    stage.opened = true;
+    stage.halted_unopened = rules_.is_halted(index, now_);
+    stage.may_have_been = rules_.may_be_halted(index, now_);
+    if (stage.body_left == 0)
+        stage.in_finally_since = now_;
 }
 
 void Simulation::feed(const Pending& pending)
@@ -240,8 +251,9 @@ void Simulation::open(int stage)
             later(in::ServiceLost{stage, outcome}, milliseconds(6000));
         return later(in::StageOpened{stage}, milliseconds(500));
     }
-    outcome.cause = runner::Cause::checkout_error;
-    later(in::StageFailedToOpen{stage, outcome}, milliseconds(500));
+    const bool has_room = random_.chance(50);
+    outcome.cause = has_room ? runner::Cause::service_unhealthy : runner::Cause::checkout_error;
+    later(in::StageFailedToOpen{stage, outcome, has_room}, milliseconds(500));
 }
 
 void Simulation::start(const act::StartStep& start)

@@ -51,6 +51,7 @@ private:
     void crash();
     bool is_due(const Pending& pending);
     void learn(const runner::Input& input);
+    void learn_opened(int index);
     void feed(const Pending& pending);
     void carry_out(const runner::Action& action);
     void open(int stage);
