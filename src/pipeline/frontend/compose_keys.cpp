@@ -18,6 +18,7 @@ using Fate = ComposeKey::Fate;
 constexpr auto same = Fate::same;
 constexpr auto lowered = Fate::lowered;
 constexpr auto harmless = Fate::harmless;
+constexpr auto left_out = Fate::left_out;
 constexpr auto refused = Fate::refused;
 
 // Is read by lower_mounts() with the whole service.
@@ -82,7 +83,7 @@ const ComposeKey k_service_keys[] = {
     {"logging", same},
     {"mac_address", refused},
     {"mem_limit", same},
-    {"mem_reservation", harmless},
+    {"mem_reservation", left_out, "mem_limit is a limit"},
     {"mem_swappiness", refused, k_no_swap},
     {"memswap_limit", refused, k_no_swap},
     {"models", refused},
@@ -129,7 +130,7 @@ const ComposeKey k_deploy_keys[] = {
     {"endpoint_mode", harmless},
     {"labels", harmless},
     {"mode", refused, "a pipeline starts containers on one machine", nullptr, "replicated global"},
-    {"placement", harmless},
+    {"placement", left_out, "a pipeline starts containers on one machine"},
     {"replicas", lowered, "", lower_scale},
     {"resources", lowered, "", lower_resources},
     {"restart_policy", harmless},
@@ -153,9 +154,9 @@ const ComposeKey k_build_keys[] = {
     {"no_cache", same},
     {"platforms", same},
     {"privileged", refused, "", nullptr, "false"},
-    {"provenance", harmless},
+    {"provenance", left_out},
     {"pull", same},
-    {"sbom", harmless},
+    {"sbom", left_out},
     {"secrets", same},
     {"shm_size", same},
     {"ssh", same},
@@ -204,6 +205,8 @@ void lower_keys(ComposeService& service, const Node& map, std::span<const Compos
             to.items.insert(to.items.end(), {&key, &value});
         else if (row->fate == Fate::lowered)
             row->lower(service, key, value);
+        else if (row->fate == Fate::left_out && !(value.is_scalar() && value.text == "false"))
+            reader.warning(key, "no-effect", fmt::format("'{}' of {} has no effect in a pipeline", key.text, what), row->note);
         else if (row->fate == Fate::refused && !reader.is_told(value) &&
                  !(value.is_scalar() && is_word_of(row->harmless_values, to_lower(value.text))))
             reader.error(key, "unsupported",

@@ -164,7 +164,10 @@ void lower_resources(ComposeService& service, Node&, Node& value)
                           : key.text == "pids" ? "pids_limit"
                                                : "cpus",
                           key, limit);
-            else if (part.text != "reservations" || !known) // a reservation is for who places containers
+            else if (part.text == "reservations" && known)
+                reader.warning(key, "no-effect", fmt::format("'{}' of reservations has no effect in a pipeline", clip(key.text)),
+                               "a limit keeps others from taking it: limits");
+            else
                 reader.error(
                     key, "unsupported",
                     fmt::format("'{}' of {} is not supported in a Compose file", clip(key.text), clip(part.text)));

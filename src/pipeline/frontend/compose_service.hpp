@@ -28,11 +28,12 @@ struct ComposeKey {
         same,     // means the same in a service of ours, and is read by that table
         lowered,  // is said in other words of ours
         harmless, // changes nothing in a pipeline
+        left_out, // has no effect, though somebody may count on it: a warning
         refused,  // an error, unless the value is one of `harmless_values` (separated by blanks)
     };
     const char* name;
     Fate fate;
-    const char* note = ""; // of `refused`: what to do instead
+    const char* note = ""; // of `refused` and `left_out`: what to do instead
     void (*lower)(ComposeService& service, Node& key, Node& value) = nullptr;
     const char* harmless_values = "";
 };

@@ -110,6 +110,12 @@ void Reader::error(const Node& at, std::string code, std::string message, std::s
         add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
 }
 
+void Reader::warning(const Node& at, std::string code, std::string message, std::string hint)
+{
+    if (!is_full())
+        add({Severity::warning, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
+}
+
 void Reader::error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint)
 {
     if (!is_full() && !is_told(scalar))

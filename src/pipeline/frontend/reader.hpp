@@ -55,6 +55,7 @@ public:
     Mark key_mark() const { return key_ ? key_->mark : Mark{}; }
 
     void error(const Node& at, std::string code, std::string message, std::string hint = {});
+    void warning(const Node& at, std::string code, std::string message, std::string hint = {});
     // `offset` bytes into the text of a scalar, as far as that can be told from the file.
     void error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
     void warn_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});

@@ -73,7 +73,7 @@ TEST_CASE("keys of a Compose service in our own words", "[pipeline][compose]")
     const std::pair<const char*, const char*> cases[] = {
         {"restart: always", ""},
         {"restart: on-failure:3", ""},
-        {"expose: [80], attach: false, develop: { watch: [] }, mem_reservation: 1g", ""},
+        {"expose: [80], attach: false, develop: { watch: [] }", ""},
         {"x-any: [thing]", ""},
         {"command: ", ""},
         {"command: \"\"", "command: []"},
@@ -406,6 +406,23 @@ TEST_CASE("problems of .env and of files that cannot be read", "[pipeline][compo
     CHECK(messages_of(parse_compose("services: {}\n")) == "there are no services in this Compose file");
     CHECK(messages_of(parse_compose("[a]\n")) == "a Compose file is a map (key: value)");
     CHECK(messages_of(parse_files({{".gantry.yml", k_pipeline}})) == "there is no file 'compose.yml'");
+}
+
+TEST_CASE("what has no effect and may be counted on is warned of where it stands", "[pipeline][compose]")
+{
+    const auto parsed = parse_compose("services:\n"
+                                      "  s:\n"
+                                      "    build: { context: ., provenance: true, sbom: false }\n"
+                                      "    mem_reservation: 1g\n"
+                                      "    deploy:\n"
+                                      "      placement: { constraints: [node.role == manager] }\n"
+                                      "      resources: { reservations: { memory: 1g } }\n");
+    CHECK(parsed.ok());
+    CHECK(messages_of(parsed) == "'provenance' of build has no effect in a pipeline\n"
+                                 "'mem_reservation' of a service has no effect in a pipeline\n"
+                                 "'placement' of deploy has no effect in a pipeline\n"
+                                 "'memory' of reservations has no effect in a pipeline");
+    CHECK(places_of(parsed).find("compose.yml:4:5 no-effect") != std::string::npos);
 }
 
 TEST_CASE("docs/compose.md tells of every key", "[pipeline][compose]")
