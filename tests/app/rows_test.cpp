@@ -30,18 +30,21 @@ const app::Style k_plain{false, true};
 
 } // namespace
 
-TEST_CASE("a step that passed shows its peak, beside its attempt", "[app]")
+TEST_CASE("a step that passed shows what it used, beside its attempt", "[app]")
 {
-    CHECK(app::note_of(step("a")) == "peak 412 MB");
-    CHECK(app::note_of(step("a", 2)) == "attempt 2, peak 412 MB");
+    CHECK(app::note_of(step("a")) == "peak 412 MB, CPU 9.4s, disk 31 MB");
+    CHECK(app::note_of(step("a", 2)) == "attempt 2, peak 412 MB, CPU 9.4s, disk 31 MB");
+    auto busy = step("a");
+    busy.use->sent_bytes = 1'980'000;
+    CHECK(app::note_of(busy) == "peak 412 MB, CPU 9.4s, disk 31 MB, network 2.0 MB");
     auto unseen = step("a", 2);
     unseen.use.reset();
     CHECK(app::note_of(unseen) == "attempt 2");
-    unseen.use.emplace(); // an engine that counts time and no memory
+    unseen.use.emplace(); // an engine that counts nothing
     CHECK(app::note_of(unseen) == "attempt 2");
 }
 
-TEST_CASE("a step that failed shows why, not its peak", "[app]")
+TEST_CASE("a step that failed shows why, not what it used", "[app]")
 {
     auto failed = step("a");
     failed.state = State::failure;
@@ -70,7 +73,7 @@ TEST_CASE("a run that is looked at has a line for all that each step and service
 
     const auto brief = app::stage_rows(k_plain, stage, 80);
     CHECK(std::count(brief.begin(), brief.end(), '\n') == 3);
-    CHECK(brief.find("services/db  peak 412 MB") != std::string::npos);
+    CHECK(brief.find("services/db  peak 412 MB, CPU 9.4s, disk 31 MB") != std::string::npos);
     const auto full = app::stage_rows(k_plain, stage, 80, app::Use::all);
     CHECK(std::count(full.begin(), full.end(), '\n') == 5);
     CHECK(full.find("peak") == std::string::npos);

@@ -116,9 +116,22 @@ std::string outcome_of(const runner::StepSummary& step)
     return step.allowed_failure ? text + " (allowed)" : text;
 }
 
-std::string peak_of(const runner::StepSummary& step)
+std::string short_use_of(const runner::StepSummary& step)
 {
-    return step.use && step.use->memory_peak_bytes > 0 ? "peak " + format_size(step.use->memory_peak_bytes) : "";
+    constexpr std::uint64_t k_worth_bytes = 1'000'000;
+    if (!step.use)
+        return {};
+    const auto& use = *step.use;
+    std::vector<std::string> parts;
+    if (use.memory_peak_bytes > 0)
+        parts.push_back("peak " + format_size(use.memory_peak_bytes));
+    if (use.cpu.count() > 0)
+        parts.push_back("CPU " + format_duration(use.cpu));
+    if (const auto disk = use.read_bytes + use.written_bytes; disk >= k_worth_bytes)
+        parts.push_back("disk " + format_size(disk));
+    if (const auto network = use.received_bytes + use.sent_bytes; network >= k_worth_bytes)
+        parts.push_back("network " + format_size(network));
+    return join(parts, ", ");
 }
 
 std::string use_of(const engine::ResourceUse& use)

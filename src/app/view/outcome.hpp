@@ -21,9 +21,10 @@ std::string reason_of(const runner::StepSummary& step);
 // "passed in 5.0s", "failed: exit code 2 after 3.1s", "skipped: it needs test, which failed", "kept from an earlier run".
 std::string outcome_of(const runner::StepSummary& step);
 
-// What it used, as far as that was seen: "peak 412 MB".
-std::string peak_of(const runner::StepSummary& step);
-// The same in full: "CPU 3.2s · memory up to 412 MB · disk 12 MB read, 3.1 MB written · network 20 kB in, 4 kB out".
+// What it used, as far as that was seen and in short: "peak 412 MB, CPU 9.4s, disk 43 MB, network 3.1 MB". Of disk and
+// network only what is worth a look.
+std::string short_use_of(const runner::StepSummary& step);
+// All of it: "CPU 3.2s · memory up to 412 MB · disk 12 MB read, 3.1 MB written · network 20 kB in, 4 kB out".
 std::string use_of(const engine::ResourceUse& use);
 
 inline constexpr int k_tail_lines = 20; // of what failed, wherever its end is shown

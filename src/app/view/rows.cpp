@@ -70,8 +70,8 @@ std::string note_of(const runner::StepSummary& step)
         if (step.attempt == 0)
             return terminal_safe(step.message);
         const auto attempt = step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "";
-        const auto peak = peak_of(step);
-        return attempt + (attempt.empty() || peak.empty() ? "" : ", ") + peak;
+        const auto used = short_use_of(step);
+        return attempt + (attempt.empty() || used.empty() ? "" : ", ") + used;
     }
     if (step.state == State::skipped)
         return terminal_safe(step.message);
