@@ -44,6 +44,7 @@ struct EngineInfo {
     bool rootless = false;
     bool local = false;         // reached through a unix socket of this machine
     bool live_restore = false;
+    std::optional<std::chrono::system_clock::time_point> time; // of its clock, as it answered
     std::vector<std::string> warnings; // the daemon's own
 };
 

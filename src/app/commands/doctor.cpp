@@ -12,7 +12,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace gantry::app {
@@ -49,8 +54,25 @@ Findings about_engine(const engine::EngineInfo& info)
         findings.push_back({Verdict::warning, "steps do not survive a restart of the engine",
                             "set \"live-restore\": true in /etc/docker/daemon.json"});
     for (const auto& warning : info.warnings)
-        findings.push_back({Verdict::warning, "the engine says: " + warning, {}});
+        findings.push_back({Verdict::warning, "the engine says: " + warning, "limits and networks that need it do nothing until that is mended"});
     return findings;
+}
+
+// Ages of caches, images and logs are told by two clocks.
+Finding about_clocks(const std::optional<std::chrono::system_clock::time_point>& of_engine, std::chrono::system_clock::time_point here)
+{
+    // 2024-01-01: older than any build of this program.
+    if (here < std::chrono::system_clock::from_time_t(1704067200))
+        return {Verdict::bad, "clock: " + format_time(here) + "; TLS will fail", "timedatectl set-ntp true"};
+    constexpr std::chrono::seconds k_tolerated{5};
+    const auto text = "clock: " + format_time(here);
+    if (!of_engine)
+        return {Verdict::good, text, {}};
+    const auto ahead = std::chrono::duration_cast<std::chrono::seconds>(*of_engine - here);
+    if (std::chrono::abs(ahead) <= k_tolerated)
+        return {Verdict::good, text + ", the engine's is the same", {}};
+    return {Verdict::warning, text + ", the engine's is " + format_duration(std::chrono::abs(ahead)) + (ahead.count() > 0 ? " ahead" : " behind"),
+            "timedatectl set-ntp true, on both machines"};
 }
 
 Finding about_workspaces(runner::WorkspaceKind kind)
@@ -65,7 +87,7 @@ Finding about_disk(const WatchedDisk& disk, const runner::DiskBudget& budget, co
 {
     const auto room = disk_room(disk.folder);
     if (!room)
-        return {Verdict::warning, "disk: cannot look at " + disk.folder, {}};
+        return {Verdict::warning, "disk: cannot look at " + disk.folder, "make it readable for you: ls -ld " + disk.folder};
     const auto kept = budget.kept_bytes(*room);
     const auto text = "disk: " + format_size(room->free_bytes) + " free for " + disk.what + " (" + disk.folder + "); runs keep " +
                       format_size(kept) + " free";
@@ -110,20 +132,31 @@ Finding about_state(Context& context)
     }
 }
 
-Finding about_clock()
+// A folder that another user owns comes of one `sudo gantry`.
+Finding about_user()
 {
-    // 2024-01-01: older than any build of this program.
-    if (std::chrono::system_clock::now() < std::chrono::system_clock::from_time_t(1704067200))
-        return {Verdict::bad, "clock: " + format_time(std::chrono::system_clock::now()) + "; TLS will fail",
-                "timedatectl set-ntp true"};
-    return {Verdict::good, "clock: " + format_time(std::chrono::system_clock::now()), {}};
+    const auto uid = ::geteuid();
+    const auto text = "user: " + (uid == 0 ? "root" : "uid " + std::to_string(uid));
+    std::string taken;
+    for (const auto& folder : {state_dir(), cache_dir(), config_dir()}) {
+        struct stat info = {};
+        if (uid != 0 && ::stat(folder.c_str(), &info) == 0 && info.st_uid != uid)
+            taken += " " + folder;
+    }
+    if (taken.empty())
+        return {Verdict::good, text, {}};
+    return {Verdict::bad, text + ", who does not own" + taken, "sudo chown -R " + std::to_string(uid) + taken};
 }
 
 awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<WatchedDisk>& disks)
 {
+    std::optional<std::chrono::system_clock::time_point> clock;
+    auto asked_at = std::chrono::system_clock::now();
     try {
         auto& engine = context.engine();
         const auto info = co_await engine.probe();
+        asked_at = std::chrono::system_clock::now();
+        clock = info.time;
         for (auto& finding : about_engine(info))
             findings.push_back(std::move(finding));
         disks = disks_of(info);
@@ -134,7 +167,10 @@ awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<Wat
         findings.push_back(about_workspaces(kind));
     } catch (const Error& error) {
         findings.push_back({Verdict::bad, error.what(), error.hint()});
+    } catch (const std::filesystem::filesystem_error& error) {
+        findings.push_back({Verdict::bad, error.code().message() + ": " + error.path1().string(), "make it a folder of yours, or name another: XDG_CACHE_HOME"});
     }
+    findings.push_back(about_clocks(clock, asked_at));
 }
 
 std::string render(const Findings& findings, const ViewOptions& view)
@@ -158,9 +194,9 @@ int doctor(Context& context)
     Findings findings;
     auto disks = own_disks();
     context.run([&context, &findings, &disks] { return ask_engine(context, findings, disks); });
+    findings.push_back(about_user());
     findings.push_back(about_state(context));
     about_disks(context, findings, disks);
-    findings.push_back(about_clock());
     context.out(render(findings, detect_view(false, false, false)));
     for (const auto& finding : findings)
         if (finding.verdict == Verdict::bad)

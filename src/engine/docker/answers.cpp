@@ -174,6 +174,7 @@ EngineInfo engine_info(const Json& version, const Json& info)
     result.cpus = static_cast<int>(number_field(info, "NCPU"));
     result.memory_bytes = count_field(info, "MemTotal");
     result.live_restore = flag_field(info, "LiveRestoreEnabled");
+    result.time = parse_time(text_field(info, "SystemTime"));
     result.rootless = flag_field(info, "Rootless");
     for (const auto& option : list_field(info, "SecurityOptions"))
         if (option.find("name=rootless") != std::string::npos)
