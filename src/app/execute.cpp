@@ -84,20 +84,23 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
     if (names.empty() && flags.secret_files.empty())
         return secrets;
     const runner::SecretSource source(flags.secret_files, config_dir());
-    std::string missing;
+    std::string missing, near;
     for (const auto& name : names) {
         auto secret = source.find(name);
         if (!secret && ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO))
             secret = runner::prompt_secret(name);
-        if (secret)
+        if (secret) {
             secrets.emplace(name, std::move(*secret));
-        else
-            missing += (missing.empty() ? "" : ", ") + name;
+            continue;
+        }
+        missing += (missing.empty() ? "" : ", ") + name;
+        if (const auto known = nearest(name, source.names()))
+            near += "there is one called " + *known + "; ";
     }
     if (!missing.empty())
-        throw Error(
-            Errc::bad_input, "no value for the secret " + missing,
-            "gantry secret set NAME, or --secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the environment");
+        throw Error(Errc::bad_input, "no value for the secret " + missing,
+                    near + "gantry secret set NAME, or --secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the "
+                           "environment");
     return secrets;
 }
 

@@ -47,7 +47,8 @@ std::string subject_of(const Event& event)
 {
     std::string result(to_string(event.kind));
     if (event.pull_request)
-        result = fmt::format("pull request {} into {}", event.pull_request->number, event.pull_request->target_branch);
+        result = fmt::format("pull request{} into {}", event.pull_request->number > 0 ? fmt::format(" {}", event.pull_request->number) : "",
+                             event.pull_request->target_branch);
     else if (!event.tag.empty())
         result += " of " + event.tag;
     else if (!event.branch.empty())

@@ -89,7 +89,7 @@ void add_pull_request(const pipeline::Event& event, Variables& variables)
     if (!event.pull_request)
         return;
     const auto& request = *event.pull_request;
-    const auto number = std::to_string(request.number);
+    const auto number = request.number > 0 ? std::to_string(request.number) : std::string(); // one that is played has none
     variables.emplace_back("CI_PULL_REQUEST_NUMBER", number);
     variables.emplace_back("CI_PULL_REQUEST_TITLE", request.title);
     variables.emplace_back("CI_PULL_REQUEST_SOURCE_BRANCH", request.source_branch);

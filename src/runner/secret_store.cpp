@@ -159,6 +159,14 @@ std::optional<Secret> SecretSource::find(const std::string& name) const
     return store_.find(name);
 }
 
+std::vector<std::string> SecretSource::names() const
+{
+    auto names = store_.names();
+    for (const auto& [name, value] : from_files_)
+        names.push_back(name);
+    return names;
+}
+
 // ---- the terminal
 
 namespace {

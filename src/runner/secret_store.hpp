@@ -50,6 +50,8 @@ public:
     // Reads the files (pipes, too); throws not_found, denied, bad_input.
     SecretSource(const std::vector<std::string>& files, std::string config_folder);
     std::optional<Secret> find(const std::string& name) const;
+    // Of the files and the store, for a hint; not of the environment.
+    std::vector<std::string> names() const;
 
 private:
     Secrets from_files_;
