@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace gantry::pipeline {
 
@@ -36,15 +37,41 @@ public:
         check_inherited(definition_.defaults.container, top, "defaults", taints_.pipeline);
         if (definition_.concurrency)
             check_text(definition_.concurrency->group, top, [] { return "concurrency.group"; });
-        for (std::size_t i = 0; i < definition_.stages.size(); ++i)
+        for (const auto i : stages_in_order())
             check_stage(i);
     }
 
 private:
-    // Variables whose value an outsider controls, by level; false: known to be clean.
+    // Those that a stage needs come before it: what their images are made of is known by then.
+    std::vector<std::size_t> stages_in_order() const
+    {
+        const auto& needs = graph_.needs;
+        std::vector<std::size_t> order, open, next(needs.size(), 0);
+        std::vector<bool> seen(needs.size(), false);
+        for (std::size_t first = 0; first < needs.size(); ++first) {
+            if (!seen[first])
+                open.push_back(first);
+            seen[first] = true;
+            while (!open.empty()) {
+                const auto stage = open.back();
+                if (next[stage] == needs[stage].size()) {
+                    order.push_back(stage);
+                    open.pop_back();
+                } else if (const auto need = needs[stage][next[stage]++]; !seen[need]) {
+                    seen[need] = true;
+                    open.push_back(need);
+                }
+            }
+        }
+        return order;
+    }
+
+    // Variables whose value an outsider controls, by level; false: known to be clean. And whose image's name.
     struct Taints {
         std::unordered_map<std::string, bool> pipeline, stage, step;
         const Stage* of = nullptr;
+        std::unordered_set<std::string> service_images; // of the stage, by name
+        std::unordered_map<std::string, std::vector<std::size_t>> step_images; // by id: the stages where it is so
     };
 
     void check_stage(std::size_t index)
@@ -70,10 +97,14 @@ private:
             check_condition(*stage.condition, context);
         check_inherited(stage.container, context, "", taints_.stage);
         check_parts(stage, context);
+        for (const auto& service : stage.services)
+            if (is_tainted(service.container.image) || (service.build && is_tainted(service.build->tags)))
+                taints_.service_images.insert(service.name);
         for (const auto& placed : graph_.steps[index])
             check_step(index, placed);
         taints_.of = nullptr;
         taints_.stage.clear();
+        taints_.service_images.clear();
     }
 
     void check_parts(const Stage& stage, const NameContext& context)
@@ -119,6 +150,8 @@ private:
         }
         if (step.push)
             check_part(*step.push, context, ".push");
+        if (has_tainted_image(step))
+            taints_.step_images[placed.id].push_back(stage);
         taints_.step.clear();
     }
 
@@ -235,6 +268,24 @@ private:
         });
     }
 
+    bool is_tainted(const std::optional<Text>& text) const { return text && is_tainted(*text); }
+    bool is_tainted(const std::vector<Text>& texts) const
+    {
+        return std::any_of(texts.begin(), texts.end(), [&](const Text& text) { return is_tainted(text); });
+    }
+
+    // A step that builds or pushes is known by the names that it gives.
+    bool has_tainted_image(const Step& step) const
+    {
+        if (step.build || step.push)
+            return (step.build && is_tainted(step.build->tags)) ||
+                   (step.push && (is_tainted(step.push->tags) || is_tainted(step.push->image)));
+        for (const auto* level : {&step.container, &taints_.of->container, &definition_.defaults.container})
+            if (level->image)
+                return is_tainted(*level->image);
+        return false;
+    }
+
     bool is_outsiders(const Reference& reference) const
     {
         const auto& path = reference.path;
@@ -242,7 +293,27 @@ private:
             return path.size() > 1 ? is_tainted_variable(path[1]) : true;
         if (path[0] == "matrix")
             return is_tainted_axis(path.size() > 1 ? path[1] : std::string());
+        if (path[0] == "steps" || path[0] == "services")
+            return (path.size() < 3 || path[2] == "image") && is_tainted_image(path);
         return is_outsider_controlled(join(path, "."));
+    }
+
+    // Of several stages with such a step, any counts; so does any step where the name is computed.
+    bool is_tainted_image(const std::vector<std::string>& path) const
+    {
+        const auto& services = taints_.service_images;
+        const auto& steps = taints_.step_images;
+        if (path[0] == "services")
+            return path.size() < 2 ? !services.empty() : services.contains(path[1]);
+        if (path.size() < 2)
+            return !steps.empty();
+        const auto slash = path[1].rfind('/');
+        const auto found = steps.find(slash == std::string::npos ? path[1] : path[1].substr(slash + 1));
+        if (found == steps.end() || slash == std::string::npos)
+            return found != steps.end();
+        const auto stage = stage_name_of(std::string_view(path[1]).substr(0, slash));
+        return std::any_of(found->second.begin(), found->second.end(),
+                           [&](std::size_t index) { return definition_.stages[index].name == stage; });
     }
 
     bool is_tainted_variable(const std::string& name) const

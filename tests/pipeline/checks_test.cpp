@@ -186,6 +186,65 @@ TEST_CASE("text from outside is refused in scripts, also on detours, but may be 
     CHECK(check_problems(stage("a", {shell})).size() == 1);
 }
 
+TEST_CASE("text from outside is refused in scripts when it comes as the name of an image, too", "[checks]")
+{
+    const auto of = [](Step made, const char* script, const char* name = "db") {
+        auto one = stage("one", {std::move(made)});
+        Service db;
+        db.name = name;
+        db.container.image = text("db:${{ tag }}");
+        one.services = {db};
+        auto use = step("use", script);
+        use.container.image = Text("debian");
+        one.steps.push_back({{use}});
+        auto lines = check_problems(pipeline_of({stage("first", {step("i")}), one, stage("last", {step("late", script)})}));
+        std::erase_if(lines, [](const std::string& line) { return line.find("text from outside") == std::string::npos; });
+        return lines;
+    };
+    auto runs = step("i");
+    runs.container.image = text("x:${{ branch }}");
+    CHECK(of(runs, "docker rmi ${{ steps.i.image }}").size() == 2);
+    CHECK(of(runs, "docker rmi ${{ steps.i.image }}").at(0) ==
+          "'steps.i.image' is text from outside and would become part of the script | put it into a variable under "
+          "environment and use that, in quotes: \"$NAME\"");
+    CHECK(of(runs, "echo ${{ steps['one/i'].image }}").size() == 2);
+    CHECK(of(runs, "echo ${{ join([steps.i]) }}").size() == 2);
+    CHECK(of(runs, "echo ${{ steps['first/i'].image }} ${{ steps.i.outputs.x }} ${{ steps.i.image == 'x' }}").empty());
+    runs.container.environment = {{"TAG", text("${{ branch }}")}};
+    runs.container.image = text("x:${{ env.TAG }}");
+    CHECK(of(runs, "echo ${{ steps.i.image }}").size() == 2);
+    runs.container.image = text("x:${{ short_sha }}");
+    CHECK(of(runs, "echo ${{ steps.i.image }}").empty());
+
+    Step built;
+    built.name = "app";
+    built.build.emplace();
+    built.build->tags = {text("x.example/app:${{ short_sha }}"), text("x.example/app:${{ branch }}")};
+    CHECK(of(built, "docker rmi ${{ steps.app.image }}").size() == 2);
+    built.build->tags.pop_back();
+    CHECK(of(built, "docker rmi ${{ steps.app.image }}").empty());
+    built.build.reset();
+    built.push.emplace();
+    built.push->image = text("x.example/app:${{ tag }}");
+    built.push->tags = {text("x.example/app:latest")};
+    CHECK(of(built, "docker rmi ${{ steps.app.image }}").size() == 2);
+
+    CHECK(of(step("i"), "docker rmi ${{ services.db.image }}").size() == 1);
+    CHECK(of(step("i"), "docker rmi ${{ services.db.ports[80] }}").empty());
+}
+
+TEST_CASE("an image of a stage that stands further down is known, too", "[checks]")
+{
+    auto made = step("i");
+    made.container.image = text("x:${{ branch }}");
+    auto user = step("use");
+    user.container.image = text("${{ steps.i.image }}");
+    const auto problems = check_problems(pipeline_of({stage("ends", {step("e", "echo ${{ steps.use.image }}")}, Lines{"uses"}),
+                                                      stage("uses", {user}, Lines{"makes"}), stage("makes", {made}, Lines{})}));
+    REQUIRE(problems.size() == 1);
+    CHECK_THAT(problems[0], ContainsSubstring("'steps.use.image' is text from outside"));
+}
+
 TEST_CASE("volumes, networks and services must be declared", "[checks]")
 {
     auto one = stage("a", {step("s")});
