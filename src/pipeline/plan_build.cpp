@@ -67,7 +67,8 @@ void StageBuilder::put_condition(const std::optional<Text>& condition, Condition
     auto decision = decide(*condition, scope_);
     if (decision.error)
         report(*decision.error, path + ".if", fallback);
-    left = std::move(decision.condition);
+    if (decision.condition)
+        left = with_variables(*decision.condition, *variables_);
     skip_reason = std::move(decision.skip_reason);
 }
 
@@ -75,7 +76,7 @@ void StageBuilder::add_env(VariableMerge& variables, const EnvMap& env, const st
 {
     variables_ = &variables;
     for (const auto& [name, value] : env)
-        variables.set(name, value.is_literal() ? value : value_of(value, [&, &n = name] { return path + "." + n; }, fallback));
+        variables.set(name, value.is_literal() ? value : with_variables(value_of(value, [&, &n = name] { return path + "." + n; }, fallback), variables));
 }
 
 void StageBuilder::add_env_file(VariableMerge& variables, const Container& level, const std::string& file,

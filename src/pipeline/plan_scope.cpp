@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gantry::pipeline {
 
 namespace {
@@ -85,7 +87,78 @@ Expression keep_status(const Expression& left)
     return Expression(std::move(node));
 }
 
+// Chains of variables double with each link, if they like.
+constexpr std::size_t k_max_written_out_bytes = 4 * 1024;
+
+Node literal_node(std::string text)
+{
+    Node node;
+    node.value = std::move(text);
+    return node;
+}
+
+// An expression that gives what the text does: text, whatever its own expressions give.
+std::optional<Node> node_of(const Text& text)
+{
+    if (text.is_literal())
+        return literal_node(text.literal());
+    Node list;
+    list.kind = Node::Kind::list;
+    for (const auto& part : text.parts()) {
+        if (!part.is_expression) {
+            list.children.push_back(literal_node(part.text));
+            continue;
+        }
+        const auto parsed = parse_expression(part.text);
+        if (!parsed.expression)
+            return std::nullopt;
+        list.children.push_back(parsed.expression->root);
+    }
+    // What a step has written is text already.
+    if (list.children.size() == 1 && list.children[0].kind == Node::Kind::index)
+        return std::move(list.children[0]);
+    Node joined;
+    joined.kind = Node::Kind::call;
+    joined.text = "join";
+    joined.children = {std::move(list), literal_node("")};
+    return joined;
+}
+
+// False: a variable cannot be written out.
+bool write_out(Node& node, const VariableMerge& variables)
+{
+    const bool is_variable = node.kind == Node::Kind::index && node.children[0].kind == Node::Kind::name &&
+                             node.children[0].text == "env" && node.children[1].kind == Node::Kind::literal;
+    if (!is_variable)
+        return std::all_of(node.children.begin(), node.children.end(), [&](Node& child) { return write_out(child, variables); });
+    const auto* value = variables.find(to_text(node.children[1].value));
+    auto written = value ? node_of(*value) : std::optional<Node>(Node{});
+    if (written)
+        node = std::move(*written);
+    return written.has_value();
+}
+
 } // namespace
+
+Text with_variables(const Text& text, const VariableMerge& variables)
+{
+    auto parts = text.parts();
+    for (auto& part : parts) {
+        if (!part.is_expression || part.text.find("env") == std::string::npos)
+            continue;
+        const auto parsed = parse_expression(part.text);
+        if (!parsed.expression)
+            continue;
+        auto root = parsed.expression->root;
+        if (!write_out(root, variables))
+            continue;
+        auto source = print_expression(Expression(std::move(root)));
+        // Nested too deep, it could not be read again.
+        if (source.size() <= k_max_written_out_bytes && parse_expression(source).expression)
+            part.text = std::move(source);
+    }
+    return Text(std::move(parts));
+}
 
 Scope make_plan_scope(const Event& event, const PlanStage& stage, const PlanOptions& options,
                       const VariableMerge* const* variables)

@@ -13,6 +13,10 @@ namespace gantry::pipeline {
 Scope make_plan_scope(const Event& event, const PlanStage& stage, const PlanOptions& options,
                       const VariableMerge* const* variables);
 
+// The text with what `variables` have in place of each `env.NAME` whose expression is not known yet, so that it needs no
+// variable any more: who stands under that name later is another one. What would get too long stays as it is.
+Text with_variables(const Text& text, const VariableMerge& variables);
+
 // What is left of an `if:` (plan.hpp tells the rules).
 struct Decision {
     std::optional<Text> condition;

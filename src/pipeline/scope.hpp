@@ -37,7 +37,7 @@ bool is_port(const std::string& output);
 // changed_files is null when it is not known. `env` is not known without a step.
 // The arguments outlive the scope.
 Scope make_scope(const Event& event, const PlanStage& stage, const RuntimeFacts* facts = nullptr);
-// With the step's environment as `env`; a variable may use those above it.
+// With the step's environment as `env`; a variable may use those above it. In a plan it hardly does: with_variables().
 Scope make_scope(const Event& event, const PlanStage& stage, const PlanStep& step, const RuntimeFacts* facts = nullptr);
 
 } // namespace gantry::pipeline

@@ -2,6 +2,7 @@
 
 #include "pipeline/build_definition.hpp"
 #include "pipeline/plan_env.hpp"
+#include "pipeline/scope.hpp"
 
 #include "base/error.hpp"
 #include "support/catch.hpp"
@@ -190,6 +191,43 @@ TEST_CASE("variables are merged by name, the innermost wins, the command line ov
     CHECK(env_of(plan.stages[0].steps[0]) == Env{{"A", "top"}, {"B", "defaults"}, {"C", "stage"}, {"D", "step"},
                                                  {"E", "given"}, {"F", "top/01234567"}, {"G", "given!"}});
     CHECK(env_of(plan.stages[0].steps[1]).at("D") == "stage");
+}
+
+TEST_CASE("a variable has what the one that it names had where it stands", "[plan]")
+{
+    auto definition = pipeline_of({stage("a", {step("s"), step_with_env("t", {{"B", text("${{ steps.s.outputs.o }}")},
+                                                                              {"A", text("${{ env.B }}")},
+                                                                              {"B", text("${{ env.B }}-${{ env.N }}")},
+                                                                              {"N", "2"}})})});
+    definition.env = {{"A", "base"}, {"N", "1"}};
+    auto& user = definition.stages[0].steps[1].steps[0];
+    user.run = text("echo ${{ env.A }} ${{ env.B }}");
+    user.condition = text("env.A == 'x' && env.B");
+    const auto plan = plan_of(definition);
+    RuntimeFacts facts;
+    facts.steps["s"].outputs = {{"o", "x"}};
+
+    const auto& one = plan.stages[0].steps[1];
+    const auto scope = make_scope(plan.event, plan.stages[0], one, &facts);
+    CHECK(resolve(*one.run, scope, nullptr) == Text("echo x x-1"));
+    std::map<std::string, std::string> values;
+    for (const auto& [name, value] : one.container.environment)
+        values[name] = resolve(value, scope, nullptr).source();
+    CHECK(values == std::map<std::string, std::string>{{"A", "x"}, {"B", "x-1"}, {"N", "2"}});
+    // The runner knows no variables where it decides.
+    CHECK(resolve(*one.condition, make_scope(plan.event, plan.stages[0], &facts), nullptr) == Text("x-1"));
+}
+
+TEST_CASE("chains of variables do not grow without bound", "[plan]")
+{
+    EnvMap chain = {{"V0", text("${{ steps.s.outputs.o }}")}};
+    for (int i = 1; i < 60; ++i) {
+        const auto last = "V" + std::to_string(i - 1);
+        chain.emplace_back("V" + std::to_string(i), text("${{ env." + last + " }}${{ env." + last + " }}"));
+    }
+    const auto plan = plan_of(pipeline_of({stage("a", {step("s"), step_with_env("t", chain)})}));
+    for (const auto& [name, value] : plan.stages[0].steps[1].container.environment)
+        CHECK(value.source().size() < 10'000);
 }
 
 TEST_CASE("an env_file lies under the variables of its own level", "[plan]")
