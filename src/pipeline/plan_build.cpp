@@ -86,7 +86,7 @@ void StageBuilder::add_env_file(VariableMerge& variables, const Container& level
     auto read = read_env_file(options_.read_file, file);
     for (auto& [name, value] : read.variables)
         variables.set(name, Text(std::move(value)));
-    if (auto& problem = read.problem; !problem.code.empty())
+    if (auto& problem = read.problem; !problem.code.empty() && !quiet_)
         problems_.push_back(error_at(mark, problem.code, problem.message, path + ".env_file", problem.hint));
 }
 
@@ -179,7 +179,14 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     add_env(of_stage_, definition_.env, "env", {});
     add_level(of_stage_, definition_.defaults.container, "defaults", {});
     const auto path = fmt::format("stages[{}]", unit.stage);
-    put_condition(stage.condition, result.condition, result.skip_reason, path, stage.mark);
+    if (stage.condition) {
+        // It sees the stage's own variables; what is wrong with those counts only when the stage runs.
+        auto own = of_stage_;
+        quiet_ = true;
+        add_level(own, stage.container, path, stage.mark);
+        quiet_ = false;
+        put_condition(stage.condition, result.condition, result.skip_reason, path, stage.mark);
+    }
     quiet_ = result.skip_reason.has_value();
     add_level(of_stage_, stage.container, path, stage.mark);
     build_parts(stage, path, result);

@@ -285,6 +285,31 @@ TEST_CASE("conditions are decided as far as they can be", "[plan]")
     CHECK(left(5) == "${{ failure() || steps.s.state == 'x' }}");
 }
 
+TEST_CASE("a condition sees the variables of its own stage or step", "[plan]")
+{
+    auto own = stage("own", {step_with_env("s", {{"GO", "no"}}), step("t")});
+    own.container.environment = {{"GO", "yes"}, {"UP", text("${{ env.TOP }}")}};
+    own.condition = text("env.GO == 'yes' && env.UP == 'top'");
+    own.steps[0].steps[0].condition = text("env.GO == 'no'");
+    own.steps[1].steps[0].condition = text("env.GO == 'no'");
+    auto later = stage("later", {step("u")});
+    later.container.environment = {{"GO", text("${{ steps.t.outputs.go }}")}};
+    later.condition = text("env.GO == 'yes'");
+    auto definition = pipeline_of({own, later});
+    definition.env = {{"GO", "top"}, {"TOP", "top"}};
+
+    const auto plan = plan_of(definition);
+    CHECK_FALSE(plan.stages[0].skip_reason);
+    CHECK_FALSE(plan.stages[0].steps[0].skip_reason);
+    CHECK(plan.stages[0].steps[1].skip_reason == "env.GO == 'no' does not hold: env.GO is 'yes'");
+    CHECK(plan.stages[1].condition->source() == "${{ steps.t.outputs.go == 'yes' }}");
+
+    definition.stages[0].container.environment[0].second = text("${{ sha.x }}");
+    CHECK(plan_problems(definition) == Lines{"text has no members"});
+    definition.stages[0].condition = text("env.TOP == 'no'");
+    CHECK(plan_problems(definition) == Lines{});
+}
+
 TEST_CASE("a condition that cannot be computed is a problem at its place, unless its stage is skipped", "[plan]")
 {
     auto definition = pipeline_of({stage("a", {step("s")})});
