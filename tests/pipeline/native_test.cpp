@@ -201,6 +201,17 @@ TEST_CASE("a network's subnets are in CIDR form", "[pipeline][native]")
     CHECK_THAT(problems("gateway: 10.1.2.0/24"), ContainsSubstring("'10.1.2.0/24' is not an address"));
 }
 
+TEST_CASE("the network of each stage is not declared", "[pipeline][native]")
+{
+    const auto problems = problems_of("steps: [a]\nimage: a\nnetworks:\n  back: {}\n  default: { internal: true, driver: macvlan }\n");
+    CHECK_THAT(problems, ContainsSubstring(":5:14: error: 'internal' of the network 'default' is not supported"));
+    CHECK_THAT(problems, ContainsSubstring("it is the stage's own; declare another network"));
+    CHECK_THAT(problems, ContainsSubstring(":5:30: error: 'driver' of the network 'default'"));
+    const auto said_nothing = parse_text("steps: [a]\nimage: a\nnetworks: { back: {}, default: }\n");
+    CHECK(problems_of(said_nothing) == "");
+    CHECK(said_nothing.definition.networks.size() == 1);
+}
+
 TEST_CASE("ready says one thing, and one that can be", "[pipeline][native]")
 {
     const auto problems = [](const std::string& ready) {

@@ -5,6 +5,8 @@
 
 #include "base/format.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 // What stands at the top of a file: the pipeline's own keys, declarations, defaults, and the short form.
@@ -161,6 +163,19 @@ const Key k_definition_keys[] = {
     key<ListType<StageType>, &Definition::stages>("stages", "The stages, each with a name and steps."),
 };
 
+// Each stage's own network is made by us.
+void check_default_network(Reader& reader, const Node& declaration)
+{
+    for (std::size_t i = 0; i < declaration.pairs(); ++i) {
+        const auto& key = declaration.key(i);
+        if (key.text.starts_with("x-"))
+            continue;
+        const Reader::Inside inside(reader, key);
+        reader.error(key, "unsupported", fmt::format("'{}' of the network 'default' is not supported", clip(key.text)),
+                     "it is the stage's own; declare another network, and join it by 'networks' in steps, services or stages");
+    }
+}
+
 } // namespace
 
 bool VolumeDeclarationsType::read(Reader& reader, const Node& node, Value& value)
@@ -172,7 +187,15 @@ Out VolumeDeclarationsType::schema(SchemaBuilder& builder) { return declarations
 
 bool NetworkDeclarationsType::read(Reader& reader, const Node& node, Value& value)
 {
-    return read_declarations(reader, node, network_keys(), value);
+    if (!read_declarations(reader, node, network_keys(), value))
+        return false;
+    for (std::size_t i = 0; i < node.pairs(); ++i)
+        if (node.key(i).text == "default" && node.value(i).is_map()) {
+            const Reader::Inside inside(reader, node.key(i));
+            check_default_network(reader, node.value(i));
+        }
+    std::erase_if(value, [](const NetworkDeclaration& network) { return network.name == "default"; });
+    return true;
 }
 Out NetworkDeclarationsType::write(const Value& value) { return write_declarations(value, network_keys()); }
 Out NetworkDeclarationsType::schema(SchemaBuilder& builder) { return declarations_schema(builder, network_keys()); }
