@@ -5,6 +5,7 @@
 #include "pipeline/container_path.hpp"
 #include "pipeline/fixed_variables.hpp"
 #include "pipeline/plan_merge.hpp"
+#include "pipeline/plan_texts.hpp"
 
 #include "base/format.hpp"
 
@@ -111,6 +112,66 @@ private:
         if (step.build && (step.run || has_command || has_settings))
             report("conflict", "a step that builds an image runs nothing else", "build",
                    fmt::format("run it in a further step with image: ${{{{ steps.{}.image }}}}", terminal_safe(placed_->id)));
+        else if ((step.build || step.push) && !step.run && !has_command && !has_settings)
+            check_without_container();
+    }
+
+    // What says something of a container means nothing where none is started. What is inherited is for the other steps.
+    void check_without_container()
+    {
+        const auto& step = *placed_->step;
+        const auto refuse = [&](Mark mark, const std::string& key) {
+            out_.push_back(error_at(mark.known() ? mark : step.mark, "conflict",
+                                    fmt::format("'{}' has no meaning in a step that {}", key, step.build ? "builds an image" : "pushes an image"),
+                                    path() + "." + key, hint_without_container(key)));
+        };
+        for (const auto& [key, mark] : step.container.marks) {
+            const bool is_used = key == "environment" || key == "env_file" ? uses_variables()
+                                 : key == "pull_policy" && step.push && step.push->image.has_value();
+            if (!is_used)
+                refuse(mark, key);
+        }
+        if (step.shell)
+            refuse(step.shell_mark, "shell");
+        if (!step.secrets.empty())
+            refuse(mark_of(step.secret_marks, step.secrets.front().first, step.mark), "secrets");
+        if (!step.secret_files.empty())
+            refuse(mark_of(step.secret_file_marks, step.secret_files.front().first, step.mark), "secret_files");
+    }
+
+    // Whether what is built, what it is called or whether that happens is computed from variables.
+    bool uses_variables() const
+    {
+        bool uses = false;
+        TextWalker walker([&](const Text& text, const auto&) {
+            for (const auto& part : text.parts())
+                uses |= part.is_expression && part.text.find("env") != std::string::npos;
+        });
+        const auto& step = *placed_->step;
+        walker.whole(step.condition);
+        walker.whole(step.build);
+        walker.whole(step.push);
+        return uses;
+    }
+
+    std::string hint_without_container(std::string_view key) const
+    {
+        constexpr std::array<std::pair<std::string_view, const char*>, 9> k_of_build = {{
+            {"image", "the names of what is built are build: { tags: […] }"},
+            {"environment", "a Dockerfile gets build: { args: { … } }"},
+            {"env_file", "a Dockerfile gets build: { args: { … } }"},
+            {"extra_hosts", "write it under 'build'"},
+            {"labels", "write it under 'build'"},
+            {"network_mode", "write build: { network: … }"},
+            {"platform", "write build: { platforms: […] }"},
+            {"pull_policy", "write build: { pull: true }"},
+            {"shm_size", "write it under 'build'"},
+        }};
+        if (placed_->step->build)
+            for (const auto& [name, hint] : k_of_build)
+                if (name == key)
+                    return hint;
+        return key == "image" ? "write push: { image: … }" : "it is for steps that run something";
     }
 
     void check_push()

@@ -123,6 +123,7 @@ struct Step {
     std::vector<std::pair<std::string, std::string>> secrets;      // environment name: secret name
     std::vector<std::pair<std::string, std::string>> secret_files; // path in the container: secret name
     Marks secret_marks, secret_file_marks;
+    Mark shell_mark;
     std::optional<Retry> retry;
     std::optional<Duration> timeout, idle_timeout;
     bool allow_failure = false;

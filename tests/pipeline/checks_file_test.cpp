@@ -186,6 +186,31 @@ TEST_CASE("secrets do not take the names that are gantry's own", "[checks]")
     CHECK(of_step("secrets: { CI_REGISTRY_PASSWORD: tok, CI_COMMIT_SHA: tok }") == Said{});
 }
 
+TEST_CASE("a step that starts no container says nothing of one", "[checks]")
+{
+    const auto of = [](const std::string& keys) {
+        return said_of("image: a\nuser: root\nshell: [bash, -c]\nenv: { X: y }\nsteps:\n- name: i\n  build: .\n  " + keys + "\n");
+    };
+    CHECK(of("timeout: 1m\n  retry: 1\n  allow_failure: true\n  if: always()") == Said{});
+    CHECK(of("user: x") == Said{"8:3 'user' has no meaning in a step that builds an image | it is for steps that run something"});
+    CHECK(of("labels: { a: b }") == Said{"8:3 'labels' has no meaning in a step that builds an image | write it under 'build'"});
+    check_one(of("image: x"), "8:3 'image' has no meaning in a step that builds an image | the names of what is built are build: { tags");
+    check_one(of("resources: { memory: 1g }"), "8:16 'mem_limit' has no meaning");
+    for (const auto* key : {"working_dir: /x", "privileged: true", "volumes: [/x]", "pull_policy: always", "platform: linux/arm64"})
+        check_one(of(key), "8:3 '");
+    check_one(of("shell: [bash]"), "8:10 'shell' has no meaning");
+    check_one(of("secrets: { A: b }"), "8:14 'secrets' has no meaning");
+    check_one(of("secret_files: { /a: b }"), "8:19 'secret_files' has no meaning");
+
+    check_one(of("env: { TAG: x }"), "8:3 'environment' has no meaning in a step that builds an image | a Dockerfile gets build: { args");
+    CHECK(of("env: { TAG: x }\n  if: env.TAG == 'x'") == Said{});
+    CHECK(said_of("steps:\n- { build: { args: { A: \"${{ env.TAG }}\" } }, env: { TAG: x } }\n") == Said{});
+
+    const std::string push = "steps:\n- push: { image: a, tags: [r.example/a:1] }\n  ";
+    CHECK(said_of(push + "pull_policy: always\n") == Said{"2:3 pushes are not supported by the docker engine yet"});
+    CHECK(said_of(push + "image: b\n").back() == "3:3 'image' has no meaning in a step that pushes an image | write push: { image: … }");
+}
+
 TEST_CASE("files of secrets are in no folder that outlives the container", "[checks]")
 {
     const std::string top = "volumes: { data: }\nimage: a\ncaches: [{ name: npm, path: /root/.npm }]\nsteps:\n- run: x\n";

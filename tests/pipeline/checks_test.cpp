@@ -414,9 +414,11 @@ TEST_CASE("what the engine lacks is said with its position", "[checks]")
     one.services = {db};
     one.steps[0].steps[0].container.cap_add = {"NET_ADMIN"};
     one.steps[0].steps[0].container.marks["cap_add"] = {0, 12, 9};
-    one.steps[0].steps[0].build = Build{};
-    one.steps[0].steps[0].build->mark = {0, 14, 9};
-    one.steps[0].steps[0].run.reset();
+    Step built;
+    built.name = "app";
+    built.build = Build{};
+    built.build->mark = {0, 14, 9};
+    one.steps.push_back({{built}});
     const Capabilities docker{"docker", {"healthcheck"}, {"image", "healthcheck"}};
 
     const auto problems = check(pipeline_of({one}), &docker);

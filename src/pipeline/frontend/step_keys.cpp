@@ -82,6 +82,8 @@ bool read_step(Reader& reader, const Node& node, Step& step)
     }
     if (const Node* name = node.find("name"))
         step.mark = name->mark;
+    if (const Node* shell = node.find("shell"))
+        step.shell_mark = shell->mark;
     note_marks(node.find("secrets"), step.secret_marks);
     note_marks(node.find("secret_files"), step.secret_file_marks);
     return read_object(reader, node, step_keys(), &step);
