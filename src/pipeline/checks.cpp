@@ -1,6 +1,7 @@
 #include "pipeline/checks_internal.hpp"
 
 #include "pipeline/glob.hpp"
+#include "pipeline/matrix.hpp"
 #include "pipeline/triggers.hpp"
 
 #include "base/format.hpp"
@@ -59,7 +60,45 @@ std::string name_problem(const std::string& name)
     return {};
 }
 
-void check_needs(const Definition& definition, const StageGraph& graph, std::size_t index, Diagnostics& out)
+// The ids of the rows of stages whose matrix is written out, each made once. Nothing for the others: those are known when the
+// plan is made.
+class RowsOfStages {
+public:
+    explicit RowsOfStages(const Definition& definition) : definition_(definition) {}
+
+    const std::optional<std::vector<std::string>>& ids(std::size_t stage)
+    {
+        const auto [found, is_new] = ids_.try_emplace(stage);
+        if (is_new)
+            found->second = make(definition_.stages[stage]);
+        return found->second;
+    }
+
+private:
+    static std::optional<std::vector<std::string>> make(const Stage& stage)
+    {
+        Diagnostics problems;
+        if (!is_written_out(*stage.matrix))
+            return std::nullopt;
+        const auto rows = matrix_rows(*stage.matrix, {}, "", problems);
+        if (!problems.empty())
+            return std::nullopt; // check_matrix() tells
+        auto ids = row_ids(*stage.matrix, rows);
+        for (auto& id : ids)
+            id = fmt::format("{}[{}]", stage.name, id);
+        return ids;
+    }
+
+    const Definition& definition_;
+    std::map<std::size_t, std::optional<std::vector<std::string>>> ids_;
+};
+
+bool is_missing(const std::optional<std::vector<std::string>>& ids, const std::string& row)
+{
+    return ids && std::find(ids->begin(), ids->end(), row) == ids->end();
+}
+
+void check_needs(const Definition& definition, const StageGraph& graph, std::size_t index, RowsOfStages& rows, Diagnostics& out)
 {
     const auto& stage = definition.stages[index];
     std::set<std::string_view> seen;
@@ -77,6 +116,10 @@ void check_needs(const Definition& definition, const StageGraph& graph, std::siz
             out.push_back(error_at(need.mark, "unknown-stage",
                                    fmt::format("stage '{}' has no matrix", definition.stages[found->second].name),
                                    path()));
+        else if (is_row && is_missing(rows.ids(found->second), need.stage))
+            out.push_back(error_at(need.mark.known() ? need.mark : stage.mark, "unknown-stage",
+                                   fmt::format("there is no row '{}'", terminal_safe(need.stage)), path(),
+                                   hint_from(need.stage, out, [&] { return *rows.ids(found->second); })));
         else if (!seen.insert(need.stage).second)
             out.push_back(error_at(need.mark, "duplicate-need", fmt::format("'{}' is needed twice", need.stage), path()));
     }
@@ -111,6 +154,7 @@ void check_stages(const Definition& definition, const StageGraph& graph, Diagnos
 {
     if (definition.stages.empty())
         out.push_back(error_at({0, 1, 1}, "empty", "the pipeline has no stages and no steps", ""));
+    RowsOfStages rows(definition);
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
         const auto& stage = definition.stages[i];
         const auto path = fmt::format("stages[{}]", i);
@@ -124,7 +168,7 @@ void check_stages(const Definition& definition, const StageGraph& graph, Diagnos
         if (stage.steps.empty())
             out.push_back(error_at(stage.mark, "empty",
                                    fmt::format("stage '{}' has no steps", terminal_safe(stage.name)), path + ".steps"));
-        check_needs(definition, graph, i, out);
+        check_needs(definition, graph, i, rows, out);
     }
     check_cycles(definition, graph, out);
 }

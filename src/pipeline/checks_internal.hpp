@@ -41,6 +41,8 @@ void check_expressions(const Definition& definition, const StageGraph& graph, Di
 // What each step and service says for itself, and the volumes, networks, services, caches and reports that it names.
 void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 void check_services(const Stage& stage, std::size_t index, Diagnostics& out);
+// Whether its rows are known before there is an event.
+bool is_written_out(const Matrix& matrix);
 void check_matrix(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_caches(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_artifacts(const Stage& stage, std::size_t index, Diagnostics& out);

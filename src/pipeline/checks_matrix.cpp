@@ -6,16 +6,17 @@
 
 namespace gantry::pipeline {
 
+bool is_written_out(const Matrix& matrix)
+{
+    return std::all_of(matrix.axes.begin(), matrix.axes.end(), [](const auto& axis) {
+        return std::all_of(axis.second.begin(), axis.second.end(), [](const Text& value) { return value.is_literal(); });
+    });
+}
+
 // Axes with expressions are counted when the plan is made.
 void check_matrix(const Stage& stage, std::size_t index, Diagnostics& out)
 {
-    if (!stage.matrix)
-        return;
-    const auto is_written_out = [](const auto& axis) {
-        return std::all_of(axis.second.begin(), axis.second.end(), [](const Text& value) { return value.is_literal(); });
-    };
-    const auto& axes = stage.matrix->axes;
-    if (std::all_of(axes.begin(), axes.end(), is_written_out))
+    if (stage.matrix && is_written_out(*stage.matrix))
         matrix_rows(*stage.matrix, {}, fmt::format("stages[{}].matrix", index), out);
 }
 

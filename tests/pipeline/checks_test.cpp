@@ -48,6 +48,14 @@ TEST_CASE("needs must exist and must not form a circle", "[checks]")
           "stages need each other in a circle: a needs b needs a");
     CHECK(check_problems(pipeline_of({stage("a", {step("s")}), stage("b", {step("s")}, Lines{"a[x=1]"})})) ==
           Lines{"stage 'a' has no matrix"});
+
+    auto rows = stage("a", {step("s")});
+    rows.matrix = matrix_of({{"q", {"1", "2"}}});
+    const auto needing = [&](const char* need) { return check_problems(pipeline_of({rows, stage("b", {step("s")}, Lines{need})})); };
+    CHECK(needing("a[q=2]") == Lines{});
+    CHECK(needing("a[q=3]") == Lines{"there is no row 'a[q=3]' | did you mean 'a[q=1]'?"});
+    rows.matrix->axes[0].second[1] = text("${{ short_sha }}");
+    CHECK(needing("a[q=3]") == Lines{});
 }
 
 TEST_CASE("names are unique and usable", "[checks]")
