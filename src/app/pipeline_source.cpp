@@ -16,10 +16,23 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* k_default_file = ".gantry.yml";
+constexpr const char* k_folder = ".gantry";
 
 bool is_pipeline_file(const fs::path& path)
 {
     return path.extension() == ".yml" || path.extension() == ".yaml";
+}
+
+// The names of the pipelines in a folder, sorted; none where there is no such folder.
+std::vector<std::string> pipelines_in(const fs::path& folder)
+{
+    std::vector<std::string> names;
+    if (fs::is_directory(folder))
+        for (const auto& entry : fs::directory_iterator(folder))
+            if (is_pipeline_file(entry.path()))
+                names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
 }
 
 // Relative to the root; throws bad_input for a file outside.
@@ -65,12 +78,9 @@ std::string find_file(const SourceFlags& flags, const std::string& root)
     }
     if (auto file = find_default_file(flags.path, root); !file.empty())
         return file;
-    std::vector<std::string> found;
-    if (fs::is_directory(fs::path(root) / ".gantry"))
-        for (const auto& entry : fs::directory_iterator(fs::path(root) / ".gantry"))
-            if (is_pipeline_file(entry.path()))
-                found.push_back(".gantry/" + entry.path().filename().string());
-    std::sort(found.begin(), found.end());
+    auto found = pipelines_in(fs::path(root) / k_folder);
+    for (auto& name : found)
+        name = std::string(k_folder) + "/" + name;
     if (found.size() == 1)
         return found[0];
     if (found.empty())
@@ -79,13 +89,14 @@ std::string find_file(const SourceFlags& flags, const std::string& root)
     std::string names;
     for (const auto& name : found)
         names += (names.empty() ? "" : ", ") + name;
-    throw Error(Errc::bad_input, "there are several pipelines: " + names, "choose one: gantry run -f " + found[0]);
+    throw Error(Errc::bad_input, "there are several pipelines: " + names, "choose one: gantry " + flags.command + " -f " + found[0]);
 }
 
 } // namespace
 
 void add_source_flags(CLI::App& command, SourceFlags& flags)
 {
+    flags.command = command.get_name();
     command.add_option("PATH", flags.path, "Repository or folder (default: here)")->type_name("");
     command.add_option("-f,--file", flags.file, "Pipeline file (default: .gantry.yml)")->type_name("FILE");
     command.add_option("--event", flags.event, "push, pull_request, tag, schedule or manual (default)")->type_name("KIND");
@@ -134,6 +145,26 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
     loaded.snapshot.cache_folder = cache_dir();
     loaded.parsed = pipeline::parse_native(loaded.file, runner::make_file_reader(loaded.snapshot));
     return loaded;
+}
+
+std::vector<SourceFlags> each_pipeline(const SourceFlags& flags)
+{
+    if (!flags.file.empty() || !fs::is_directory(flags.path))
+        return {flags};
+    auto folder = fs::canonical(flags.path);
+    if (folder.filename() != k_folder) {
+        const fs::path root = runner::source_root(flags.path);
+        if (!find_default_file(flags.path, root.string()).empty())
+            return {flags};
+        folder = root / k_folder;
+    }
+    std::vector<SourceFlags> each;
+    for (const auto& name : pipelines_in(folder)) {
+        each.push_back(flags);
+        each.back().path = folder.parent_path().string();
+        each.back().file = (folder / name).string();
+    }
+    return each.empty() ? std::vector{flags} : each;
 }
 
 std::string folder_of_runs(const std::string& path)

@@ -25,6 +25,7 @@ struct SourceFlags {
     std::string event;            // empty: manual
     std::string branch, tag, base;
     std::vector<std::string> inputs, env, stages, steps, matrix; // k=v, names
+    std::string command = "run";  // whose flags they are, for hints
 };
 void add_source_flags(CLI::App& command, SourceFlags& flags);
 
@@ -38,6 +39,8 @@ struct LoadedPipeline {
 // Finds .gantry.yml, or the only file of .gantry/. Throws not_found (with what to do) when there is none, bad_input when -f
 // has to choose.
 LoadedPipeline load_pipeline(const SourceFlags& flags);
+// The flags as they are, or where several files of .gantry/ are meant once for each.
+std::vector<SourceFlags> each_pipeline(const SourceFlags& flags);
 // The folder that `gantry run PATH` runs and keeps caches for: the repository around it, or a folder with a pipeline of its own.
 // Absolute, without a final slash. Of a path where no folder is (any more), that path.
 std::string folder_of_runs(const std::string& path);

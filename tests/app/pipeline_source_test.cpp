@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/scratch.hpp"
+#include "program.hpp"
 #include "support/catch.hpp"
 
 #include <filesystem>
@@ -60,4 +61,32 @@ TEST_CASE("a folder outside of repositories is a repository of its own", "[app]"
     const Scratch scratch;
     const auto folder = fs::canonical(scratch.path()).string();
     CHECK(app::folder_of_runs(folder + "/") == folder);
+}
+
+TEST_CASE("check looks at every pipeline of a repository, the others ask for one", "[app]")
+{
+    const Repository repository;
+    fs::remove(repository.root / ".gantry.yml");
+    fs::create_directories(repository.root / ".gantry");
+    write_file_atomic(repository.root / ".gantry/a.yml", "image: busybox\nsteps: [make]\n", 0644);
+    write_file_atomic(repository.root / ".gantry/b.yaml", "image: busybox\nsteps: [make]\n", 0644);
+    write_file_atomic(repository.root / ".gantry/notes.txt", "none", 0644);
+    for (const auto* below : {"", "/sub", "/.gantry", "/.gantry/"}) {
+        INFO(below);
+        const auto good = test::run_gantry({"check", repository.path(below)});
+        CHECK(good.exit_code == 0);
+        CHECK_THAT(good.out, ContainsSubstring("a.yml") && ContainsSubstring("b.yaml"));
+    }
+    const auto asked = test::run_gantry({"plan", repository.path("")});
+    CHECK(asked.exit_code == 2);
+    CHECK_THAT(asked.err, ContainsSubstring("choose one: gantry plan -f .gantry/a.yml"));
+
+    write_file_atomic(repository.root / ".gantry/b.yaml", "image: busybox\nsteps: [make]\ntimout: 1m\n", 0644);
+    const auto bad = test::run_gantry({"check", repository.path("")});
+    CHECK(bad.exit_code == 2);
+    CHECK_THAT(bad.err, ContainsSubstring("b.yaml:3:1: error: unknown key 'timout'") && ContainsSubstring("1 problem in 1 file"));
+
+    write_file_atomic(repository.root / ".gantry.yml", "image: busybox\nsteps: [make]\n", 0644);
+    CHECK(test::run_gantry({"check", repository.path("")}).exit_code == 0);
+    CHECK(test::run_gantry({"check", repository.path("/.gantry")}).exit_code == 2);
 }

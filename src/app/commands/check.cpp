@@ -53,8 +53,10 @@ int check_paths(Context& context, const CheckFlags& flags)
         SourceFlags source;
         source.path = path;
         source.file = flags.file;
-        const auto loaded = load_pipeline(source);
-        findings.add(check_pipeline(context, loaded), sources_from_here(loaded));
+        for (const auto& one : each_pipeline(source)) {
+            const auto loaded = load_pipeline(one);
+            findings.add(check_pipeline(context, loaded), sources_from_here(loaded));
+        }
     }
     if (flags.json)
         context.out(pipeline::render_json(findings.diagnostics, findings.sources) + "\n");
@@ -74,7 +76,7 @@ void add_check(CLI::App& app, Context& context)
     auto* command = app.add_subcommand("check", "Find the problems of pipeline files");
     const auto flags = std::make_shared<CheckFlags>();
     command->add_option("PATH", flags->paths, "Repositories, folders or files (default: here)")->type_name("");
-    command->add_option("-f,--file", flags->file, "Pipeline file (default: .gantry.yml)")->type_name("FILE");
+    command->add_option("-f,--file", flags->file, "Pipeline file (default: .gantry.yml, or all of .gantry/)")->type_name("FILE");
     auto* json = command->add_flag("--json", flags->json, "The problems as a JSON array");
     command->add_flag("--sarif", flags->sarif, "The problems as SARIF 2.1.0")->excludes(json);
     command->footer("Exit code 2 when there are errors; warnings alone give 0.\n\n"
