@@ -83,6 +83,9 @@ Text resolve_at(const Text& text, const Scope& scope, std::optional<TextError>* 
 struct SplitError { std::string message; std::size_t offset = 0; };
 Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error);
 
+// Where the expression ends whose `${{` is at `open`: behind its `}}`, or npos where that is missing.
+std::size_t end_of_expression(std::string_view source, std::size_t open);
+
 // The names and functions that exist, for did-you-mean and the documentation.
 const std::vector<std::string>& root_names();
 const std::vector<std::string>& function_names();

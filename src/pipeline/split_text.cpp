@@ -65,6 +65,12 @@ Text literal_of(std::string_view source, Mark mark)
 
 } // namespace
 
+std::size_t end_of_expression(std::string_view source, std::size_t open)
+{
+    const auto end = find_end(source, open + k_open.size()).offset;
+    return end == std::string_view::npos ? end : end + k_close.size();
+}
+
 Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error)
 {
     if (error)

@@ -85,6 +85,9 @@ TEST_CASE("a command is split as a POSIX shell splits words", "[pipeline][native
     CHECK(words(R"(a 'b c' "d e"f g\ h)") == Strings{"a", "b c", "d ef", "g h"});
     CHECK(words(R"("a\"b\\c\d" 'x\y' "")") == Strings{R"(a"b\c\d)", R"(x\y)", ""});
     CHECK(words(R"(x=${{ format("a b", 'c') }} y)") == Strings{R"(x=${{ format("a b", 'c') }})", "y"});
+    CHECK(words("echo ${{ format('{{{0}}} {1}', sha, '}}') }} y") == Strings{"echo", "${{ format('{{{0}}} {1}', sha, '}}') }}", "y"});
+    CHECK(words("\"a ${{ '}} \\\"' }}\" y").size() == 2);
+    CHECK_THAT(problems_of("steps:\n- { image: a, command: \"x ${{ 'y }}\" }"), ContainsSubstring(":2:27: error: a quote is not closed inside '${{'"));
     CHECK_THAT(problems_of("steps:\n- { image: a, command: \"x 'y\" }"), ContainsSubstring(":2:27: error: a quote is not closed in this command"));
 }
 
@@ -239,11 +242,12 @@ TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")
 {
     const auto volumes =
         step_of(
-            "steps: [{ image: a, volumes: [/x, \"v:/x\", \"./h:/x:ro\", \"/h:/x:nocopy,ro\", \"~/h:/x\", \"c-${{ a ? b : c }}:/x\"] }]")
+            "steps: [{ image: a, volumes: [/x, \"v:/x\", \"./h:/x:ro\", \"/h:/x:nocopy,ro\", \"~/h:/x\", \"c-${{ a ? b : c }}:/x\", "
+            "\"c-${{ format('}}:') }}:/x\"] }]")
             .container.volumes;
 
     using Type = VolumeMount::Type;
-    REQUIRE(volumes.size() == 6);
+    REQUIRE(volumes.size() == 7);
     CHECK(volumes[0].source.empty());
     CHECK(volumes[1].type == Type::volume);
     CHECK(volumes[2].type == Type::bind);
@@ -252,6 +256,8 @@ TEST_CASE("volumes are told apart by how they look", "[pipeline][native]")
     CHECK(volumes[4].type == Type::bind);
     CHECK(volumes[5].source.source() == "c-${{ a ? b : c }}");
     CHECK(volumes[5].target == Text("/x"));
+    CHECK(volumes[6].source.source() == "c-${{ format('}}:') }}");
+    CHECK(volumes[6].target == Text("/x"));
 }
 
 TEST_CASE("the short resources and Compose's words fill the same limits, and remember where", "[pipeline][native]")

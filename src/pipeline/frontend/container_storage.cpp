@@ -1,5 +1,6 @@
 #include "pipeline/frontend/container_types.hpp"
 
+#include "pipeline/expression.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include "base/format.hpp"
@@ -139,7 +140,7 @@ std::vector<std::size_t> colons_outside_expressions(std::string_view text)
     std::vector<std::size_t> colons;
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (text.substr(at, 3) == "${{")
-            at = std::min(text.find("}}", at), text.size() - 1);
+            at = std::min(end_of_expression(text, at), text.size()) - 1;
         else if (text[at] == ':')
             colons.push_back(at);
     }

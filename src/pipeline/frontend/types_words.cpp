@@ -1,5 +1,6 @@
 #include "pipeline/frontend/types.hpp"
 
+#include "pipeline/expression.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
@@ -118,9 +119,9 @@ private:
 
     bool take_expression(std::string& word)
     {
-        const auto end = std::min(text_.find("}}", at_), text_.size() - std::min<std::size_t>(2, text_.size())) + 2;
+        const auto end = std::min(end_of_expression(text_, at_), text_.size());
         word += text_.substr(at_, end - at_);
-        at_ = std::max(end, at_ + 1);
+        at_ = end;
         return true;
     }
 
