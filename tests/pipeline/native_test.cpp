@@ -394,6 +394,34 @@ TEST_CASE("included files come first, the including one wins", "[pipeline][nativ
     CHECK(parsed.sources.size() == 3);
 }
 
+TEST_CASE("a key that has two names is one where files are merged", "[pipeline][native]")
+{
+    const auto merged = [](const std::string& base, const std::string& here) {
+        return parse_files({{".gantry.yml", "include: base.yml\n" + here}, {"base.yml", base}});
+    };
+    const auto parsed = merged("env: { T: 1, U: 1 }\ndefaults: { env: { D: 1 }, mem_limit: 1g }\n"
+                               "stages:\n- name: a\n  env: { A: 1, B: 1 }\n  resources: { memory: 1g, pids: 5 }\n"
+                               "  services: { db: { image: x, env: { S: 1 } } }\n  steps: [x]\n",
+                               "environment: { T: 2 }\ndefaults: { environment: { D: 2 }, resources: { memory: 2g } }\n"
+                               "stages:\n- name: a\n  environment: { B: 2 }\n  mem_limit: 2g\n"
+                               "  services: { db: { environment: { S: 2 } } }\n");
+    REQUIRE(problems_of(parsed) == "");
+    const auto& definition = parsed.definition;
+    CHECK(definition.env == EnvMap{{"T", "2"}, {"U", "1"}});
+    CHECK(definition.defaults.container.environment == EnvMap{{"D", "2"}});
+    CHECK(definition.defaults.container.memory_bytes == 2u << 30);
+    const auto& stage = definition.stages.at(0);
+    CHECK(stage.container.environment == EnvMap{{"A", "1"}, {"B", "2"}});
+    CHECK(stage.container.memory_bytes == 2u << 30);
+    CHECK(stage.container.pids_limit == 5);
+    CHECK(stage.services.at(0).container.environment == EnvMap{{"S", "2"}});
+
+    // As names of variables they are two.
+    CHECK(merged("env: { env: 1 }\n", "env: { environment: 2 }\nsteps: [x]\n").definition.env == EnvMap{{"env", "1"}, {"environment", "2"}});
+    CHECK_THAT(problems_of(merged("env: { A: 1 }\n", "env: { A: 2 }\nenvironment: { A: 3 }\nsteps: [x]\n")),
+               ContainsSubstring(".gantry.yml:3:1: error: 'env' and 'environment' cannot stand together"));
+}
+
 TEST_CASE("a problem in an included file points into that file", "[pipeline][native]")
 {
     const auto parsed = parse_files({{".gantry.yml", "include: ci/a.yml\nsteps: [x]\n"}, {"ci/a.yml", "\nenv:\n  A: [1]\n"}});

@@ -106,13 +106,62 @@ private:
 
     Node* copy(const Node& node) { return &pool_.emplace_back(node); }
 
-    static bool are_stages(const Node& base, const Node& over, std::string_view key)
+    // What a map is, as far as that says what its keys mean.
+    enum class Kind { top, stage, container, services, other };
+
+    static Kind kind_below(Kind kind, std::string_view key)
     {
-        return key == "stages" && base.is_list() && over.is_list();
+        if (kind == Kind::services)
+            return Kind::container;
+        if ((kind == Kind::top || kind == Kind::stage) && key == "services")
+            return Kind::services;
+        return kind == Kind::top && key == "defaults" ? Kind::container : Kind::other;
+    }
+
+    static bool is_of_container(Kind kind) { return kind != Kind::services && kind != Kind::other; }
+
+    // The one name of a key that has two.
+    static std::string_view canonical(Kind kind, std::string_view key)
+    {
+        return is_of_container(kind) && key == "env" ? "environment" : key;
+    }
+
+    // Limits have a name of their own and one in a section: what `over` says by one name, `base` does not say by the other.
+    void drop_what_is_said(Node& base, const Node& over)
+    {
+        struct Limit {
+            const char *key, *section, *inside;
+        };
+        constexpr Limit k_limits[] = {{"cpus", "resources", "cpus"},
+                                      {"mem_limit", "resources", "memory"},
+                                      {"pids_limit", "resources", "pids"},
+                                      {"device_read_iops", "blkio_config", "device_read_iops"},
+                                      {"device_write_iops", "blkio_config", "device_write_iops"}};
+        for (const auto& limit : k_limits) {
+            if (const Node* section = over.find(limit.section); section && section->find(limit.inside))
+                drop(base, limit.key);
+            if (!over.find(limit.key))
+                continue;
+            for (std::size_t i = 0; i < base.pairs(); ++i)
+                if (base.key(i).text == limit.section && base.value(i).find(limit.inside)) {
+                    base.items[2 * i + 1] = copy(base.value(i));
+                    drop(base.value(i), limit.inside);
+                }
+        }
+    }
+
+    static void drop(Node& map, std::string_view key)
+    {
+        for (std::size_t i = 0; i < map.pairs(); ++i)
+            if (map.key(i).text == key) {
+                const auto at = map.items.begin() + static_cast<std::ptrdiff_t>(2 * i);
+                map.items.erase(at, at + 2);
+                return;
+            }
     }
 
     // `over` wins. Both may be null; what is shared by aliases is copied before it changes.
-    Node* merge(Node* base, Node* over, bool is_top = true)
+    Node* merge(Node* base, Node* over, Kind kind = Kind::top)
     {
         if (!base || !over)
             return over ? over : base;
@@ -121,21 +170,25 @@ private:
         Node* merged = copy(*base);
         merged->mark = over->mark;
         merged->offset = over->offset;
+        if (is_of_container(kind))
+            drop_what_is_said(*merged, *over);
         std::unordered_map<std::string_view, std::size_t> places;
         for (std::size_t i = 0; i < merged->pairs(); ++i)
-            places.emplace(merged->key(i).text, i);
+            places.emplace(canonical(kind, merged->key(i).text), i);
         for (std::size_t i = 0; i < over->pairs(); ++i) {
-            const auto& name = over->key(i).text;
+            const auto name = canonical(kind, over->key(i).text);
             const auto place = places.find(name);
             if (place == places.end()) {
                 merged->items.insert(merged->items.end(), {&over->key(i), &over->value(i)});
                 continue;
             }
             const auto at = place->second;
+            places.erase(place); // two names of one key in one file stay two
             Node& old = merged->value(at);
             merged->items[2 * at] = &over->key(i);
-            merged->items[2 * at + 1] = is_top && are_stages(old, over->value(i), name) ? merge_stages(old, over->value(i))
-                                                                                        : merge(&old, &over->value(i), false);
+            merged->items[2 * at + 1] = kind == Kind::top && name == "stages" && old.is_list() && over->value(i).is_list()
+                                            ? merge_stages(old, over->value(i))
+                                            : merge(&old, &over->value(i), kind_below(kind, name));
         }
         return merged;
     }
@@ -157,7 +210,7 @@ private:
             if (place == places.end() || place->first.empty())
                 merged->items.push_back(stage);
             else
-                merged->items[place->second] = merge(merged->items[place->second], stage, false);
+                merged->items[place->second] = merge(merged->items[place->second], stage, Kind::stage);
         }
         return merged;
     }
