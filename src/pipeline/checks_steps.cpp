@@ -32,6 +32,25 @@ bool is_secret_name(const std::string& name)
     return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), is_part);
 }
 
+// A name that a step gets from gantry has no other value. What it is anyway may be said.
+void check_variables(const EnvMap& env, Mark fallback, const std::string& path, Diagnostics& out)
+{
+    for (const auto& [name, value] : env) {
+        const bool is_true = (name == "CI" || name == "GANTRY") && value.is_literal() && value.literal() == "true";
+        if (!is_fixed_variable(name) || is_true)
+            continue;
+        const auto& parts = value.parts();
+        out.push_back(error_at(!parts.empty() && parts[0].mark.known() ? parts[0].mark : fallback, "bad-name",
+                               fmt::format("'{}' is set by gantry itself", name), path + "." + name,
+                               fmt::format("steps get no other value; in a script: {}=… command", name)));
+    }
+}
+
+void check_variables(const Container& container, Mark fallback, const std::string& path, Diagnostics& out)
+{
+    check_variables(container.environment, mark_of(container.marks, "environment", fallback), path + "environment", out);
+}
+
 class StepChecker {
 public:
     StepChecker(const Definition& definition, const StageGraph& graph, std::size_t stage_index, Diagnostics& out)
@@ -49,6 +68,7 @@ public:
             check_content();
             check_push();
             check_secrets();
+            check_variables(placed.step->container, placed.step->mark, path() + ".", out_);
             check_container(definition_, &stage_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
         }
     }
@@ -265,9 +285,12 @@ private:
 void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out)
 {
     check_container(definition, nullptr, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
+    check_variables(definition.env, {0, 1, 1}, "env", out);
+    check_variables(definition.defaults.container, {}, "defaults.", out);
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
         const auto& stage = definition.stages[i];
         check_container(definition, &stage, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
+        check_variables(stage.container, stage.mark, fmt::format("stages[{}].", i), out);
         StepChecker(definition, graph, i, out).check_all();
         for (const auto& service : stage.services)
             check_container(

@@ -186,6 +186,19 @@ TEST_CASE("secrets do not take the names that are gantry's own", "[checks]")
     CHECK(of_step("secrets: { CI_REGISTRY_PASSWORD: tok, CI_COMMIT_SHA: tok }") == Said{});
 }
 
+TEST_CASE("variables do not take the names that are gantry's own", "[checks]")
+{
+    CHECK(said_of("env: { CI_OUTPUT: /x, CI: \"false\", CI_COMMIT_SHA: x, GANTRY: true }\nimage: a\nsteps: [x]\n") ==
+          Said{"1:19 'CI_OUTPUT' is set by gantry itself | steps get no other value; in a script: CI_OUTPUT=… command",
+               "1:27 'CI' is set by gantry itself | steps get no other value; in a script: CI=… command"});
+    check_one(of_step("env: [CI_WORKSPACE=/src]"), "4:9 'CI_WORKSPACE' is set by gantry itself");
+    check_one(said_of("defaults: { env: { CI_ENV: x } }\nimage: a\nsteps: [x]\n"), "1:28 'CI_ENV'");
+    check_one(said_of("stages:\n- name: a\n  image: a\n  environment:\n    CI: \"${{ tag }}\"\n  steps: [x]\n"), "5:");
+    // A service has none of them.
+    CHECK(said_of("image: a\nservices: { db: { image: b, environment: { CI: \"false\" } } }\nsteps: [x]\n") == Said{});
+    CHECK(of_step("env: { CI: true }") == Said{});
+}
+
 TEST_CASE("a step that starts no container says nothing of one", "[checks]")
 {
     const auto of = [](const std::string& keys) {
