@@ -71,18 +71,23 @@ void NameChecker::enter_stage(std::size_t index)
         own_.emplace(placed.id, &placed);
 }
 
+std::unordered_set<std::size_t> NameChecker::needed_by(std::size_t stage) const
+{
+    std::unordered_set<std::size_t> needed;
+    std::vector<std::size_t> open = graph_.needs[stage];
+    while (!open.empty()) {
+        const auto next = open.back();
+        open.pop_back();
+        if (needed.insert(next).second)
+            open.insert(open.end(), graph_.needs[next].begin(), graph_.needs[next].end());
+    }
+    return needed;
+}
+
 bool NameChecker::needs(std::size_t stage)
 {
-    if (!needed_) {
-        needed_.emplace();
-        std::vector<std::size_t> open = graph_.needs[stage_];
-        while (!open.empty()) {
-            const auto next = open.back();
-            open.pop_back();
-            if (needed_->insert(next).second)
-                open.insert(open.end(), graph_.needs[next].begin(), graph_.needs[next].end());
-        }
-    }
+    if (!needed_)
+        needed_ = needed_by(stage_);
     return needed_->contains(stage);
 }
 
@@ -218,11 +223,15 @@ std::optional<NameProblem> NameChecker::problem_with_other(const Reference& refe
             not_needed = stage;
         }
     if (not_needed) {
-        const auto& other = definition_.stages[*not_needed].name;
+        const auto other = terminal_safe(definition_.stages[*not_needed].name);
+        std::string hint;
+        if (so_far.size() <= 50) // as for names
+            hint = needed_by(*not_needed).contains(stage_) ? fmt::format("stage '{}' needs this one, so it runs later", other)
+                                                           : fmt::format("add needs: [{}]", other);
         return problem(reference, 1, "unknown-step",
                        fmt::format("step '{}' belongs to stage '{}', which stage '{}' does not need", terminal_safe(name),
-                                   terminal_safe(other), terminal_safe(context.stage->name)),
-                       fmt::format("add needs: [{}]", terminal_safe(other)));
+                                   other, terminal_safe(context.stage->name)),
+                       std::move(hint));
     }
     const auto all_names = [&] {
         std::vector<std::string> names;

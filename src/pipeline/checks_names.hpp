@@ -52,6 +52,7 @@ private:
                                                 const NameContext& context) const;
     std::optional<NameProblem> problem_with_other(const Reference& reference, const NameContext& context,
                                                   const Diagnostics& so_far);
+    std::unordered_set<std::size_t> needed_by(std::size_t stage) const; // transitively
     bool needs(std::size_t stage);
 
     const Definition& definition_;

@@ -164,6 +164,15 @@ TEST_CASE("a step may only refer to what has run before it", "[checks]")
           });
 }
 
+TEST_CASE("no stage is told to need one that needs it", "[checks]")
+{
+    const auto one = stage("one", {step("a", "${{ steps.b.image }}")});
+    CHECK(check_problems(pipeline_of({one, stage("two", {step("b")}), stage("three", {step("b")}, Lines{"two"})})) ==
+          Lines{"step 'b' belongs to stage 'three', which stage 'one' does not need | stage 'three' needs this one, so it runs later"});
+    CHECK(check_problems(pipeline_of({one, stage("two", {step("b")}, Lines{})})) ==
+          Lines{"step 'b' belongs to stage 'two', which stage 'one' does not need | add needs: [two]"});
+}
+
 TEST_CASE("text from outside is refused in scripts, also on detours, but may be compared", "[checks]")
 {
     const auto refused = [](std::string_view run) { return check_problems(stage("a", {step("s", run)})); };

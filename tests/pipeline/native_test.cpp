@@ -204,6 +204,19 @@ TEST_CASE("a network's subnets are in CIDR form", "[pipeline][native]")
     CHECK_THAT(problems("gateway: 10.1.2.0/24"), ContainsSubstring("'10.1.2.0/24' is not an address"));
 }
 
+TEST_CASE("what has another place is told it", "[pipeline][native]")
+{
+    const std::string hint = "it belongs to one container: say it in a step or a service\n";
+    for (const auto* key : {"hostname: x", "ports: [80]", "healthcheck: { test: [CMD, x] }", "links: [db]"}) {
+        CAPTURE(key);
+        CHECK_THAT(problems_of("steps: [a]\nimage: a\n" + std::string(key)), ContainsSubstring(hint));
+        CHECK_THAT(problems_of("stages:\n- name: a\n  steps: [a]\n  " + std::string(key)), ContainsSubstring(hint));
+        CHECK_THAT(problems_of("steps: [a]\ndefaults:\n  " + std::string(key)), ContainsSubstring(hint));
+    }
+    CHECK_THAT(problems_of("steps: [a]\nbranches: [main]"), ContainsSubstring("write on: { push: { branches: [main] } }"));
+    CHECK_THAT(problems_of("stages:\n- { name: a, steps: [a], depends_on: [b] }"), ContainsSubstring("write 'needs', with names of stages"));
+}
+
 TEST_CASE("the network of each stage is not declared", "[pipeline][native]")
 {
     const auto problems = problems_of("steps: [a]\nimage: a\nnetworks:\n  back: {}\n  default: { internal: true, driver: macvlan }\n");

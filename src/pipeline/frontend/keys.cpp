@@ -21,6 +21,14 @@ bool has_key(const std::vector<FoundKey>& keys, std::string_view name)
     return std::any_of(keys.begin(), keys.end(), [&](const FoundKey& found) { return name == found.key->name; });
 }
 
+// Whether one of its tables has the key, for another place.
+bool is_known_elsewhere(const ObjectKeys& object, std::string_view name)
+{
+    return std::any_of(object.parts.begin(), object.parts.end(), [&](const KeyPart& part) {
+        return std::any_of(part.keys.begin(), part.keys.end(), [&](const Key& key) { return name == key.name && !part.has(key); });
+    });
+}
+
 struct Index {
     std::vector<FoundKey> list;
     std::unordered_map<std::string_view, FoundKey> by_name;
@@ -44,6 +52,8 @@ void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
     if (reader.is_full())
         return;
     auto hint = habit_hint(object.id, key.text);
+    if (hint.empty() && is_known_elsewhere(object, key.text))
+        hint = "it belongs to one container: say it in a step or a service";
     if (hint.empty() && key.text.size() <= 40) {
         std::vector<std::string> names;
         for (const auto& known : index_of(object).list)
