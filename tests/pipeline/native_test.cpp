@@ -67,6 +67,17 @@ TEST_CASE("values of variables keep the text that they have in the file", "[pipe
     CHECK(all == "A=1.10 B=yes C=0x1F D=true E= F=~x G=q ");
 }
 
+TEST_CASE("a label may have no value, a variable may not", "[pipeline][native]")
+{
+    using Labels = std::map<std::string, std::string>;
+    CHECK(step_of("steps: [{ image: a, labels: [com.example.x, a=b, c=] }]").container.labels == Labels{{"com.example.x", ""}, {"a", "b"}, {"c", ""}});
+    CHECK(step_of("steps: [{ image: a, labels: { com.example.x: , a: b } }]").container.labels == Labels{{"com.example.x", ""}, {"a", "b"}});
+    CHECK(step_of("steps: [{ build: { labels: [team, \"v=${{ sha }}\"] } }]").build->labels == TextMap{{"team", ""}, {"v", Text({{true, "sha", {}}})}});
+    CHECK_THAT(problems_of("steps:\n- { image: a, labels: [\"a b\"] }"), ContainsSubstring(":2:24: error: 'a b' cannot be a name"));
+    CHECK_THAT(problems_of("steps: [{ image: a, env: [TOKEN] }]"), ContainsSubstring("secrets of the run come in by 'secrets'"));
+    CHECK_THAT(problems_of("steps: [{ image: a, sysctls: [net.x] }]"), ContainsSubstring("'net.x' has no value"));
+}
+
 TEST_CASE("booleans are true and false and nothing else", "[pipeline][native]")
 {
     CHECK(step_of("steps: [{ image: a, privileged: true }]").container.privileged == true);

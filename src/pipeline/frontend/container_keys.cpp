@@ -9,7 +9,7 @@ namespace {
 using Strings = ListType<StringType>;
 using OneOrMoreStrings = OneOrListType<StringType>;
 using Variables = AssignmentsType;
-using Labels = SortedType<FixedAssignmentsType>;
+using Labels = SortedType<FixedLabelsType>;
 using Rates = ListType<DeviceRateType>;
 
 const Words k_pull_policies{{"always", "missing", "if_not_present", "never"}, "a pull policy"};

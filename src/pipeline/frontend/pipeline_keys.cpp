@@ -16,7 +16,7 @@ namespace gantry::pipeline::native {
 namespace {
 
 using Options = SortedType<MapType<ScalarType>>;
-using Labels = SortedType<FixedAssignmentsType>;
+using Labels = SortedType<FixedLabelsType>;
 
 // ---- volumes and networks
 

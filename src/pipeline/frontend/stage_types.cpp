@@ -245,7 +245,7 @@ const ObjectKeys& build_keys()
         key<Tags, &Build::tags>("tags", "Names of the image."),
         key<Texts, &Build::cache_from>("cache_from", "Images to take layers from."),
         key<Texts, &Build::cache_to>("cache_to", "Where to keep layers."),
-        key<AssignmentsType, &Build::labels>("labels", "Labels of the image."),
+        key<LabelsType, &Build::labels>("labels", "Labels of the image."),
         key<RuledStringType<k_build_network_rule>, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
         key<ExtraHostsType, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
         key<Strings, &Build::platforms>("platforms", "Platforms to build for."),

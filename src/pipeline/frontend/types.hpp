@@ -231,8 +231,6 @@ template <class Pairs> struct SortedType {
     static Out schema(SchemaBuilder& builder) { return Pairs::schema(builder); }
 };
 
-// Splits "NAME=value" of a list; false after an error.
-bool split_assignment(Reader& reader, const Node& node, std::string& name, std::size_t& value_offset);
 bool check_variable_name(Reader& reader, const Node& at, std::string_view name);
 
 // Compose's "map or list of NAME=value".
@@ -249,6 +247,15 @@ struct FixedAssignmentsType { // and without
     static bool read(Reader& reader, const Node& node, Value& value);
     static Out write(const Value& value) { return MapType<StringType>::write(value); }
     static Out schema(SchemaBuilder& builder) { return AssignmentsType::schema(builder); }
+};
+// Labels: a name alone has an empty value.
+struct LabelsType : AssignmentsType {
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+struct FixedLabelsType : FixedAssignmentsType {
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out schema(SchemaBuilder& builder) { return LabelsType::schema(builder); }
 };
 
 // A command: a list of words, or one text that is split into words as a POSIX shell would (quotes and backslashes; nothing

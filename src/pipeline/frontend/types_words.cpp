@@ -20,7 +20,13 @@ bool check_variable_name(Reader& reader, const Node& at, std::string_view name)
     return false;
 }
 
-bool split_assignment(Reader& reader, const Node& node, std::string& name, std::size_t& value_offset)
+namespace {
+
+// Whether a name may stand alone.
+enum class Bare { refused, empty };
+
+// Splits "NAME=value" of a list; false after an error.
+bool split_assignment(Reader& reader, const Node& node, Bare bare, std::string& name, std::size_t& value_offset)
 {
     const auto text = reader.string(node);
     if (!text)
@@ -29,6 +35,10 @@ bool split_assignment(Reader& reader, const Node& node, std::string& name, std::
     name = text->substr(0, equals);
     if (!check_variable_name(reader, node, name))
         return false;
+    if (equals == std::string::npos && bare == Bare::empty) {
+        value_offset = text->size();
+        return true;
+    }
     if (equals == std::string::npos) {
         reader.error(node, "bad-value", fmt::format("'{}' has no value", clip(name)),
                      fmt::format("write {}=value; secrets of the run come in by 'secrets'", clip(name)));
@@ -38,10 +48,8 @@ bool split_assignment(Reader& reader, const Node& node, std::string& name, std::
     return true;
 }
 
-namespace {
-
 // Walks both forms; `take` gets each name with its node and where the value starts in the node's text.
-template <class Take> bool read_assignments(Reader& reader, const Node& node, Take take)
+template <class Take> bool read_assignments(Reader& reader, const Node& node, Take take, Bare bare = Bare::refused)
 {
     if (node.is_map()) {
         for (std::size_t i = 0; i < node.pairs(); ++i) {
@@ -49,7 +57,9 @@ template <class Take> bool read_assignments(Reader& reader, const Node& node, Ta
             const auto& value = node.value(i);
             if (!check_variable_name(reader, node.key(i), node.key(i).text))
                 continue;
-            if (value.is_null())
+            if (value.is_null() && bare == Bare::empty)
+                take(node.key(i).text, value, 0);
+            else if (value.is_null())
                 reader.error(node.key(i), "bad-value", fmt::format("'{}' has no value", clip(node.key(i).text)),
                              "write \"\" for empty text; secrets come in by 'secrets'");
             else if (reader.scalar(value))
@@ -66,7 +76,7 @@ template <class Take> bool read_assignments(Reader& reader, const Node& node, Ta
         const Reader::Inside inside(reader, i);
         std::string name;
         std::size_t offset = 0;
-        if (!split_assignment(reader, *node.items[i], name, offset))
+        if (!split_assignment(reader, *node.items[i], bare, name, offset))
             continue;
         names.push_back(name);
         take(std::move(name), *node.items[i], offset);
@@ -171,31 +181,53 @@ template <class Take> bool read_command(Reader& reader, const Node& node, Take t
     return false;
 }
 
-} // namespace
-
-bool AssignmentsType::read(Reader& reader, const Node& node, Value& value)
+bool read_texts(Reader& reader, const Node& node, AssignmentsType::Value& value, Bare bare)
 {
-    return read_assignments(reader, node, [&](std::string name, const Node& at, std::size_t offset) {
+    const auto take = [&](std::string name, const Node& at, std::size_t offset) {
         value.emplace_back(std::move(name), reader.text_part(at, std::string_view(at.text).substr(offset), offset));
-    });
+    };
+    return read_assignments(reader, node, take, bare);
 }
 
-Out AssignmentsType::schema(SchemaBuilder& builder)
+bool read_fixed(Reader& reader, const Node& node, FixedAssignmentsType::Value& value, Bare bare)
 {
-    Out item = Out::map({{"type", Out("string")}, {"pattern", Out("^[^=]+=")}, {"examples", Out::list({"NAME=value"})}});
-    Out map = map_schema(ScalarType::schema(builder));
+    const auto take = [&](std::string name, const Node& at, std::size_t offset) {
+        auto text = at.text.substr(offset);
+        if (reader.is_fixed(at, text))
+            value.emplace_back(std::move(name), std::move(text));
+    };
+    return read_assignments(reader, node, take, bare);
+}
+
+Out assignments_schema(Out value, Out item)
+{
+    Out map = map_schema(std::move(value));
     map.set("propertyNames", Out::map({{"pattern", Out("^[^= ]+$")}}));
     return either_schema({std::move(map), list_schema(std::move(item))});
 }
 
-bool FixedAssignmentsType::read(Reader& reader, const Node& node, Value& value)
+} // namespace
+
+bool AssignmentsType::read(Reader& reader, const Node& node, Value& value) { return read_texts(reader, node, value, Bare::refused); }
+
+Out AssignmentsType::schema(SchemaBuilder& builder)
 {
-    return read_assignments(reader, node, [&](std::string name, const Node& at, std::size_t offset) {
-        auto text = at.text.substr(offset);
-        if (reader.is_fixed(at, text))
-            value.emplace_back(std::move(name), std::move(text));
-    });
+    Out item = Out::map({{"type", Out("string")}, {"pattern", Out("^[^=]+=")}, {"examples", Out::list({"NAME=value"})}});
+    return assignments_schema(ScalarType::schema(builder), std::move(item));
 }
+
+bool FixedAssignmentsType::read(Reader& reader, const Node& node, Value& value) { return read_fixed(reader, node, value, Bare::refused); }
+
+bool LabelsType::read(Reader& reader, const Node& node, Value& value) { return read_texts(reader, node, value, Bare::empty); }
+
+Out LabelsType::schema(SchemaBuilder& builder)
+{
+    Out value = either_schema({ScalarType::schema(builder), Out::map({{"type", Out("null")}})});
+    Out item = Out::map({{"type", Out("string")}, {"pattern", Out("^[^= ]+(=|$)")}, {"examples", Out::list({"NAME=value", "NAME"})}});
+    return assignments_schema(std::move(value), std::move(item));
+}
+
+bool FixedLabelsType::read(Reader& reader, const Node& node, Value& value) { return read_fixed(reader, node, value, Bare::empty); }
 
 bool CommandType::read(Reader& reader, const Node& node, Value& value)
 {
