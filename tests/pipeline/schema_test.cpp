@@ -207,6 +207,32 @@ TEST_CASE("every object of the schema is closed but for x- keys, and every key i
     }
 }
 
+TEST_CASE("sizes and durations are the same to the schema as to the reader", "[pipeline][schema]")
+{
+    Json instances = Json::object();
+    std::string refused;
+    const auto add = [&](const char* key, const std::string& value) {
+        const auto name = key + ("=" + value);
+        instances[name] = Json{{"steps", {Json{{"run", "a"}, {"image", "a"}, {key, value}}}}};
+        if (!parse_text(instances[name].dump()).ok())
+            refused += name + "\n";
+    };
+    for (const char* size : {"1GiB", "1gib", "512m", "1.5kb", ".5g", "7", "7b", "1x", "1g b", "1ib", "g", "1."})
+        add("shm_size", size);
+    for (const char* time : {"1w", "1d", "1.5h", ".5s", "1h30m", "10us", "10µs", "5", "1m 5s", "s"})
+        add("timeout", time);
+    CHECK(refused == "shm_size=1x\nshm_size=1g b\nshm_size=1ib\nshm_size=g\nshm_size=1.\ntimeout=1w\ntimeout=5\ntimeout=1m 5s\ntimeout=s\n");
+    const auto said = python("import json,sys,jsonschema\n"
+                             "d=json.load(sys.stdin); v=jsonschema.Draft202012Validator(d['schema'])\n"
+                             "for n,i in d['instances'].items():\n"
+                             "    if not v.is_valid(i): print(n)\n",
+                             Json{{"schema", schema()}, {"instances", instances}}.dump());
+    if (!said)
+        WARN("no python3 with jsonschema: not checked");
+    else
+        CHECK(*said == refused);
+}
+
 TEST_CASE("good files and all that is printed are valid by the schema, misspelt keys are not", "[pipeline][schema]")
 {
     Json instances = Json::object();

@@ -145,7 +145,7 @@ Out DurationType::write(Value value) { return print_duration(value); }
 
 Out DurationType::schema(SchemaBuilder&)
 {
-    return Out::map({{"type", Out("string")}, {"pattern", Out(R"(^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w))+$)")},
+    return Out::map({{"type", Out("string")}, {"pattern", Out(R"(^(([0-9]+(\.[0-9]+)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d))+$)")},
                      {"examples", Out::list({"90s", "10m", "1h30m"})}});
 }
 
@@ -183,7 +183,7 @@ Out SizeType::write(Value value)
 Out SizeType::schema(SchemaBuilder&)
 {
     return either_schema({Out::map({{"type", Out("integer")}, {"minimum", Out(0)}}),
-                          Out::map({{"type", Out("string")}, {"pattern", Out(R"(^[0-9]+(\.[0-9]+)?([bB]|[kKmMgGtTpP][bB]?)?$)")},
+                          Out::map({{"type", Out("string")}, {"pattern", Out(R"(^([0-9]+(\.[0-9]+)?|\.[0-9]+)([bB]|[kKmMgGtTpP]([iI]?[bB])?)?$)")},
                                     {"examples", Out::list({"512m", "1g"})}})});
 }
 
