@@ -35,6 +35,7 @@ public:
         NameContext top;
         check_env(definition_.env, top, taints_.pipeline);
         check_inherited(definition_.defaults.container, top, "defaults", taints_.pipeline);
+        top.of_whole_run = true;
         if (definition_.concurrency)
             check_text(definition_.concurrency->group, top, [] { return "concurrency.group"; });
         for (const auto i : stages_in_order())

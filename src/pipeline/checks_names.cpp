@@ -95,6 +95,9 @@ std::optional<NameProblem> NameChecker::problem_with(const Reference& reference,
                                                      const Diagnostics& so_far)
 {
     const auto& root = reference.path[0];
+    if (context.of_whole_run && (root == "matrix" || root == "stage"))
+        return problem(reference, 0, "unknown-name", fmt::format("'{}' is not known here: this is of the whole run", root),
+                       "a stage may have its own");
     if (root == "steps")
         return problem_with_step(reference, context, so_far);
     if (root == "services")

@@ -18,6 +18,7 @@ struct NameContext {
     const Stage* stage = nullptr; // null: outside the stages
     std::size_t stage_index = 0;
     const PlacedStep* step = nullptr;
+    bool of_whole_run = false; // no stage comes to have it: what only stages have is not known
     // "step 'unit'", for messages.
     std::string what() const;
     // "stages[0].steps[1]", for positions.

@@ -243,6 +243,17 @@ TEST_CASE("labels of machines are refused at their values", "[checks]")
     CHECK(said_of("image: busybox\nruns_on: { os: linux }\nsteps: [make]\n") == Said{"2:16 'runs_on' is not supported by the docker engine yet"});
 }
 
+TEST_CASE("the group of a whole run knows no stage", "[checks]")
+{
+    const auto of = [](const std::string& group) { return said_of("concurrency: { group: \"" + group + "\" }\nimage: a\nenv: { A: b }\nsteps: [x]\n"); };
+    CHECK(of("d-${{ matrix.x }}-${{ stage }}") ==
+          Said{"1:30 'matrix' is not known here: this is of the whole run | a stage may have its own",
+               "1:46 'stage' is not known here: this is of the whole run | a stage may have its own"});
+    check_one(of("${{ steps.x.image }}"), "1:28 no step has run when this part of the pipeline is computed");
+    CHECK(of("d-${{ branch }}-${{ env.A }}") == Said{});
+    CHECK(said_of("stages:\n- name: a\n  image: a\n  matrix: { x: [1] }\n  concurrency: \"${{ matrix.x }}-${{ stage }}\"\n  steps: [x]\n") == Said{});
+}
+
 TEST_CASE("schedules are told apart from what is none", "[checks]")
 {
     const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };
