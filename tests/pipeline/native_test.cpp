@@ -160,6 +160,7 @@ TEST_CASE("a limit is one that there is, and enough to start with", "[pipeline][
     CHECK(step_of("steps: [{ image: a, ulimits: { NOFILE: 5, as: -1 } }]").container.ulimits.size() == 2);
     CHECK_THAT(problems_of("steps:\n- { image: a, ulimits: { nope: 3 } }"), ContainsSubstring(":2:26: error: there is no limit 'nope'"));
     CHECK_THAT(problems_of("steps:\n- { image: a, ulimits: { nofiles: 3 } }"), ContainsSubstring("did you mean 'nofile'?"));
+    CHECK(places_of("steps:\n- { image: a, ulimits: { nofile: { soft: 5 } } }") == ".gantry.yml:2:34 missing-key steps[0].ulimits.nofile");
 
     CHECK(step_of("steps: [{ image: a, mem_limit: 0 }]").container.memory_bytes == 0u);
     CHECK(step_of("steps: [{ image: a, mem_limit: 6m }]").container.memory_bytes == 6u << 20);

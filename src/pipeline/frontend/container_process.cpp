@@ -112,8 +112,8 @@ Out HealthcheckType::schema(SchemaBuilder& builder) { return builder.ref(healthc
 bool UlimitType::read(Reader& reader, const Node& node, Value& value)
 {
     if (node.is_map()) {
-        if (!read_object(reader, node, ulimit_keys(), &value))
-            return false;
+        if (!read_object(reader, node, ulimit_keys(), &value) || !node.find("soft") || !node.find("hard"))
+            return false; // which has been said
         if (value.hard == -1 || (value.soft != -1 && value.soft <= value.hard))
             return true;
         reader.error(node, "bad-value", fmt::format("the soft limit {} is above the hard limit {}", value.soft, value.hard));
