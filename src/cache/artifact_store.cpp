@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/lock.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -174,8 +175,8 @@ ArtifactDraft ArtifactStore::begin()
     if (::mkdir(path.c_str(), 0700) != 0)
         throw errno_error(errno, path);
     Fd own = open_directory(path);
-    if (::flock(own.get(), LOCK_EX | LOCK_NB) != 0)
-        throw errno_error(errno, path);
+    if (!share_lock(own, path))
+        throw Error(Errc::conflict, path + ": somebody else has locked it");
     return {path, std::move(own)};
 }
 
@@ -299,8 +300,7 @@ std::set<std::string> ArtifactStore::named_but(const std::set<std::string>& mani
 void ArtifactStore::remove_rubbish() const
 {
     for (const auto& path : entries_of(folder_ + "/new")) {
-        const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
+        if (!is_locked(path.string()))
             remove_tree(path.string());
     }
     for (const auto& run : entries_of(folder_ + "/runs")) {
@@ -343,10 +343,7 @@ ArtifactStore::Removed ArtifactStore::remove(const Goes& goes, Act act)
 bool ArtifactStore::has_dead_drafts() const
 {
     const auto drafts = entries_of(folder_ + "/new");
-    return std::any_of(drafts.begin(), drafts.end(), [](const fs::path& path) {
-        const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        return folder && ::flock(folder.get(), LOCK_SH | LOCK_NB) == 0;
-    });
+    return std::any_of(drafts.begin(), drafts.end(), [](const fs::path& path) { return !is_locked(path.string()); });
 }
 
 void ArtifactStore::tidy(const Goes& goes)

@@ -2,12 +2,12 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/lock.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,12 +57,6 @@ PinContents parse_pin(const std::string& path)
         contents = {}; // cut off by a crash
     }
     return contents;
-}
-
-bool is_locked(const std::string& path)
-{
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
 } // namespace
@@ -182,8 +176,10 @@ Pin Session::pin(const PinContents& contents)
     make_directories(folder_ + "/pins", 0700);
     const auto path = folder_ + "/pins/" + random_hex(8);
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+    if (!file)
         throw errno_error(errno, path);
+    if (!take_lock(file, path))
+        throw Error(Errc::conflict, path + ": somebody else has locked it");
     Pin made(std::move(file), path);
     change(made, contents);
     return made;

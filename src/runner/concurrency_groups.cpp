@@ -1,6 +1,8 @@
 #include "runner/concurrency_groups.hpp"
 
+#include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/lock.hpp"
 #include "runner/source_files.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -8,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -36,15 +37,6 @@ Fd open_or_create(const std::string& path)
     return file;
 }
 
-bool lock_now(const Fd& file) { return ::flock(file.get(), LOCK_EX | LOCK_NB) == 0; }
-
-// Closed files that were open for writing are what wakes us, so this looks without writing.
-bool is_held(const std::string& path)
-{
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
-}
-
 // Names sort in the order of runs, then of stages.
 std::string ticket_of(const ConcurrencyGroups::Request& request)
 {
@@ -67,7 +59,8 @@ public:
         if (::inotify_add_watch(events_.native_handle(), folder.c_str(), IN_CLOSE_WRITE) < 0)
             throw errno_error(errno, "watch " + folder);
         held_ticket_ = open_or_create(folder_ + '/' + ticket_);
-        lock_now(held_ticket_);
+        if (!take_lock(held_ticket_, ticket_))
+            throw Error(Errc::conflict, folder_ + '/' + ticket_ + ": somebody waits under this name");
         for (std::size_t place = 0; place < static_cast<std::size_t>(request.limit); ++place)
             places_.push_back(open_or_create(place_path(place)));
     }
@@ -79,7 +72,7 @@ public:
         if (!before_us().empty())
             return std::nullopt;
         for (auto& place : places_)
-            if (lock_now(place)) {
+            if (take_lock(place, folder_)) {
                 if (::ftruncate(place.get(), 0) != 0 ||
                     ::pwrite(place.get(), request_.run.data(), request_.run.size(), 0) < 0)
                     throw errno_error(errno, folder_);
@@ -88,14 +81,14 @@ public:
         return std::nullopt;
     }
 
-    // The runs that are in.
+    // The runs that are in. Closed files that were open for writing are what wakes us: is_locked() opens none for that.
     std::set<std::string> inside() const
     {
         std::set<std::string> runs;
         for (std::size_t place = 0; place < places_.size(); ++place) {
             std::array<char, 32> text{};
             const auto count = ::pread(places_[place].get(), text.data(), text.size(), 0);
-            if (count > 0 && is_held(place_path(place)))
+            if (count > 0 && is_locked(place_path(place)))
                 runs.insert(std::string(text.data(), static_cast<std::size_t>(count)));
         }
         return runs;
@@ -109,7 +102,7 @@ public:
             const auto name = entry.path().filename().string();
             if (name.rfind(k_waiting, 0) != 0 || name >= ticket_)
                 continue;
-            if (is_held(entry.path()))
+            if (is_locked(entry.path()))
                 runs.insert(run_of(name));
         }
         return runs;

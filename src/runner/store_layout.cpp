@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/lock.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -70,20 +71,6 @@ std::optional<std::uint64_t> start_time(int pid)
     return ticks;
 }
 
-struct flock whole_file(short type)
-{
-    struct flock lock = {};
-    lock.l_type = type;
-    lock.l_whence = SEEK_SET;
-    return lock;
-}
-
-bool is_held(const Fd& file)
-{
-    struct flock lock = whole_file(F_WRLCK);
-    return ::fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 LockOwner read_owner(const Fd& file)
 {
     char text[64];
@@ -106,12 +93,8 @@ std::optional<RunLock> RunLock::take(const std::string& path)
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file)
         throw errno_error(errno, "open " + path);
-    struct flock lock = whole_file(F_WRLCK);
-    if (::fcntl(file.get(), F_OFD_SETLK, &lock) != 0) {
-        if (errno == EAGAIN || errno == EACCES)
-            return std::nullopt;
-        throw errno_error(errno, "lock " + path);
-    }
+    if (!take_lock(file, path))
+        return std::nullopt;
     const std::string text = std::to_string(::getpid()) + " " + std::to_string(start_time(::getpid()).value_or(0)) + "\n";
     if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
         throw errno_error(errno, "write " + path);
@@ -121,7 +104,7 @@ std::optional<RunLock> RunLock::take(const std::string& path)
 std::optional<int> RunLock::owner(const std::string& path)
 {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file || !is_held(file))
+    if (!file || !is_locked(file, path))
         return std::nullopt;
     return read_owner(file).pid;
 }
@@ -129,7 +112,7 @@ std::optional<int> RunLock::owner(const std::string& path)
 bool RunLock::interrupt_owner(const std::string& path)
 {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file || !is_held(file))
+    if (!file || !is_locked(file, path))
         return false;
     const LockOwner owner = read_owner(file);
     if (owner.pid <= 0)

@@ -35,7 +35,7 @@ struct RunFolder {
     std::string log(const StepKey& step) const;
 };
 
-// The lock of a run: an open file description lock, so that one can ask who holds it without taking it.
+// The lock of a run (base/lock.hpp), so that one can ask who holds it without taking it.
 // The file names its owner: pid, and the start time of that process (a pid alone may be somebody else's by now).
 class RunLock {
 public:

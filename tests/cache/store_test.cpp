@@ -3,7 +3,9 @@
 #include "cache/store.hpp"
 #include "support/catch.hpp"
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 using namespace gantry;
 using namespace gantry::cache;
@@ -124,6 +126,27 @@ TEST_CASE("what a living process has pinned is known, and what a dead one has le
     REQUIRE(left.size() == 1);
     CHECK(left[0].contents.names == std::set<std::string>{"a"});
     CHECK(store.open().pinned("engine", nullptr).empty());
+}
+
+TEST_CASE("who looks for pins hinders nobody who pins", "[store]")
+{
+    const Scratch folder;
+    Store store(folder / "caches", {});
+    std::atomic<bool> ended = false;
+    std::thread looks([&] {
+        while (!ended)
+            store.has_unattended();
+    });
+    std::string failure;
+    try {
+        for (int i = 0; i < 500; ++i)
+            store.open().pin({"engine", {"a"}}).release();
+    } catch (const Error& error) {
+        failure = error.what();
+    }
+    ended = true;
+    looks.join();
+    CHECK(failure.empty());
 }
 
 TEST_CASE("entries come in the order of their last use", "[store]")
