@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <vector>
@@ -26,6 +28,8 @@ namespace {
 
 // The kernel tells of the end of a process's file before it gives up the lock, so whoever looks at once may look too early.
 constexpr auto k_second_look = std::chrono::seconds(1);
+// Other programs of the user may have taken all inotify instances or watches: then nobody wakes us, and this costs little.
+constexpr auto k_look_without_news = std::chrono::seconds(1);
 
 const std::string k_waiting = "waiting.";
 
@@ -49,15 +53,80 @@ std::string run_of(const std::string& ticket)
     return digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
 }
 
-class Entrance {
+} // namespace
+
+// Counts in which folders files were closed behind writing. The kernel has 128 inotify instances for a user, and a run may have
+// more stages that wait: all of them share one.
+class ConcurrencyGroups::Closings : public std::enable_shared_from_this<Closings> {
 public:
-    Entrance(const std::string& folder, const ConcurrencyGroups::Request& request, asio::any_io_executor executor)
-        : folder_(folder), request_(request), events_(executor, ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+    explicit Closings(const asio::any_io_executor& executor) : events_(executor), news_(executor) {}
+    Closings(const Closings&) = delete;
+
+    static std::shared_ptr<Closings> on(const asio::any_io_executor& executor)
+    {
+        auto made = std::make_shared<Closings>(executor);
+        if (const int instance = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK); instance >= 0) {
+            made->events_.assign(instance);
+            made->listen(); // which needs that somebody owns it
+        }
+        return made;
+    }
+    // The folder's number here; nothing where the kernel has no instance or no watch left for us.
+    std::optional<int> watch(const std::string& folder)
+    {
+        if (!events_.is_open())
+            return std::nullopt;
+        const int number = ::inotify_add_watch(events_.native_handle(), folder.c_str(), IN_CLOSE_WRITE);
+        if (number < 0)
+            return std::nullopt;
+        counts_.try_emplace(number, 0);
+        return number;
+    }
+    std::uint64_t count(int folder) const { return counts_.at(folder); }
+    awaitable<void> wait_beyond(int folder, std::uint64_t seen)
+    {
+        const auto is_beyond = [this, folder, seen] { return count(folder) != seen; };
+        co_await news_.wait_until(is_beyond);
+    }
+
+private:
+    void listen()
+    {
+        events_.async_wait(asio::posix::descriptor_base::wait_read,
+                           [weak = weak_from_this()](const boost::system::error_code& failure) {
+                               const auto self = weak.lock();
+                               if (failure || !self)
+                                   return;
+                               self->read_events();
+                               self->listen();
+                           });
+    }
+
+    void read_events()
+    {
+        alignas(inotify_event) std::array<char, 16 * 1024> buffer;
+        for (ssize_t size; (size = ::read(events_.native_handle(), buffer.data(), buffer.size())) > 0;)
+            for (ssize_t at = 0; at < size;) {
+                const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+                // After an overflow of the kernel's queue it may have been any of them.
+                for (auto& [folder, count] : counts_)
+                    count += folder == event->wd || (event->mask & IN_Q_OVERFLOW) != 0 ? 1 : 0;
+                at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+            }
+        news_.notify_all();
+    }
+
+    asio::posix::stream_descriptor events_;
+    std::map<int, std::uint64_t> counts_; // by folder
+    Signal news_;
+};
+
+class ConcurrencyGroups::Entrance {
+public:
+    Entrance(const std::string& folder, const Request& request, std::shared_ptr<Closings> closings)
+        : folder_(folder), request_(request), closings_(std::move(closings)), watched_(closings_->watch(folder)),
           ticket_(ticket_of(request))
     {
-        // The watch stands before the first try, so that nothing is missed.
-        if (::inotify_add_watch(events_.native_handle(), folder.c_str(), IN_CLOSE_WRITE) < 0)
-            throw errno_error(errno, "watch " + folder);
         held_ticket_ = open_or_create(folder_ + '/' + ticket_);
         if (!take_lock(held_ticket_, ticket_))
             throw Error(Errc::conflict, folder_ + '/' + ticket_ + ": somebody waits under this name");
@@ -69,7 +138,9 @@ public:
 
     std::optional<Fd> try_enter()
     {
-        if (!before_us().empty())
+        // What is closed from here on is news.
+        seen_ = watched_ ? closings_->count(*watched_) : 0;
+        if (somebody_is_before_us())
             return std::nullopt;
         for (auto& place : places_)
             if (take_lock(place, folder_)) {
@@ -98,20 +169,18 @@ public:
     std::set<std::string> before_us() const
     {
         std::set<std::string> runs;
-        for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-            const auto name = entry.path().filename().string();
-            if (name.rfind(k_waiting, 0) != 0 || name >= ticket_)
-                continue;
-            if (is_locked(entry.path()))
-                runs.insert(run_of(name));
-        }
+        for (const auto& entry : std::filesystem::directory_iterator(folder_))
+            if (is_before_us(entry))
+                runs.insert(run_of(entry.path().filename()));
         return runs;
     }
 
     // Until somebody may have left.
     awaitable<void> news(Clock& clock)
     {
-        if (std::exchange(look_again_, false))
+        if (!watched_)
+            co_await clock.sleep_for(k_look_without_news);
+        else if (std::exchange(look_again_, false))
             co_await first_of(something_closed(), clock.sleep_for(k_second_look));
         else
             co_await something_closed();
@@ -120,25 +189,35 @@ public:
 private:
     awaitable<void> something_closed()
     {
-        co_await events_.async_wait(asio::posix::descriptor_base::wait_read, use_awaitable);
-        std::array<char, 4096> ignored;
-        while (::read(events_.native_handle(), ignored.data(), ignored.size()) > 0) {
-        }
+        co_await closings_->wait_beyond(*watched_, seen_);
         look_again_ = true;
+    }
+
+    bool is_before_us(const std::filesystem::directory_entry& entry) const
+    {
+        const auto name = entry.path().filename().string();
+        return name.rfind(k_waiting, 0) == 0 && name < ticket_ && is_locked(entry.path());
+    }
+    // Most of those who wait find one soon.
+    bool somebody_is_before_us() const
+    {
+        const std::filesystem::directory_iterator all(folder_), end;
+        return std::any_of(all, end, [this](const auto& entry) { return is_before_us(entry); });
     }
 
     std::string place_path(std::size_t place) const { return folder_ + "/place." + std::to_string(place); }
 
     std::string folder_;
-    const ConcurrencyGroups::Request& request_;
-    asio::posix::stream_descriptor events_;
+    const Request& request_;
+    std::shared_ptr<Closings> closings_;
+    // The watch stands before the first look, so that nothing is missed.
+    std::optional<int> watched_;
+    std::uint64_t seen_ = 0;
     std::string ticket_;
     Fd held_ticket_;
     std::vector<Fd> places_;
     bool look_again_ = false;
 };
-
-} // namespace
 
 ConcurrencyGroups::ConcurrencyGroups(std::string folder, Clock& clock,
                                      std::function<void(const std::string& run)> cancel)
@@ -146,12 +225,21 @@ ConcurrencyGroups::ConcurrencyGroups(std::string folder, Clock& clock,
 {
 }
 
+std::shared_ptr<ConcurrencyGroups::Closings> ConcurrencyGroups::closings(const asio::any_io_executor& executor)
+{
+    auto shared = closings_.lock();
+    if (!shared)
+        closings_ = shared = Closings::on(executor);
+    return shared;
+}
+
 awaitable<ConcurrencyGroups::Place> ConcurrencyGroups::enter(const Request& request,
                                                              std::function<void(const std::string& runs)> waiting)
 {
     const auto folder = folder_ + '/' + sha256_hex(request.scope + '\n' + request.group).substr(0, 32);
     make_directories(folder, 0700);
-    Entrance entrance(folder, request, co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    Entrance entrance(folder, request, closings(executor));
     bool told = false;
     for (;;) {
         if (auto place = entrance.try_enter())

@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 
 // `concurrency:` across the processes of one user: at most `limit` runs or stages of a group at a time, in the order of their
@@ -37,6 +38,11 @@ public:
     awaitable<Place> enter(const Request& request, std::function<void(const std::string& runs)> waiting);
 
 private:
+    class Closings;
+    class Entrance;
+    std::shared_ptr<Closings> closings(const asio::any_io_executor& executor);
+
+    std::weak_ptr<Closings> closings_; // of all who wait: it goes with the last of them
     std::string folder_;
     Clock& clock_;
     std::function<void(const std::string& run)> cancel_;
