@@ -104,40 +104,58 @@ bool same_contents(const Fd& a, const Fd& b, const std::string& name)
     }
 }
 
-std::optional<Fd> try_lock(const std::string& path, LockKind kind)
+namespace {
+
+Fd open_lock(const std::string& path)
 {
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file)
         throw errno_error(errno, "open " + path);
-    if (::flock(file.get(), (kind == LockKind::shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK || errno == EINTR)
-            return std::nullopt;
-        throw errno_error(errno, "lock " + path);
-    }
+    return file;
+}
+
+bool lock_now(const Fd& file, LockKind kind, const std::string& path)
+{
+    if (::flock(file.get(), (kind == LockKind::shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+        return true;
+    if (errno == EWOULDBLOCK || errno == EINTR)
+        return false;
+    throw errno_error(errno, "lock " + path);
+}
+
+// The kernel tells of the end of a file before it gives up the lock, so whoever looks at once may look too early. Without
+// such news (a user may have no inotify instance left) a look now and then has to do.
+constexpr int k_second_look_ms = 10, k_look_without_news_ms = 1000;
+
+} // namespace
+
+std::optional<Fd> try_lock(const std::string& path, LockKind kind)
+{
+    auto file = open_lock(path);
+    if (!lock_now(file, kind, path))
+        return std::nullopt;
     return file;
 }
 
 // Whoever gives the lock up closes the file, which inotify tells; the watch stands before the first try, so that nothing is
-// missed.
+// missed. The file is opened once: to close it again would be news to ourselves.
 Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what)
 {
     using Clock = std::chrono::steady_clock;
     const auto give_up = Clock::now() + limit;
+    auto file = open_lock(path);
     const Fd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    bool watched = false;
+    ::inotify_add_watch(events.get(), path.c_str(), IN_CLOSE);
+    int pause_ms = k_look_without_news_ms;
     while (true) {
-        if (auto file = try_lock(path, kind))
-            return std::move(*file);
-        if (!std::exchange(watched, true)) {
-            if (::inotify_add_watch(events.get(), path.c_str(), IN_CLOSE) < 0)
-                throw errno_error(errno, "watch " + path);
-            continue;
-        }
+        if (lock_now(file, kind, path))
+            return file;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now()).count();
         if (left <= 0)
             throw Error(Errc::timed_out, what);
         pollfd ready{events.get(), POLLIN, 0};
-        ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+        const bool news = ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, pause_ms))) > 0;
+        pause_ms = news ? k_second_look_ms : k_look_without_news_ms;
         char ignored[4096];
         while (::read(events.get(), ignored, sizeof ignored) > 0) {
         }
