@@ -4,6 +4,7 @@
 #include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -18,14 +19,16 @@ constexpr std::uint64_t k_block_bytes = 512; // st_blocks, whatever the file sys
 
 class Usage {
 public:
-    void add(const std::string& path)
+    // Whether it is a folder.
+    bool add(const std::string& path)
     {
         struct stat info {};
         if (::lstat(path.c_str(), &info) != 0)
-            return;
-        if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !seen_.emplace(info.st_dev, info.st_ino).second)
-            return;
-        bytes_ += static_cast<std::uint64_t>(info.st_blocks) * k_block_bytes;
+            return false;
+        const bool is_folder = S_ISDIR(info.st_mode);
+        if (is_folder || info.st_nlink == 1 || seen_.emplace(info.st_dev, info.st_ino).second)
+            bytes_ += static_cast<std::uint64_t>(info.st_blocks) * k_block_bytes;
+        return is_folder;
     }
     std::uint64_t bytes() const { return bytes_; }
 
@@ -53,10 +56,16 @@ std::uint64_t disk_usage(const std::string& path)
 {
     Usage usage;
     usage.add(path);
-    std::error_code failure;
-    fs::recursive_directory_iterator entry(path, fs::directory_options::skip_permission_denied, failure), end;
-    for (; !failure && entry != end; entry.increment(failure))
-        usage.add(entry->path().string());
+    // Each folder by itself: an iterator over all of them ends at the first that is gone.
+    std::vector<std::string> folders{path};
+    while (!folders.empty()) {
+        const auto folder = std::move(folders.back());
+        folders.pop_back();
+        std::error_code failure;
+        for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure))
+            if (auto inner = entry->path().string(); usage.add(inner))
+                folders.push_back(std::move(inner));
+    }
     return usage.bytes();
 }
 
