@@ -159,7 +159,7 @@ awaitable<void> write_to_file(Context& context, const cache::Entry& entry, const
 
 awaitable<void> write_to_pipe(Context& context, const cache::Entry& entry)
 {
-    const Fd out(::dup(STDOUT_FILENO));
+    const Fd out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
     const auto write = runner::write_to(out, "standard output");
     co_await write_archive(context, entry, write);
 }

@@ -73,7 +73,7 @@ awaitable<void> save_to_file(Context& context, const std::vector<std::string>& i
 
 awaitable<void> save_to_pipe(Context& context, const std::vector<std::string>& images)
 {
-    Fd out(::dup(STDOUT_FILENO));
+    Fd out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
     const engine::WritePiece write = [&](std::string_view piece) -> awaitable<void> {
         write_all(out, piece, "standard output");
         co_return;
@@ -117,7 +117,7 @@ int load_images(Context& context, const std::string& file)
     const bool from_pipe = file == "-";
     if (from_pipe && ::isatty(STDIN_FILENO))
         throw Error(Errc::bad_input, "there is no archive on a terminal", "name a file: gantry image load FILE");
-    const Fd in(from_pipe ? ::dup(STDIN_FILENO) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd in(from_pipe ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     const std::string name = from_pipe ? "standard input" : file;
     struct stat info{};
     if (!in || ::fstat(in.get(), &info) != 0)
