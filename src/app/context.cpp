@@ -1,10 +1,10 @@
 #include "app/context.hpp"
 
 #include "app/registry.hpp"
+#include "app/view/output.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
 
-#include <cerrno>
 #include <unistd.h>
 
 namespace gantry::app {
@@ -13,18 +13,6 @@ namespace {
 
 // Threads for work on the disk: enough to keep one busy while another waits.
 constexpr int k_pool_threads = 4;
-
-void write_all(int fd, std::string_view text)
-{
-    while (!text.empty()) {
-        const auto count = ::write(fd, text.data(), text.size());
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return; // nobody reads any more
-        text.remove_prefix(static_cast<std::size_t>(count));
-    }
-}
 
 } // namespace
 
@@ -97,12 +85,12 @@ void Context::run(std::function<awaitable<void>()> body)
 
 void Context::out(std::string_view text)
 {
-    write_all(STDOUT_FILENO, text);
+    make_fd_output(STDOUT_FILENO)->write(text);
 }
 
 void Context::err(std::string_view text)
 {
-    write_all(STDERR_FILENO, text);
+    make_fd_output(STDERR_FILENO)->write(text);
 }
 
 } // namespace gantry::app

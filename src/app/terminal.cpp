@@ -1,14 +1,20 @@
 #include "app/terminal.hpp"
 
+#include "app/view/output.hpp"
+#include "base/file.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <array>
-#include <cerrno>
 #include <csignal>
+#include <memory>
+
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -42,16 +48,51 @@ class Screen final : public engine::OutputSink {
 public:
     awaitable<void> write(engine::Stream stream, std::string_view bytes) override
     {
-        const int fd = stream == engine::Stream::out ? STDOUT_FILENO : STDERR_FILENO;
-        while (!bytes.empty()) {
-            const auto count = ::write(fd, bytes.data(), bytes.size());
-            if (count < 0 && errno == EINTR)
-                continue;
-            if (count <= 0)
-                co_return;
-            bytes.remove_prefix(static_cast<std::size_t>(count));
-        }
+        (stream == engine::Stream::out ? out_ : err_)->write(bytes);
+        co_return;
     }
+
+private:
+    std::unique_ptr<Output> out_ = make_fd_output(STDOUT_FILENO), err_ = make_fd_output(STDERR_FILENO);
+};
+
+// Standard input, opened once more; nothing where that cannot be done, or would begin at another place.
+Fd reopen_input()
+{
+    constexpr int k_flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    struct stat info {};
+    if (::fstat(STDIN_FILENO, &info) != 0 || !(S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)))
+        return {};
+    Fd input(::open("/proc/self/fd/0", k_flags));
+    if (!input && ::isatty(STDIN_FILENO)) // after su(1) it is another user's
+        input = Fd(::open("/dev/tty", k_flags));
+    return input;
+}
+
+// Standard input for Asio, which makes what it waits for non-blocking. That is a flag of the open file and not of our
+// descriptor: standard output and the shell that started us have it as well. What cannot be opened once more gets it back.
+class Keys {
+public:
+    explicit Keys(const asio::any_io_executor& executor) : stream(executor)
+    {
+        auto input = reopen_input();
+        if (!input) {
+            input = Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+            shared_flags_ = ::fcntl(STDIN_FILENO, F_GETFL);
+        }
+        stream.assign(input.release());
+    }
+    Keys(const Keys&) = delete;
+    ~Keys()
+    {
+        if (shared_flags_ >= 0)
+            ::fcntl(STDIN_FILENO, F_SETFL, shared_flags_);
+    }
+
+    asio::posix::stream_descriptor stream;
+
+private:
+    int shared_flags_ = -1;
 };
 
 awaitable<void> send_size(engine::Attachment& attachment)
@@ -72,11 +113,12 @@ awaitable<void> follow_size(engine::Attachment& attachment)
 
 awaitable<void> pass_keys(engine::Attachment& attachment)
 {
-    asio::posix::stream_descriptor keys(co_await asio::this_coro::executor, ::dup(STDIN_FILENO));
+    const auto executor = co_await asio::this_coro::executor;
+    Keys keys(executor);
     std::array<char, 4096> buffer;
     for (;;) {
         boost::system::error_code ended;
-        const auto count = co_await keys.async_read_some(asio::buffer(buffer), asio::redirect_error(use_awaitable, ended));
+        const auto count = co_await keys.stream.async_read_some(asio::buffer(buffer), asio::redirect_error(use_awaitable, ended));
         if (ended || count == 0)
             break;
         co_await attachment.write(std::string_view(buffer.data(), count));

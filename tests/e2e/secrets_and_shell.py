@@ -1,11 +1,14 @@
 """Secrets stay out of everything that is shown or stored; a failed step can be looked into as it was."""
 
 import base64
+import fcntl
 import json
 import os
 import pty
 import select
 import subprocess
+import sys
+import termios
 import time
 import urllib.parse
 
@@ -24,6 +27,72 @@ def forms(secret):
         whole = base64.b64encode(b"\0" * shift + secret.encode()).decode()
         found.add(whole[(shift * 8 + 5) // 6:(shift + len(secret.encode())) * 8 // 6])
     return [form.encode() for form in found]
+
+
+# Like a shell: it has the terminal, and stays behind the command. At the end of the first process of a session the kernel would
+# reset what is to be seen here.
+SESSION = """
+import os, signal, subprocess, sys
+terminal, said, held = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+os.close(os.open(terminal, os.O_RDWR))  # the first that a session opens is its controlling terminal
+signal.signal(signal.SIGINT, lambda *_: None)
+command = subprocess.Popen(sys.argv[4:])
+os.write(said, b"%d\\n" % command.pid)
+os.write(said, b"%d\\n" % command.wait())
+os.read(held, 1)
+"""
+
+
+class Terminal:
+    """A command on a terminal that it shares with us."""
+
+    def __init__(self, case, *arguments):
+        self.primary, self.secondary = pty.openpty()
+        self.before = self.state()
+        said, says = os.pipe()
+        held, self.holds = os.pipe()
+        self.session = subprocess.Popen([sys.executable, "-c", SESSION, os.ttyname(self.secondary), str(says), str(held),
+                                         e2e.GANTRY, *arguments], env=case.environment, stdin=self.secondary,
+                                        stdout=self.secondary, stderr=self.secondary, pass_fds=(says, held),
+                                        start_new_session=True)
+        os.close(says)
+        os.close(held)
+        self.said = os.fdopen(said)
+        case.addCleanup(self.close)
+        self.process = int(self.said.readline())
+        self.seen = b""
+
+    def state(self):
+        return termios.tcgetattr(self.secondary), fcntl.fcntl(self.secondary, fcntl.F_GETFL)
+
+    def type(self, keys):
+        os.write(self.primary, keys)
+
+    def _read(self, until):
+        """Until that holds; False when the command ends before."""
+        deadline = time.monotonic() + e2e.LIMIT
+        while not until():
+            ready = select.select([self.primary, self.said], [], [], max(0, deadline - time.monotonic()))[0]
+            if self.primary in ready:
+                self.seen += os.read(self.primary, 4096)
+            elif ready:
+                return False
+            else:
+                raise AssertionError(f"neither more nor an end: {self.seen}")
+        return True
+
+    def end(self):
+        """Reads to the end; the exit code."""
+        self._read(lambda: False)
+        return int(self.said.readline())
+
+    def close(self):
+        os.close(self.holds)
+        self.session.kill()
+        self.session.wait()
+        self.said.close()
+        os.close(self.primary)
+        os.close(self.secondary)
 
 
 class Secrets(e2e.Case):
@@ -112,22 +181,13 @@ class Shell(e2e.Case):
         done = self.gantry("shell", "latest", "unit", "--", "sh", "-c", "cat /root/note; exit 9", expect=9)
         self.assertEqual(done.stdout, b"inside\n", "a command's options are its own")
 
-    def test_a_terminal_is_handed_on(self):
-        primary, secondary = pty.openpty()
-        process = subprocess.Popen([e2e.GANTRY, "shell", "latest", "unit"], env=self.environment, stdin=secondary,
-                                   stdout=secondary, stderr=secondary, start_new_session=True)
-        os.close(secondary)
-        os.write(primary, b"tty; echo $((40 + 2)); exit 8\n")
-        seen, deadline = b"", time.monotonic() + e2e.LIMIT
-        while select.select([primary], [], [], max(0, deadline - time.monotonic()))[0]:
-            try:
-                seen += os.read(primary, 4096)
-            except OSError:
-                break  # the other end is closed
-        os.close(primary)
-        self.assertEqual(process.wait(timeout=e2e.LIMIT), 8, seen)
-        self.assertIn(b"/dev/", seen)
-        self.assertIn(b"42", seen)
+    def test_a_terminal_is_handed_on_and_given_back(self):
+        terminal = Terminal(self, "shell", "latest", "unit")
+        terminal.type(b"tty; echo $((40 + 2)); exit 8\n")
+        self.assertEqual(terminal.end(), 8, terminal.seen)
+        self.assertIn(b"/dev/", terminal.seen)
+        self.assertIn(b"42", terminal.seen)
+        self.assertEqual(terminal.state(), terminal.before)
 
 
 if __name__ == "__main__":
