@@ -4,6 +4,7 @@
 #include "app/housekeeper.hpp"
 #include "app/junit.hpp"
 #include "app/registry.hpp"
+#include "app/terminal.hpp"
 #include "app/view/view.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
@@ -75,22 +76,31 @@ engine::PullPolicy pull_policy_of(const std::string& text)
     throw Error(Errc::bad_input, "--pull " + text + ": there is no such policy", "one of always, missing, never");
 }
 
+struct Collected {
+    std::map<std::string, Secret> secrets;
+    int signal = 0; // that came while one was asked for: then the rest is not
+};
+
 // Every secret that the plan names, or one error for all that are missing.
-std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const ExecuteFlags& flags)
+Collected collect_secrets(Context& context, const pipeline::Plan& plan, const ExecuteFlags& flags)
 {
     const auto names = plan.secret_names();
-    std::map<std::string, Secret> secrets;
+    Collected collected;
     // A file that was named is read, whether or not something needs it: a slip in its name shows at once.
     if (names.empty() && flags.secret_files.empty())
-        return secrets;
+        return collected;
     const runner::SecretSource source(flags.secret_files, config_dir());
     std::string missing, near;
     for (const auto& name : names) {
         auto secret = source.find(name);
-        if (!secret && ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO))
-            secret = runner::prompt_secret(name);
+        if (!secret && ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO)) {
+            auto answer = ask_for_secret(context, name);
+            if ((collected.signal = answer.signal) != 0)
+                return collected;
+            secret = std::move(answer.value);
+        }
         if (secret) {
-            secrets.emplace(name, std::move(*secret));
+            collected.secrets.emplace(name, std::move(*secret));
             continue;
         }
         missing += (missing.empty() ? "" : ", ") + name;
@@ -101,7 +111,7 @@ std::map<std::string, Secret> collect_secrets(const pipeline::Plan& plan, const 
         throw Error(Errc::bad_input, "no value for the secret " + missing,
                     near + "gantry secret set NAME, or --secret-file FILE with NAME=value lines, or GANTRY_SECRET_NAME in the "
                            "environment");
-    return secrets;
+    return collected;
 }
 
 // Rather before the run than after it.
@@ -433,9 +443,11 @@ void reap_first(Context& context)
 int execute(Context& context, ExecuteRequest request)
 {
     expect_report_can_be_written(request.flags.report_junit);
-    auto secrets = collect_secrets(request.plan, request.flags);
+    auto collected = collect_secrets(context, request.plan, request.flags);
+    if (collected.signal != 0)
+        return 128 + collected.signal;
     Execution execution(context, std::move(request));
-    execution.secrets = std::move(secrets);
+    execution.secrets = std::move(collected.secrets);
     context.run([&execution] { return execution.body(); });
     return execution.exit_code();
 }

@@ -8,13 +8,11 @@ namespace gantry::app {
 
 awaitable<int> until_interrupted(awaitable<void> body)
 {
-    const auto wait = [](int& into) -> awaitable<void> {
-        asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM, SIGHUP);
-        into = co_await signals.async_wait(use_awaitable);
-    };
+    // Before `body` begins: what comes while it runs up to its first wait is kept for us.
+    asio::signal_set signals(co_await asio::this_coro::executor, SIGINT, SIGTERM, SIGHUP);
     int number = 0;
-    auto signal = wait(number);
-    co_await first_of(std::move(body), std::move(signal));
+    const auto wait = [&]() -> awaitable<void> { number = co_await signals.async_wait(use_awaitable); };
+    co_await first_of(std::move(body), wait());
     co_return number;
 }
 

@@ -1,7 +1,10 @@
 #include "app/terminal.hpp"
 
+#include "app/context.hpp"
+#include "app/interrupt.hpp"
 #include "app/view/output.hpp"
 #include "base/file.hpp"
+#include "runner/secret_store.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -147,9 +150,18 @@ awaitable<void> talk(engine::Attachment& attachment, bool raw)
     } catch (...) {
         failure = std::current_exception();
     }
+    co_await ignore_cancellation();
     co_await helpers.close();
     if (failure)
         std::rethrow_exception(failure);
+}
+
+Answer ask_for_secret(Context& context, const std::string& name)
+{
+    Answer answer;
+    const auto ask = [&]() -> awaitable<void> { answer.value = co_await runner::prompt_secret(name); };
+    context.run([&]() -> awaitable<void> { answer.signal = co_await until_interrupted(ask()); });
+    return answer;
 }
 
 } // namespace gantry::app

@@ -6,6 +6,10 @@
 #include "base/paths.hpp"
 #include "runner/source_files.hpp"
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -197,24 +201,32 @@ private:
 
 } // namespace
 
-std::optional<Secret> prompt_secret(const std::string& name)
+awaitable<std::optional<Secret>> prompt_secret(std::string name)
 {
+    const auto executor = co_await asio::this_coro::executor;
     const Fd terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
-    if (!terminal)
-        return std::nullopt;
+    Fd opened_again(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)); // Asio's reading makes it non-blocking
+    if (!terminal || !opened_again)
+        co_return std::nullopt;
+    asio::posix::stream_descriptor keys(executor, opened_again.release());
     const NoEcho no_echo(terminal);
     if (!no_echo.is_set())
-        return std::nullopt;
+        co_return std::nullopt;
     write_all(terminal, "secret " + terminal_safe(name) + ": ", "/dev/tty");
     std::string value;
     char c = 0;
-    ssize_t count = 0;
-    while (value.size() < k_value_limit_bytes && (count = ::read(terminal.get(), &c, 1)) == 1 && c != '\n')
+    boost::system::error_code ended;
+    while (value.size() < k_value_limit_bytes) {
+        co_await keys.async_read_some(asio::buffer(&c, 1), asio::redirect_error(use_awaitable, ended));
+        if (ended || c == '\n')
+            break;
         value += c;
+    }
     write_all(terminal, "\n", "/dev/tty");
-    if (count != 1 || value.empty())
-        return std::nullopt;
-    return Secret(std::move(value));
+    co_await check_cancellation();
+    if (ended || value.empty())
+        co_return std::nullopt;
+    co_return Secret(std::move(value));
 }
 
 Secret piped_secret()

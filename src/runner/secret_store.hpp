@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/async.hpp"
 #include "base/secret.hpp"
 
 #include <map>
@@ -58,8 +59,9 @@ private:
     SecretStore store_;
 };
 
-// Asks on the terminal, without echo. Nothing when there is none, or the input ends.
-std::optional<Secret> prompt_secret(const std::string& name);
+// Asks on the terminal, without echo; the echo is back on every path, so cancel it where a signal is to end it. Nothing when
+// there is no terminal, or the input ends.
+awaitable<std::optional<Secret>> prompt_secret(std::string name);
 // Standard input to its end, without one line end there.
 Secret piped_secret();
 

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -68,6 +69,9 @@ class Terminal:
     def type(self, keys):
         os.write(self.primary, keys)
 
+    def signal(self, number):
+        os.kill(self.process, number)
+
     def _read(self, until):
         """Until that holds; False when the command ends before."""
         deadline = time.monotonic() + e2e.LIMIT
@@ -80,6 +84,10 @@ class Terminal:
             else:
                 raise AssertionError(f"neither more nor an end: {self.seen}")
         return True
+
+    def until(self, text):
+        if not self._read(lambda: text in self.seen):
+            raise AssertionError(f"it ended without {text}: {self.seen}")
 
     def end(self):
         """Reads to the end; the exit code."""
@@ -188,6 +196,48 @@ class Shell(e2e.Case):
         self.assertIn(b"/dev/", terminal.seen)
         self.assertIn(b"42", terminal.seen)
         self.assertEqual(terminal.state(), terminal.before)
+
+    def test_sigterm_ends_a_shell_and_gives_the_terminal_back(self):
+        terminal = Terminal(self, "shell", "latest", "unit")
+        terminal.type(b"echo $((40 + 2))\n")
+        terminal.until(b"42")
+        terminal.signal(signal.SIGTERM)
+        self.assertEqual(terminal.end(), 143, terminal.seen)
+        self.assertEqual(terminal.state(), terminal.before)
+
+
+class Prompt(e2e.Case):
+    """`gantry secret set` asks on its terminal."""
+
+    def test_what_is_typed_is_kept_and_not_shown(self):
+        terminal = Terminal(self, "secret", "set", "TOKEN")
+        terminal.until(b"secret TOKEN: ")
+        terminal.type(b"hunter22\n")
+        self.assertEqual(terminal.end(), 0, terminal.seen)
+        self.assertNotIn(b"hunter22", terminal.seen)
+        self.assertEqual(self.gantry("secret", "ls").stdout, b"TOKEN\n")
+        self.assertEqual(terminal.state(), terminal.before)
+
+    def test_ctrl_c_and_sigterm_at_the_question_give_the_echo_back(self):
+        for name, interrupt, code in [("ctrl-c", lambda terminal: terminal.type(b"\x03"), 130),
+                                      ("sigterm", lambda terminal: terminal.signal(signal.SIGTERM), 143)]:
+            with self.subTest(name):
+                terminal = Terminal(self, "secret", "set", "TOKEN")
+                terminal.until(b"secret TOKEN: ")
+                self.assertNotEqual(terminal.state(), terminal.before)
+                interrupt(terminal)
+                self.assertEqual(terminal.end(), code, terminal.seen)
+                self.assertEqual(terminal.state(), terminal.before)
+        self.assertEqual(self.gantry("secret", "ls").stdout, b"")
+
+    def test_ctrl_c_before_a_run_ends_it(self):
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, secrets: [TOKEN, OTHER], run: 'true' }}]\n")
+        terminal = Terminal(self, "run", folder)
+        terminal.until(b": ")
+        terminal.type(b"\x03")
+        self.assertEqual(terminal.end(), 130, terminal.seen)
+        self.assertEqual(terminal.state(), terminal.before)
+        self.assertEqual(self.runs(), [])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
+#include "app/terminal.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
 #include "runner/secret_store.hpp"
@@ -17,20 +18,26 @@ namespace gantry::app {
 namespace {
 
 // Never an argument: those are in the shell's history and in everybody's list of processes.
-Secret read_value(const std::string& name)
+Answer read_value(Context& context, const std::string& name)
 {
-    if (!::isatty(STDIN_FILENO))
-        return runner::piped_secret();
-    auto value = runner::prompt_secret(name);
-    if (!value)
+    Answer answer;
+    if (!::isatty(STDIN_FILENO)) {
+        answer.value = runner::piped_secret();
+        return answer;
+    }
+    answer = ask_for_secret(context, name);
+    if (!answer.value && answer.signal == 0)
         throw Error(Errc::bad_input, "no value for " + name + ": nothing was typed");
-    return std::move(*value);
+    return answer;
 }
 
 int set(Context& context, const std::string& name)
 {
     runner::SecretStore store(config_dir());
-    store.set(name, read_value(name));
+    const auto answer = read_value(context, name);
+    if (answer.signal != 0)
+        return 128 + answer.signal;
+    store.set(name, *answer.value);
     context.err("gantry: " + name + " is kept in " + store.path() + "\n");
     return k_exit_ok;
 }

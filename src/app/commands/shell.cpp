@@ -2,6 +2,7 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
+#include "app/interrupt.hpp"
 #include "app/step_name.hpp"
 #include "app/terminal.hpp"
 #include "runner/lower.hpp"
@@ -84,15 +85,19 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
         throw Error(Errc::not_found, "the container of " + step.stage + "/" + step.step + " in run " + run + " is gone",
                     "run again and keep it: gantry run --keep-failed");
 
+    const auto name = runner::object_name(owner, "shell");
     const auto tag = "gantry/shell:" + failed;
     const auto labels = runner::labels_of(owner);
-    const auto image = co_await engine.commit_container(failed, tag, labels);
-    auto spec = like(owner, image, command);
-    for (auto& mount : caches_of(context.store().events(run), step.stage))
-        spec.mounts.push_back(std::move(mount));
+    engine::ImageInfo image;
+    // An engine finishes the image although nobody waits for it any more.
+    const auto commit = [&]() -> awaitable<void> { image = co_await engine.commit_container(failed, tag, labels); };
     int exit_code = k_exit_infrastructure;
     std::exception_ptr failure;
     try {
+        co_await shielded(commit());
+        auto spec = like(owner, image, command);
+        for (auto& mount : caches_of(context.store().events(run), step.stage))
+            spec.mounts.push_back(std::move(mount));
         co_await engine.create_container(spec);
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
@@ -106,7 +111,7 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
         failure = std::current_exception();
     }
     co_await ignore_cancellation();
-    co_await engine.remove(engine::ObjectKind::container, spec.name);
+    co_await engine.remove(engine::ObjectKind::container, name);
     co_await engine.remove(engine::ObjectKind::image, tag);
     if (failure)
         std::rethrow_exception(failure);
@@ -118,8 +123,10 @@ int shell(Context& context, const ShellFlags& flags)
     const auto run = context.store().resolve_id(flags.run);
     const auto step = find_step(context.store().summary(run), flags.step);
     int exit_code = k_exit_ok;
-    context.run([&]() -> awaitable<void> { exit_code = co_await look_inside(context, run, step, flags.command); });
-    return exit_code;
+    int signal = 0;
+    const auto look = [&]() -> awaitable<void> { exit_code = co_await look_inside(context, run, step, flags.command); };
+    context.run([&]() -> awaitable<void> { signal = co_await until_interrupted(look()); });
+    return signal == 0 ? exit_code : 128 + signal;
 }
 
 } // namespace
