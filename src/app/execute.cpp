@@ -126,10 +126,25 @@ void expect_report_can_be_written(const std::string& file)
         throw Error(Errc::bad_input, "--report-junit " + file + " is a folder", "name a file in it");
 }
 
-// Everything that lives as long as one execution.
+// What flags and environment say. Throws bad_input for what cannot be: before there is a run that could be interrupted by it.
+runner::RunOptions options_of(const ExecuteFlags& flags)
+{
+    runner::RunOptions options;
+    options.artifact_limits = cache::artifact_limits_from_environment();
+    options.slots = flags.jobs > 0 ? flags.jobs : default_jobs();
+    options.consent = consent_of(flags);
+    options.keep_failed = flags.keep_failed;
+    options.pull = pull_policy_of(flags.pull);
+    return options;
+}
+
+// Everything that lives as long as one execution. Throws bad_input for a level of the log that there is not.
 class Execution {
 public:
-    Execution(Context& context, ExecuteRequest request) : context_(context), request_(std::move(request)) {}
+    Execution(Context& context, ExecuteRequest request, runner::RunOptions options)
+        : context_(context), request_(std::move(request)), options_(std::move(options)), log_(context_.log())
+    {
+    }
 
     awaitable<void> body()
     {
@@ -153,13 +168,13 @@ public:
         groups_ = std::make_unique<runner::ConcurrencyGroups>(store.root() + "/groups", system_clock(),
                                                               [this](const std::string& run) { cancel_other(run); });
         runner::RunDeps deps{engine,       system_clock(), &context_.pool(), *writer_,
-                             *workspaces_, context_.log(), {view_.get()},    groups_.get(), &context_.caches()};
+                             *workspaces_, log_, {view_.get()},    groups_.get(), &context_.caches()};
         deps.artifacts = &context_.artifacts();
         deps.disks = budget_.get();
         deps.find_earlier_results = [&store, id = writer_->id()](const std::string& stage) {
             return runner::find_earlier_results(store, id, stage);
         };
-        run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options(info));
+        run_ = std::make_unique<runner::Run>(request_.plan, std::move(deps), options_for(info));
 
         TaskGroup helpers(co_await asio::this_coro::executor);
         helpers.spawn([this] { return watch_signals(); });
@@ -190,7 +205,7 @@ private:
         options.cache_folder = request_.snapshot.cache_folder;
         options.instance = context_.store().instance();
         options.run = writer_->id();
-        return runner::make_workspaces(engine, context_.pool(), context_.log(), options);
+        return runner::make_workspaces(engine, context_.pool(), log_, options);
     }
 
     static std::vector<runner::BudgetedDisk> budgeted(const std::vector<WatchedDisk>& disks)
@@ -217,24 +232,18 @@ private:
         try {
             context_.store().request_cancel(run, false);
         } catch (const Error& error) {
-            context_.log().info("not cancelled", {{"run", run}, {"why", error.what()}}); // it has ended meanwhile
+            log_.info("not cancelled", {{"run", run}, {"why", error.what()}}); // it has ended meanwhile
         }
     }
 
-    runner::RunOptions options(const engine::EngineInfo& info)
+    runner::RunOptions options_for(const engine::EngineInfo& info)
     {
-        runner::RunOptions options;
+        auto options = std::move(options_);
         options.instance = context_.store().instance();
         options.scope = request_.meta.folder;
         options.engine_id = info.id;
-        options.artifact_limits = cache::artifact_limits_from_environment();
-        options.slots = request_.flags.jobs > 0 ? request_.flags.jobs : default_jobs();
-        options.consent = consent_of(request_.flags);
-        options.secrets = std::move(secrets);
         if (request_.flags.in_place)
             options.write_back = request_.source.root;
-        options.keep_failed = request_.flags.keep_failed;
-        options.pull = pull_policy_of(request_.flags.pull);
         options.kept = request_.kept;
         options.kept_files = request_.kept_files;
         options.attempts = request_.attempts;
@@ -272,7 +281,7 @@ private:
             const auto ids = context_.store().run_ids();
             context_.artifacts().tidy(cache::is_over(system_clock().wall(), {ids.begin(), ids.end()}));
         } catch (const Error& error) {
-            context_.log().warn("artifacts were not removed", {{"why", error.what()}});
+            log_.warn("artifacts were not removed", {{"why", error.what()}});
         }
     }
 
@@ -300,12 +309,10 @@ private:
         }
     }
 
-public:
-    std::map<std::string, Secret> secrets;
-
-private:
     Context& context_;
     ExecuteRequest request_;
+    runner::RunOptions options_; // until the run has them
+    Log log_;
     std::unique_ptr<runner::DiskBudget> budget_;
     std::unique_ptr<runner::RunWriter> writer_;
     std::unique_ptr<View> view_;
@@ -443,11 +450,12 @@ void reap_first(Context& context)
 int execute(Context& context, ExecuteRequest request)
 {
     expect_report_can_be_written(request.flags.report_junit);
+    auto options = options_of(request.flags);
     auto collected = collect_secrets(context, request.plan, request.flags);
     if (collected.signal != 0)
         return 128 + collected.signal;
-    Execution execution(context, std::move(request));
-    execution.secrets = std::move(collected.secrets);
+    options.secrets = std::move(collected.secrets);
+    Execution execution(context, std::move(request), std::move(options));
     context.run([&execution] { return execution.body(); });
     return execution.exit_code();
 }

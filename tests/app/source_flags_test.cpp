@@ -66,3 +66,22 @@ TEST_CASE("a report that cannot be written is told before the run", "[app][git]"
         CHECK(run_gantry({"ps", "--all", "--json"}).out == "[]\n");
     }
 }
+
+TEST_CASE("a flag or a variable that is wrong is told before there is a run", "[app][git]")
+{
+    PushedShop world;
+    const ScopedEnv limit("GANTRY_ARTIFACTS_MAX", "1g");
+    const auto refuse = [&](std::vector<std::string> flags, const std::string& named) {
+        flags.insert(flags.begin(), {"run", "--engine", "fake", world.repo.path()});
+        const auto refused = run_gantry(flags);
+        CHECK(refused.exit_code == 2);
+        CHECK_THAT(refused.err, ContainsSubstring(named));
+        CHECK(run_gantry({"ps", "--all", "--json"}).out == "[]\n");
+    };
+    refuse({"--pull", "nope"}, "--pull nope");
+    refuse({"--log-level", "nope"}, "--log-level nope");
+    refuse({"--allow", "nope"}, "--allow nope");
+    refuse({"--keep-free", "nope"}, "--keep-free nope");
+    const ScopedEnv wrong("GANTRY_ARTIFACTS_MAX", "x");
+    refuse({}, "GANTRY_ARTIFACTS_MAX=x");
+}
