@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 namespace gantry::app {
 
 namespace {
@@ -85,7 +87,10 @@ void Context::run(std::function<awaitable<void>()> body)
 
 void Context::out(std::string_view text)
 {
-    make_fd_output(STDOUT_FILENO)->write(text);
+    const auto output = make_fd_output(STDOUT_FILENO);
+    output->write(text);
+    if (auto failure = output->failure())
+        throw std::move(*failure);
 }
 
 void Context::err(std::string_view text)

@@ -45,7 +45,7 @@ public:
     // Runs a coroutine on the loop to its end; what it throws comes out.
     void run(std::function<awaitable<void>()> body);
 
-    // Standard output and error, whole writes; a closed pipe is no error.
+    // Standard output and error, whole writes; a closed pipe is no error. What standard output does not take is thrown.
     void out(std::string_view text);
     void err(std::string_view text);
 

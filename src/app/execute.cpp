@@ -161,7 +161,7 @@ public:
         writer_ = is_new ? store.create_run(request_.plan, request_.meta) : store.reopen_run(request_.resume);
 
         const auto& flags = request_.flags;
-        view_ = make_view(detect_view(flags.json, flags.quiet, flags.timestamps));
+        view_ = make_view(detect_view(flags.json, flags.quiet, flags.timestamps), streams_);
         view_->begin(request_.plan, writer_->id(), header_of(request_, info, writer_->id()));
 
         workspaces_ = make_workspace_provider(engine, info);
@@ -191,9 +191,16 @@ public:
         show_end();
         if (failure)
             std::rethrow_exception(failure);
+        if (const auto unwritten = streams_.out->failure())
+            context_.err("gantry: " + terminal_safe(unwritten->what()) + "\n");
     }
 
-    int exit_code() const { return exit_code_of(result_.state, result_.cause, signal_); }
+    // How the run ended is the news; of one that passed it is that whoever reads its output has not all of it.
+    int exit_code() const
+    {
+        const int code = exit_code_of(result_.state, result_.cause, signal_);
+        return code == k_exit_ok && streams_.out->failure() ? k_exit_infrastructure : code;
+    }
 
 private:
     std::unique_ptr<runner::WorkspaceProvider> make_workspace_provider(engine::Engine& engine, const engine::EngineInfo& info)
@@ -315,6 +322,7 @@ private:
     Log log_;
     std::unique_ptr<runner::DiskBudget> budget_;
     std::unique_ptr<runner::RunWriter> writer_;
+    StandardStreams streams_;
     std::unique_ptr<View> view_;
     std::unique_ptr<runner::WorkspaceProvider> workspaces_;
     std::unique_ptr<runner::ConcurrencyGroups> groups_;

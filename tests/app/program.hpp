@@ -19,8 +19,8 @@ struct Ran {
 // Stands for a standard stream until the object goes away.
 class CapturedStream {
 public:
-    explicit CapturedStream(int descriptor)
-        : descriptor_(descriptor), saved_(::dup(descriptor)), file_(::memfd_create("captured", MFD_CLOEXEC))
+    explicit CapturedStream(int descriptor, int file = ::memfd_create("captured", MFD_CLOEXEC))
+        : descriptor_(descriptor), saved_(::dup(descriptor)), file_(file)
     {
         if (saved_ < 0 || file_ < 0 || ::dup2(file_, descriptor) < 0)
             throw std::runtime_error("cannot capture a stream");
@@ -35,7 +35,8 @@ public:
 
     std::string text() const
     {
-        std::string bytes(static_cast<std::size_t>(::lseek(file_, 0, SEEK_END)), '\0');
+        const auto size = ::lseek(file_, 0, SEEK_END);
+        std::string bytes(size > 0 ? static_cast<std::size_t>(size) : 0, '\0'); // of a pipe: nothing
         const auto count = ::pread(file_, bytes.data(), bytes.size(), 0);
         bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
         return bytes;
@@ -45,8 +46,8 @@ private:
     int descriptor_, saved_, file_;
 };
 
-// The whole program in this process, as `gantry ARGUMENTS…`.
-inline Ran run_gantry(std::vector<std::string> arguments)
+// The whole program in this process, as `gantry ARGUMENTS…`; its standard output is `file`, which it then owns.
+inline Ran run_gantry(std::vector<std::string> arguments, int file = ::memfd_create("captured", MFD_CLOEXEC))
 {
     arguments.insert(arguments.begin(), "gantry");
     std::vector<char*> pointers;
@@ -54,7 +55,7 @@ inline Ran run_gantry(std::vector<std::string> arguments)
         pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     Ran ran;
-    const CapturedStream out(STDOUT_FILENO), err(STDERR_FILENO);
+    const CapturedStream out(STDOUT_FILENO, file), err(STDERR_FILENO);
     ran.exit_code = app::run_main(static_cast<int>(arguments.size()), pointers.data());
     ran.out = out.text();
     ran.err = err.text();

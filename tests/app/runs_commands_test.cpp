@@ -6,8 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <future>
 #include <memory>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace gantry;
 using namespace std::chrono_literals;
@@ -268,4 +272,32 @@ TEST_CASE("a run that has ended cannot be cancelled", "[app]")
 
     CHECK(ran.exit_code == 2);
     CHECK_THAT(ran.err, ContainsSubstring("has ended"));
+}
+
+TEST_CASE("an output that is not written is an error, and a reader that goes away is none", "[app]")
+{
+    Runs runs;
+    auto writer = runs.begin();
+    runs.print(*writer, {"build", "compile", 1}, "all of it\n");
+    runs.end_step(*writer, {"build", "compile", 1}, Cause::ok);
+    runs.end(*writer, State::success);
+    writer.reset();
+    write_file_atomic(runs.scratch / "p.yml", "image: debian\nsteps: [make]\n", 0644);
+    const auto pipeline = runs.scratch / "p.yml";
+    const std::vector<std::vector<std::string>> commands{
+        {"ps", "--all", "--json"}, {"logs", "1"}, {"logs", "1", "compile"}, {"show", "1"}, {"schema"}, {"completion", "bash"},
+        {"plan", pipeline}, {"run", pipeline, "--engine", "fake", "--json"}, {"run", "--help"}, {}};
+    for (const auto& command : commands) {
+        CAPTURE(command);
+        const auto full = run_gantry(command, ::open("/dev/full", O_WRONLY | O_CLOEXEC));
+        CHECK(full.exit_code == 3);
+        CHECK_THAT(full.err, ContainsSubstring("gantry: write to standard output: No space left on device\n"));
+
+        std::array<int, 2> pipe{};
+        REQUIRE(::pipe2(pipe.data(), O_CLOEXEC) == 0);
+        ::close(pipe[0]);
+        const auto unread = run_gantry(command, pipe[1]);
+        CHECK(unread.exit_code == 0);
+        CHECK_THAT(unread.err, !ContainsSubstring("standard output"));
+    }
 }

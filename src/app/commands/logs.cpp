@@ -61,9 +61,11 @@ public:
             require_logs(summary);
             print(summary);
             finish_all();
-            return k_exit_ok;
+        } else {
+            follow();
         }
-        follow();
+        if (auto failure = output_->failure())
+            throw std::move(*failure);
         return k_exit_ok;
     }
 

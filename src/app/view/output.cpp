@@ -23,14 +23,23 @@ public:
                 ::poll(&room, 1, -1);
             } else if (count == 0 || errno != EINTR) {
                 closed_ = true;
+                failure_ = count == 0 || errno == EPIPE ? 0 : errno;
             }
         }
     }
 
     bool closed() const override { return closed_; }
 
+    std::optional<Error> failure() const override
+    {
+        if (failure_ == 0)
+            return std::nullopt;
+        return errno_error(failure_, descriptor_ == STDOUT_FILENO ? "write to standard output" : "write to standard error");
+    }
+
 private:
     int descriptor_;
+    int failure_ = 0;
     bool closed_ = false;
 };
 

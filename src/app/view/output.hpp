@@ -1,8 +1,11 @@
 #pragma once
 
+#include "base/error.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,10 +19,11 @@ public:
     virtual void write(std::string_view bytes) = 0;
     // Nobody reads any more: writing is in vain.
     virtual bool closed() const { return false; }
+    // Why not all of it was written, other than that nobody reads any more.
+    virtual std::optional<Error> failure() const { return std::nullopt; }
 };
 
-// A descriptor that stays the caller's. After the first failure (nobody reads any more) everything is dropped; one that does
-// not block is waited for.
+// A descriptor that stays the caller's. After the first failure everything is dropped; one that does not block is waited for.
 std::unique_ptr<Output> make_fd_output(int descriptor);
 
 // Output may lie in a buffer for that long.

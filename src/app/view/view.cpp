@@ -28,12 +28,6 @@ bool locale_is_utf8()
     return false;
 }
 
-// The view of this process's own standard streams.
-struct StandardStreams {
-    std::unique_ptr<Output> out = make_fd_output(STDOUT_FILENO);
-    std::unique_ptr<Output> err = make_fd_output(STDERR_FILENO);
-};
-
 struct ViewRow {
     bool (*fits)(const ViewOptions&);
     std::unique_ptr<View> (*make)(const ViewOptions&, const ViewWorld&);
@@ -75,9 +69,10 @@ ViewOptions detect_view(bool json, bool quiet, bool timestamps)
     return options;
 }
 
-std::unique_ptr<View> make_view(const ViewOptions& options)
+StandardStreams::StandardStreams() : out(make_fd_output(STDOUT_FILENO)), err(make_fd_output(STDERR_FILENO)) {}
+
+std::unique_ptr<View> make_view(const ViewOptions& options, const StandardStreams& streams)
 {
-    static const StandardStreams streams;
     const ViewWorld world{*streams.out, *streams.err, system_clock(), terminal_size};
     for (const auto& row : k_views)
         if (row.fits(options))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/view/output.hpp"
 #include "pipeline/plan.hpp"
 #include "runner/report.hpp"
 #include "runner/store.hpp"
@@ -37,8 +38,14 @@ struct ViewOptions {
 // From the flags, isatty, TERM, NO_COLOR, CLICOLOR_FORCE, LANG/LC_ALL, CI.
 ViewOptions detect_view(bool json, bool quiet, bool timestamps);
 
+// This process's own.
+struct StandardStreams {
+    std::unique_ptr<Output> out, err;
+    StandardStreams();
+};
+
 // Live picture on a terminal, prefixed lines elsewhere (steps' output to standard output, what we say to standard
-// error), JSON lines. One row for each in view.cpp.
-std::unique_ptr<View> make_view(const ViewOptions& options);
+// error), JSON lines. One row for each in view.cpp. The streams outlive the view.
+std::unique_ptr<View> make_view(const ViewOptions& options, const StandardStreams& streams);
 
 } // namespace gantry::app
