@@ -207,8 +207,11 @@ void Schedule::Impl::on(const input::Cancel& cancel)
     const bool again = halted == StopReason::cancel;
     if (finished || (begun && not_final == 0) || hard)
         return;
-    report(RunEvent::Kind::cancel_requested).message = cancel.by;
     hard = cancel.hard || again;
+    auto& told = report(RunEvent::Kind::cancel_requested);
+    told.message = cancel.by;
+    if (hard)
+        told.outputs = {{"at_once", "true"}};
     halt_run(StopReason::cancel);
 }
 

@@ -1,3 +1,4 @@
+#include "app/view/picture.hpp"
 #include "app/view/views.hpp"
 
 #include "golden.hpp"
@@ -107,6 +108,30 @@ TEST_CASE("a quiet view tells only what failed", "[app]")
 
     CHECK(world.out.text.empty());
     test::check_golden("quiet_failed.err", world.err.text);
+}
+
+TEST_CASE("who cancels once more is told that this is at once", "[app]")
+{
+    ViewFixture world;
+    auto first = world.event(Kind::cancel_requested), second = first;
+    first.message = second.message = "SIGINT";
+    second.outputs = {{"at_once", "true"}};
+    SECTION("in lines")
+    {
+        const auto view = app::make_plain_view(plain(), world.world);
+        view->on_event(first);
+        view->on_event(second);
+        CHECK(world.err.text == "gantry: cancelling (SIGINT): running steps may end in order\n"
+                                "gantry: cancelling (SIGINT) at once: running steps are killed\n");
+    }
+    SECTION("above the picture")
+    {
+        app::Picture picture(app::Style{false, true});
+        picture.on_event(first, world.clock.now());
+        picture.on_event(second, world.clock.now());
+        CHECK(picture.take_finished(80) == "cancelling (SIGINT); once more: at once\n"
+                                           "cancelling (SIGINT) at once: running steps are killed\n");
+    }
 }
 
 TEST_CASE("lines of two steps never mix, whatever pieces they come in", "[app]")

@@ -177,6 +177,7 @@ TEST_CASE("a second cancel, or a hard one, stops at once and runs no finally-ste
     {
         run.begin().cancel(true);
         CHECK(run.stops == Names{"a/one hard"});
+        CHECK(run.event(runner::RunEvent::Kind::cancel_requested).outputs.contains("at_once"));
         run.ends("a/one");
         CHECK(run.starts == Names{"a/one"});
     }

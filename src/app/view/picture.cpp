@@ -154,7 +154,10 @@ void Picture::on_event(const RunEvent& event, Time now)
         say(style_.yellow("! ") + readable_stage(event.stage) + " › " + terminal_safe(event.step) + " is " + terminal_safe(event.message));
         break;
     case Kind::image_ready: pulls_.erase(event.message); break;
-    case Kind::cancel_requested: say(style_.yellow("cancelling") + " (" + terminal_safe(event.message) + "); once more: at once"); break;
+    case Kind::cancel_requested:
+        say(style_.yellow("cancelling") + " (" + terminal_safe(event.message) + ")" +
+            (event.outputs.contains("at_once") ? " at once: running steps are killed" : "; once more: at once"));
+        break;
     case Kind::warning: say(style_.yellow("warning: ") + terminal_safe(event.message) + hint); break;
     case Kind::cache: say(readable_stage(event.stage) + ": cache " + terminal_safe(event.message)); break;
     default: break;

@@ -159,7 +159,9 @@ private:
         case Kind::stage_finished: return text_of_stage(event);
         case Kind::image_ready:
             return event.duration.count() > 0 ? "pulled " + terminal_safe(event.message) + " in " + format_duration(event.duration) : "";
-        case Kind::cancel_requested: return "cancelling (" + terminal_safe(event.message) + "): running steps may end in order";
+        case Kind::cancel_requested:
+            return "cancelling (" + terminal_safe(event.message) + ")" +
+                   (event.outputs.contains("at_once") ? " at once: running steps are killed" : ": running steps may end in order");
         case Kind::warning: return style_.yellow("warning: ") + terminal_safe(event.message) + hint;
         case Kind::service_ready: {
             const auto ports = runner::describe_ports(event.outputs);
