@@ -16,6 +16,20 @@ namespace {
 // Threads for work on the disk: enough to keep one busy while another waits.
 constexpr int k_pool_threads = 4;
 
+// Where folders of ours cannot be had, the user can give us others. A full disk has another remedy.
+template <typename Open>
+auto opened(const std::string& folder, const char* variable, Open open)
+{
+    try {
+        return open(folder);
+    } catch (Error& error) {
+        if (error.code() == Errc::no_space || error.code() == Errc::internal || !error.hint().empty())
+            throw;
+        error.add_context("cannot use the folder " + folder);
+        throw std::move(error).with_hint("let " + folder + " be a folder that you may write to, or name another place: " + variable + "=FOLDER");
+    }
+}
+
 } // namespace
 
 Context::Context() = default;
@@ -36,7 +50,7 @@ asio::thread_pool& Context::pool()
 runner::Store& Context::store()
 {
     if (!store_)
-        store_ = runner::open_store(state_dir());
+        store_ = opened(state_dir(), "XDG_STATE_HOME", runner::open_store);
     return *store_;
 }
 

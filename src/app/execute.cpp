@@ -441,14 +441,37 @@ awaitable<void> reap(Context& context)
     }
 }
 
+namespace {
+
+// What stands in the way of opening is told by a command that needs it, and by no other.
+template <typename Open>
+bool can(Open open)
+{
+    try {
+        open();
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+bool state_is_there()
+{
+    std::error_code failure;
+    return std::filesystem::exists(state_dir(), failure);
+}
+
+} // namespace
+
 void reap_first(Context& context)
 {
-    if (!std::filesystem::exists(state_dir()))
+    bool is_there = false;
+    if (!can([&] { is_there = state_is_there(); }) || !is_there || !can([&] { context.store(); }))
         return;
     try {
         if (!context.store().interrupted_runs().empty())
             context.run([&context] { return reap(context); });
-        if (context.caches().has_unattended())
+        if (can([&] { context.caches(); }) && context.caches().has_unattended())
             context.run([&context] { return reap_caches(context); });
     } catch (const Error& error) {
         context.err("gantry: an interrupted run may have left something behind: " + terminal_safe(error.what()) + "\n");

@@ -257,6 +257,8 @@ std::unique_ptr<RunWriter> FolderStore::create_run(const pipeline::Plan& plan, c
     } catch (Error& error) {
         remove_tree(draft);
         error.add_context("new run in " + root_);
+        if (error.code() == Errc::denied)
+            throw std::move(error).with_hint("let " + root_ + " be a folder that you may write to, or name another place: XDG_STATE_HOME=FOLDER");
         throw;
     }
 }

@@ -301,3 +301,42 @@ TEST_CASE("an output that is not written is an error, and a reader that goes awa
         CHECK_THAT(unread.err, !ContainsSubstring("standard output"));
     }
 }
+
+TEST_CASE("a state folder that cannot be used is told with what to do, and only by who needs it", "[app]")
+{
+    const Scratch scratch;
+    const ScopedEnv config("XDG_CONFIG_HOME", (scratch / "config").c_str()), cache("XDG_CACHE_HOME", (scratch / "cache").c_str());
+    const ScopedEnv state("XDG_STATE_HOME", (scratch / "state").c_str());
+    SECTION("it is a file")
+    {
+        make_directories(scratch / "state", 0700);
+        write_file_atomic(scratch / "state/gantry", "", 0600);
+    }
+    SECTION("what it lies in is a file")
+    {
+        write_file_atomic(scratch / "state", "", 0600);
+    }
+    SECTION("the way there has no end")
+    {
+        REQUIRE(::symlink("state", (scratch / "state").c_str()) == 0);
+    }
+    const auto idle = run_gantry({"secret", "ls"});
+    CHECK(idle.exit_code == 0);
+    CHECK(idle.err.empty());
+    const auto refused = run_gantry({"ps"});
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, ContainsSubstring("gantry: cannot use the folder " + (scratch / "state/gantry")));
+    CHECK_THAT(refused.err, ContainsSubstring("XDG_STATE_HOME=FOLDER"));
+    CHECK_THAT(refused.err, !ContainsSubstring("interrupted"));
+}
+
+TEST_CASE("a limit of caches that is none is told by who needs it alone", "[app]")
+{
+    Runs runs;
+    const ScopedEnv config("XDG_CONFIG_HOME", (runs.scratch / "config").c_str()), cache("XDG_CACHE_HOME", (runs.scratch / "cache").c_str());
+    const ScopedEnv wrong("GANTRY_CACHE_MAX", "x");
+    CHECK(run_gantry({"secret", "ls"}).err.empty());
+    const auto refused = run_gantry({"cache", "ls"});
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, ContainsSubstring("gantry: GANTRY_CACHE_MAX=x"));
+}
