@@ -45,7 +45,8 @@ CliOption option_of(const CLI::Option& option)
 {
     CliOption one;
     one.positional = option.get_positional();
-    one.many = one.positional && option.get_items_expected_max() > 1;
+    one.required = option.get_required();
+    one.many = option.get_items_expected_max() > 1;
     if (one.positional) {
         one.names.push_back(option.get_name(true));
     } else {

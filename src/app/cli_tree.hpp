@@ -18,7 +18,8 @@ struct CliOption {
     Words words = Words::none;      // what can stand for the value
     std::vector<std::string> given; // for Words::given
     bool positional = false;
-    bool many = false; // a positional that may be repeated
+    bool required = false;
+    bool many = false; // it may be repeated
 };
 struct CliCommand {
     std::string name, description, footer;

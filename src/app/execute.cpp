@@ -335,12 +335,12 @@ private:
 
 void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
 {
-    command.add_option("-j,--jobs", flags.jobs, "Steps that run at a time")->type_name("N")->check(CLI::Range(1, 1000));
+    command.add_option("-j,--jobs", flags.jobs, "Steps that run at a time")->type_name("N")->check(CLI::Range(1, 1000).description(""));
     command.add_option("--secret-file", flags.secret_files, "File of KEY=value lines")->type_name("FILE")->take_all()->allow_extra_args(false);
     command
         .add_option(
             "--allow", flags.allow,
-            "Consent to what reaches this host: privileged, host-paths, devices,\nhost-namespaces, security-opt, all")
+            "Consent to what reaches this host: privileged, host-paths, devices, host-namespaces, security-opt, all")
         ->type_name("WHAT")
         ->delimiter(',')
         ->take_all()

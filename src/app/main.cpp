@@ -2,11 +2,13 @@
 
 #include "app/execute.hpp"
 #include "app/exit_code.hpp"
+#include "app/help.hpp"
 #include "app/registry.hpp"
 #include "base/format.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <unistd.h>
@@ -50,25 +52,44 @@ std::vector<std::string> command_names()
     return names;
 }
 
-int report_usage(Context& context, const CLI::App& app, const CLI::ParseError& error, int argc, char** argv)
+// `gantry help run` is what people try, and means `gantry run --help`.
+std::vector<std::string> arguments_of(int argc, char** argv)
 {
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    if (!arguments.empty() && arguments[0] == "help") {
+        arguments.erase(arguments.begin());
+        arguments.emplace_back("--help");
+    }
+    return arguments;
+}
+
+std::string names_of_commands(const CLI::App& app)
+{
+    std::vector<std::string> names;
+    for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    return join(names, ", ");
+}
+
+int report_usage(Context& context, const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments)
+{
+    const CLI::App* meant = &app;
+    while (!meant->get_subcommands().empty())
+        meant = meant->get_subcommands().front();
     if (error.get_exit_code() == 0) { // --help and its like
-        const CLI::App* shown = &app;
-        while (!shown->get_subcommands().empty())
-            shown = shown->get_subcommands().front();
-        context.out(shown->help());
+        context.out(help_text(*meant));
         return k_exit_ok;
     }
-    std::string hint = "gantry --help";
-    if (!app.get_subcommands().empty()) {
-        hint = "gantry " + app.get_subcommands().front()->get_name() + " --help";
-    } else if (argc > 1 && argv[1][0] != '-') {
-        const auto meant = nearest(argv[1], command_names());
-        print_error(context, Error(Errc::bad_input, "there is no command '" + std::string(argv[1]) + "'",
-                                   meant ? "did you mean 'gantry " + *meant + "'?" : "gantry --help lists them"));
-        return k_exit_usage;
+    const auto hint = "see: " + command_path(*meant) + " --help";
+    if (meant == &app && !arguments.empty() && arguments[0][0] != '-') {
+        const auto near = nearest(arguments[0], command_names());
+        print_error(context, Error(Errc::bad_input, "there is no command '" + arguments[0] + "'",
+                                   near ? "did you mean 'gantry " + *near + "'?" : "gantry --help lists them"));
+    } else if (dynamic_cast<const CLI::RequiredError*>(&error) && meant->get_require_subcommand_min() > 0) {
+        print_error(context, Error(Errc::bad_input, command_path(*meant) + " needs a command: one of " + names_of_commands(*meant), hint));
+    } else {
+        print_error(context, Error(Errc::bad_input, error.what(), hint));
     }
-    print_error(context, Error(Errc::bad_input, error.what(), "see: " + hint));
     return k_exit_usage;
 }
 
@@ -85,25 +106,29 @@ int run_main(int argc, char** argv)
         app.set_help_flag("-h,--help", "Show this help");
         app.require_subcommand(0, 1);
         app.fallthrough();
-        app.get_formatter()->column_width(34);
         context.options.engine = environment("GANTRY_ENGINE", "docker");
         context.options.log_level = environment("GANTRY_LOG", "error");
         app.add_option("--engine", context.options.engine, "What runs the containers: docker, fake")->type_name("NAME");
         app.add_option("--engine-host", context.options.engine_host, "Where it listens: unix:///path or tcp://host:port")
             ->type_name("URL");
         app.add_option("--log-level", context.options.log_level, "error, warn, info, debug or trace")->type_name("LEVEL");
-        app.add_flag_callback("--version", [&context] {
+        app.add_flag_callback("-V,--version", [&context] {
             context.action = [](Context& inner) {
                 inner.out("gantry " GANTRY_VERSION "\n");
                 return k_exit_ok;
             };
         }, "Show the version");
+        app.footer("Examples:\n"
+                   "  gantry run                run the pipeline of the repository around here\n"
+                   "  gantry logs latest unit   what the step unit of the last run printed\n"
+                   "  gantry help image save    the help of a command: gantry image save --help");
         for (const auto& row : commands())
             row.add(app, context);
+        const auto arguments = arguments_of(argc, argv);
         try {
-            app.parse(argc, argv);
+            app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
         } catch (const CLI::ParseError& error) {
-            return report_usage(context, app, error, argc, argv);
+            return report_usage(context, app, error, arguments);
         }
         if (!context.action) {
             context.out(k_welcome);

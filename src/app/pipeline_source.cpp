@@ -104,7 +104,7 @@ void add_source_flags(CLI::App& command, SourceFlags& flags)
     command.add_option("--tag", flags.tag, "Tag, for --event tag")->type_name("NAME");
     command.add_option("--base", flags.base, "Commit or branch that changed files are counted from")->type_name("REV");
     command.add_option("--rev", flags.rev, "Run this commit instead of the working tree")->type_name("REV");
-    command.add_flag("!--dirty,--no-dirty", flags.committed, "--no-dirty: the last commit, not the working tree");
+    command.add_flag("!--dirty,--no-dirty", flags.committed, "The working tree as it is (default), or the last commit alone");
     command.add_option("--input", flags.inputs, "Input of a manual run")->type_name("K=V")->take_all()->allow_extra_args(false);
     command.add_option("--env", flags.env, "Variable for every step")->type_name("K=V")->take_all()->allow_extra_args(false);
     command.add_option("--stage", flags.stages, "Only this stage and what it needs")->type_name("NAME")->take_all()->allow_extra_args(false);

@@ -1,10 +1,14 @@
 #include "app/registry.hpp"
 #include "base/file.hpp"
+#include "base/format.hpp"
 #include "base/scratch.hpp"
 #include "program.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
 
 using namespace gantry;
 using test::run_gantry;
@@ -19,6 +23,70 @@ TEST_CASE("the help of each command fits a screen and shows an example", "[app]"
         const bool takes_all = std::string(row.name) == "run"; // its flags alone are more
         CHECK(std::count(ran.out.begin(), ran.out.end(), '\n') <= (takes_all ? 50 : 36));
     }
+}
+
+namespace {
+
+// The names under "Commands:" of a page, or none.
+std::vector<std::string> commands_in(const std::string& page)
+{
+    std::vector<std::string> names;
+    bool among_them = false;
+    for (const auto& line : split(page, '\n')) {
+        among_them = line == "Commands:" || (among_them && line.starts_with("  "));
+        if (among_them && line.size() > 2 && line[2] != ' ' && line.starts_with(' '))
+            names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+    return names;
+}
+
+// Every page of help, by the words of its command.
+void collect_pages(std::map<std::string, std::string>& pages, const std::vector<std::string>& command)
+{
+    auto arguments = command;
+    arguments.emplace_back("--help");
+    const auto ran = run_gantry(arguments);
+    REQUIRE(ran.exit_code == 0);
+    pages[join(command, " ")] = ran.out;
+    for (const auto& name : commands_in(ran.out)) {
+        auto inner = command;
+        if (inner == std::vector<std::string>{"artifacts"})
+            inner.emplace_back("1"); // a command there comes after its RUN
+        inner.push_back(name);
+        collect_pages(pages, inner);
+    }
+}
+
+} // namespace
+
+TEST_CASE("every page of help says how it is called, shows an example, names the options for all and is 80 columns wide", "[app]")
+{
+    std::map<std::string, std::string> pages;
+    collect_pages(pages, {});
+    CHECK(pages.size() == 39);
+    std::map<std::string, std::string> by_footer;
+    for (const auto& [command, page] : pages) {
+        CAPTURE(command, page);
+        for (const auto& line : split(page, '\n'))
+            CHECK(line.size() <= 80);
+        CHECK_THAT(page, ContainsSubstring("\nUsage: gantry " + command.substr(0, command.find(" 1 "))));
+        CHECK_THAT(page, ContainsSubstring("Example"));
+        CHECK_THAT(page, ContainsSubstring("--engine NAME"));
+        for (const auto* raw : {"{false}", ":INT", " in [", "Excludes", "REQUIRED", "SUBCOMMAND"})
+            CHECK_THAT(page, !ContainsSubstring(raw));
+        CHECK(by_footer.emplace(page.substr(page.find("\nExample")), command).second); // none has another's text
+    }
+}
+
+TEST_CASE("help and the version are found by the names that other programs have for them", "[app]")
+{
+    CHECK(run_gantry({"help"}).out == run_gantry({"--help"}).out);
+    CHECK(run_gantry({"help", "image", "save"}).out == run_gantry({"image", "save", "--help"}).out);
+    CHECK(run_gantry({"-V"}).out == run_gantry({"--version"}).out);
+    const auto bare = run_gantry({"secret"});
+    CHECK(bare.exit_code == 2);
+    CHECK_THAT(bare.err, ContainsSubstring("gantry secret needs a command: one of set, ls, rm"));
+    CHECK_THAT(run_gantry({"image", "save"}).err, ContainsSubstring("see: gantry image save --help"));
 }
 
 TEST_CASE("completions and the man page name every command", "[app]")

@@ -139,12 +139,15 @@ void add_artifacts(CLI::App& app, Context& context)
     command->add_flag("--json", flags->json, "As a JSON array");
     command->footer("Examples:\n"
                     "  gantry artifacts 17\n"
-                    "  gantry artifacts latest build get                       all that stage build kept, into this folder\n"
-                    "  gantry artifacts 17 get 'bin/*' report.xml --to out     what matches, into the folder out");
+                    "  gantry artifacts latest build get    all that build kept, into this folder\n"
+                    "  gantry artifacts 17 get '*.xml' --to out    what matches, into the folder out");
     auto* into = command->add_subcommand("get", "Write them into a folder");
     into->add_option("PATH", flags->paths, "Files, folders or globs; all where there are none")->type_name("");
     into->add_option("--to", flags->to, "The folder, this one by default; links in it are not followed")->type_name("DIR");
     into->add_flag("--force", flags->force, "Replace files that are there");
+    into->footer("Examples:\n"
+                 "  gantry artifacts latest get\n"
+                 "  gantry artifacts 17 build get 'bin/*' report.xml --to out");
     command->callback([&context, flags, into] {
         context.action = [flags, what = into->parsed() ? get : list](Context& inner) { return what(inner, *flags); };
     });

@@ -234,30 +234,45 @@ void add_cache(CLI::App& app, Context& context)
         sub->add_option("NAME", flags->name, "Of the cache")->type_name("")->required(required);
         sub->add_option("KEY", flags->key, "One entry of it")->type_name("");
     };
-    command->footer("Sizes are limited by GANTRY_CACHE_MAX (30g, in all) and GANTRY_CACHE_MAX_EACH (10g, for each cache of a\n"
-                    "repository); what was used least recently goes first.\n\n"
-                    "Examples:\n"
-                    "  gantry cache ls\n"
-                    "  gantry cache rm npm                    all its entries\n"
-                    "  gantry cache rm --keep 5g              down to 5 GiB, what was used least recently goes\n"
-                    "  gantry cache export npm main npm.tar   and on another machine: gantry cache import npm.tar");
-
     auto* ls = add("ls", "List what is kept, the last used first", list);
     ls->add_flag("--json", flags->json, "As a JSON array");
+    ls->footer("Examples:\n"
+               "  gantry cache ls --of .\n"
+               "  gantry cache ls --json | jq '.[] | {name, key, size_bytes}'");
     auto* details = add("show", "Layers, sizes and origin of a cache", show);
     add_name(details, true);
     details->add_flag("--json", flags->json, "As a JSON array");
+    details->footer("Example:\n  gantry cache show npm");
     auto* rm = add("rm", "Remove a cache, or one entry of it", remove);
     add_name(rm, false);
     rm->add_flag("--all", flags->all, "All caches");
     rm->add_option("--keep", flags->keep, "Only what was used least recently, until the rest has this size")->type_name("SIZE");
+    rm->footer("Examples:\n"
+               "  gantry cache rm npm             all its entries\n"
+               "  gantry cache rm npm main        one of them\n"
+               "  gantry cache rm --all --of .    those of this repository\n"
+               "  gantry cache rm --keep 5g       down to 5 GiB");
     auto* exported = add("export", "Write an entry to a tar archive", export_one);
     exported->add_option("NAME", flags->name, "Of the cache")->type_name("")->required();
     exported->add_option("KEY", flags->key, "Of the entry")->type_name("")->required();
     exported->add_option("--branch", flags->branch, "Of this branch or tag: of a private cache")->type_name("NAME");
     exported->add_option("FILE", flags->file, "The archive; - is standard output")->type_name("")->required();
+    exported->footer("Examples:\n"
+                     "  gantry cache export npm main npm.tar\n"
+                     "  gantry cache export npm main - | ssh other gantry cache import - --of shop");
     auto* imported = add("import", "Take an entry from such an archive, for the repository here or --of", import_one);
     imported->add_option("FILE", flags->file, "The archive; - is standard input")->type_name("")->required();
+    imported->footer("Name and key are those that it was exported with.\n\n"
+                     "Example:\n  gantry cache import npm.tar");
+
+    command->footer("Sizes are limited by GANTRY_CACHE_MAX (30g, in all) and GANTRY_CACHE_MAX_EACH\n"
+                    "(10g, for each cache of a repository); what was used least recently goes first.\n\n"
+                    "Examples:\n"
+                    "  gantry cache ls\n"
+                    "  gantry cache rm npm              all its entries\n"
+                    "  gantry cache rm --keep 5g        down to 5 GiB, by when they were last used\n"
+                    "  gantry cache export npm main npm.tar\n"
+                    "  gantry cache import npm.tar      on another machine");
 }
 
 } // namespace gantry::app

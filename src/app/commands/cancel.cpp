@@ -19,8 +19,8 @@ void add_cancel(CLI::App& app, Context& context)
     const auto flags = std::make_shared<CancelFlags>();
     command->add_option("RUN", flags->run, "Its id, or latest")->type_name("")->required();
     command->add_flag("--now", flags->now, "Kill its steps at once, without their grace");
-    command->footer("Running steps get their stop signal and their grace; what a stage does finally still runs.\n"
-                    "Returns at once; the run ends by itself.\n\n"
+    command->footer("Running steps get their stop signal and their grace; what a stage does finally\n"
+                    "still runs. Returns at once; the run ends by itself.\n\n"
                     "Example:\n  gantry cancel latest");
     command->callback([&context, flags] {
         context.action = [flags](Context& inner) {

@@ -150,28 +150,46 @@ void add_image(CLI::App& app, Context& context)
     auto* ls = command->add_subcommand("ls", "List the images that runs here have built");
     ls->add_flag("-a,--all", flags->all, "Every image that the engine has");
     ls->add_flag("--json", flags->json, "As a JSON array");
+    ls->footer("Examples:\n"
+               "  gantry image ls --all\n"
+               "  gantry image ls --json | jq -r '.[].tags[]'");
     add_act(ls, context, flags, list_images);
 
     auto* pull = command->add_subcommand("pull", "Get images from their registries; prints their digests");
     pull->add_option("IMAGE", flags->names, "Names")->type_name("")->required();
     pull->add_option("--platform", flags->platform, "Such as linux/arm64 (default: the engine's)")->type_name("NAME");
+    pull->footer("With the credentials of `docker login`.\n\n"
+                 "Examples:\n"
+                 "  gantry image pull registry.example/shop:1\n"
+                 "  gantry image pull --platform linux/arm64 debian:12");
     add_act(pull, context, flags, pull_images);
 
     auto* rm = command->add_subcommand("rm", "Remove images");
     rm->add_option("IMAGE", flags->names, "Names or ids")->type_name("")->required();
+    rm->footer("Examples:\n"
+               "  gantry image rm shop:1\n"
+               "  gantry image ls --json | jq -r '.[].id' | xargs gantry image rm");
     add_act(rm, context, flags, remove_images);
 
     auto* inspect = command->add_subcommand("inspect", "Say what images are, as JSON");
     inspect->add_option("IMAGE", flags->names, "Names or ids")->type_name("")->required();
+    inspect->footer("Example:\n  gantry image inspect shop:1 | jq -r '.[].digest'");
     add_act(inspect, context, flags, inspect_images);
 
     auto* saved = command->add_subcommand("save", "Write images with all their layers to an archive, as docker has them");
     saved->add_option("IMAGE", flags->names, "Names or ids")->type_name("")->required();
     saved->add_option("-o,--output", flags->file, "The archive; - is standard output (default)")->type_name("FILE");
+    saved->footer("The file appears whole or not at all.\n\n"
+                  "Examples:\n"
+                  "  gantry image save shop:1 -o shop.tar\n"
+                  "  gantry image save shop:1 | gzip | ssh other gantry image load");
     add_act(saved, context, flags, save);
 
     auto* loaded = command->add_subcommand("load", "Take the images of such an archive in, compressed or not; prints their names");
     loaded->add_option("FILE", flags->file, "The archive; - is standard input (default)")->type_name("FILE");
+    loaded->footer("Examples:\n"
+                   "  gantry image load shop.tar.gz\n"
+                   "  docker save shop:1 | gantry image load");
     add_act(loaded, context, flags, load);
 
     command->footer("Examples:\n"

@@ -186,7 +186,8 @@ void add_logs(CLI::App& app, Context& context)
     command->add_flag("--timestamps", flags->timestamps, "A time before each line");
     command->add_option("--tail", flags->tail, "Only the last lines (of each step)")->type_name("N")->check(CLI::Range(0, 1000000).description(""));
     command->add_option("--attempt", flags->attempt, "Another attempt than the last")->type_name("N")->check(CLI::Range(1, 1000000).description(""));
-    command->footer("Of one step: exactly its bytes, secrets masked. Of all: each line behind its step.\n\n"
+    command->footer("Of one step: exactly its bytes, secrets masked.\n"
+                    "Of all: each line behind its step.\n\n"
                     "Examples:\n"
                     "  gantry logs latest                  all of the latest run\n"
                     "  gantry logs 17 unit --tail 50\n"

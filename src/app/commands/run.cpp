@@ -53,9 +53,9 @@ void add_run(CLI::App& app, Context& context)
     add_execute_flags(*command, flags->execute);
     command->add_flag("--in-place", flags->execute.in_place, "Write what the stages changed into this folder");
     command->footer("Examples:\n"
-                    "  gantry run                              the repository around here, as it is now\n"
-                    "  gantry run --stage test --matrix gcc=13 a part of it, with what it needs\n"
-                    "  gantry run --event tag --tag v1.0       as if that tag had been pushed");
+                    "  gantry run                               the repository around here, as it is\n"
+                    "  gantry run --stage test --matrix gcc=13  a part of it, with what it needs\n"
+                    "  gantry run --event tag --tag v1.0        as if that tag had been pushed");
     command->callback([&context, flags] {
         context.action = [flags](Context& inner) { return run_pipeline(inner, *flags); };
     });

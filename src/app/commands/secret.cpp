@@ -67,24 +67,32 @@ void add_secret(CLI::App& app, Context& context)
     auto* command = app.add_subcommand("secret", "Keep secrets for the runs of this user");
     command->require_subcommand(1);
     const auto name = std::make_shared<std::string>();
-    command->footer(
-        "A run finds them after those of --secret-file and GANTRY_SECRET_<NAME>. They lie in a file that only you\n"
-        "can read, as they are; no command shows a value.\n\n"
-        "Examples:\n"
-        "  gantry secret set NPM_TOKEN      asks for the value, without showing it\n"
-        "  pass show npm | gantry secret set NPM_TOKEN\n"
-        "  gantry secret ls");
-
     auto* add = command->add_subcommand("set", "Keep a value, from the terminal or standard input");
     add->add_option("NAME", *name, "Its name")->type_name("")->required();
+    add->footer("The value takes the place of one that is kept by that name. It is never an\n"
+                "argument: those are in the shell's history.\n\n"
+                "Examples:\n"
+                "  gantry secret set NPM_TOKEN      asks for the value, without showing it\n"
+                "  pass show npm | gantry secret set NPM_TOKEN");
     add->callback([&context, name] { context.action = [name](Context& inner) { return set(inner, *name); }; });
 
     auto* ls = command->add_subcommand("ls", "Names of all");
+    ls->footer("One a line, without the values: no command shows those.\n\n"
+               "Example:\n  gantry secret ls");
     ls->callback([&context] { context.action = list_secrets; });
 
     auto* rm = command->add_subcommand("rm", "Forget one");
     rm->add_option("NAME", *name, "Its name")->type_name("")->required();
+    rm->footer("Runs that go on have it already.\n\n"
+               "Example:\n  gantry secret rm NPM_TOKEN");
     rm->callback([&context, name] { context.action = [name](Context& inner) { return remove(inner, *name); }; });
+
+    command->footer("A run finds them after those of --secret-file and GANTRY_SECRET_<NAME>. They lie\n"
+                    "in a file that only you can read, as they are; no command shows a value.\n\n"
+                    "Examples:\n"
+                    "  gantry secret set NPM_TOKEN      asks for the value, without showing it\n"
+                    "  pass show npm | gantry secret set NPM_TOKEN\n"
+                    "  gantry secret ls");
 }
 
 } // namespace gantry::app

@@ -219,7 +219,8 @@ void add_top(CLI::App& app, Context& context)
     command->add_option("RUN", flags->run, "Its id, or latest; ends with it (default: all that run)")->type_name("");
     command->add_flag("--once", flags->once, "One table, not redrawn; as where the output is no terminal");
     command->add_flag("--json", flags->json, "One look, as a JSON array");
-    command->footer("Once a second, until Ctrl-C. CPU is in percent of one processor. A dash: nothing, or not told yet.\n\n"
+    command->footer("Once a second, until Ctrl-C. CPU is in percent of one processor.\n"
+                    "A dash: nothing, or not told yet.\n\n"
                     "Examples:\n"
                     "  gantry top\n"
                     "  gantry top --json | jq '.[] | {step, memory: .use.memory_bytes}'");
