@@ -3,6 +3,8 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "pipeline/container_values.hpp"
+#include "runner/archive_reader.hpp"
+#include "runner/archive_words.hpp"
 #include "runner/lower_container.hpp"
 #include "runner/placing.hpp"
 #include "runner/tar.hpp"
@@ -20,7 +22,6 @@ namespace gantry::runner {
 namespace {
 
 constexpr std::uint32_t k_content_mode = 0444;
-constexpr std::size_t k_upload_bytes = 64 * 1024;
 
 using Entry = std::unique_ptr<archive_entry, decltype(&archive_entry_free)>;
 
@@ -130,32 +131,20 @@ void FileArchive::add_empty_folder(const PlacedFile& file)
 
 void FileArchive::add_packed(const PlacedFile& file, const std::string& packed)
 {
-    const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
-    archive_read_support_format_tar(reader.get());
-    require(reader.get(), archive_read_open_memory(reader.get(), packed.data(), packed.size()));
-    archive_entry* entry = nullptr;
-    std::string block(k_upload_bytes, '\0');
-    for (;;) {
-        const int code = archive_read_next_header(reader.get(), &entry);
-        if (code == ARCHIVE_EOF)
-            return;
-        require(reader.get(), code);
+    ArchiveReader reader(packed);
+    while (archive_entry* const entry = reader.next()) {
         const auto type = archive_entry_filetype(entry);
         const char* link = archive_entry_hardlink(entry);
         if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
             continue; // sockets, pipes and devices have no contents to copy
-        const char* name = archive_entry_pathname(entry);
-        const auto path = file.target + behind_first(name ? name : "");
+        const auto path = file.target + behind_first(text_or_empty(archive_entry_pathname(entry)));
         const auto linked = link ? name_in(file.target + behind_first(link)) : std::string();
         if (link)
             archive_entry_set_hardlink(entry, linked.c_str());
         add(file, path, entry);
-        for (la_ssize_t size; (size = archive_read_data(reader.get(), block.data(), block.size())) != 0;) {
-            if (size < 0)
-                require(reader.get(), static_cast<int>(size));
-            if (archive_write_data(archive_, block.data(), static_cast<std::size_t>(size)) < 0)
+        for (auto piece = reader.read(); !piece.empty(); piece = reader.read())
+            if (archive_write_data(archive_, piece.data(), piece.size()) < 0)
                 require(archive_, ARCHIVE_FATAL);
-        }
     }
 }
 

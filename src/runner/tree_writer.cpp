@@ -1,6 +1,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "base/tar_format.hpp"
+#include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
 #include "runner/snapshot.hpp"
 #include "runner/tree_writer_root.hpp"
@@ -27,8 +29,6 @@ namespace gantry::runner {
 namespace {
 
 constexpr std::size_t k_most_entries = 1'000'000;
-
-using Archive = std::unique_ptr<archive, int (*)(archive*)>;
 
 [[noreturn]] void refuse_member(const std::string& path, const std::string& why)
 {
@@ -95,8 +95,8 @@ public:
         if (fed_bytes_ == 0)
             return;
         check_end();
-        pass([this](archive* from, archive_entry* entry) { check(from, entry); });
-        pass([this](archive* from, archive_entry* entry) { apply(from, entry); });
+        pass([this](ArchiveReader& from, archive_entry* entry) { check(from, entry); });
+        pass([this](ArchiveReader& from, archive_entry* entry) { apply(from, entry); });
         root_.finish();
     }
 
@@ -114,35 +114,20 @@ private:
                               ::pread(spool_.get(), end, sizeof end, static_cast<off_t>(fed_bytes_ - sizeof end)) == sizeof end &&
                               std::all_of(std::begin(end), std::end(end), [](char c) { return c == '\0'; });
         if (!is_whole)
-            throw Error(Errc::bad_input, "the archive is damaged: it ends early");
+            refuse_tar("it ends early");
     }
 
     template <typename Visit>
     void pass(const Visit& visit)
     {
         ::lseek(spool_.get(), 0, SEEK_SET);
-        const Archive from(archive_read_new(), archive_read_free);
-        archive_read_support_format_tar(from.get()); // and no filter: compressed archives are not expected
-        if (archive_read_open_fd(from.get(), spool_.get(), 64 * 1024) != ARCHIVE_OK)
-            throw_archive(from.get());
+        ArchiveReader from(spool_);
         std::size_t entries = 0;
-        while (true) {
-            archive_entry* entry = nullptr;
-            const int code = archive_read_next_header(from.get(), &entry);
-            if (code == ARCHIVE_EOF)
-                return;
-            if (code != ARCHIVE_OK && code != ARCHIVE_WARN) // a warning is about the name's character set
-                throw_archive(from.get());
+        while (archive_entry* const entry = from.next()) {
             if (++entries > k_most_entries)
                 throw Error(Errc::bad_input, "the archive has more than 1,000,000 entries");
-            visit(from.get(), entry);
+            visit(from, entry);
         }
-    }
-
-    [[noreturn]] static void throw_archive(archive* from)
-    {
-        const char* const why = archive_error_string(from);
-        throw Error(Errc::bad_input, std::string("the archive is damaged: ") + (why != nullptr ? terminal_safe(why) : "it ends early"));
     }
 
     std::vector<std::string> target_of(archive_entry* entry) const
@@ -168,7 +153,7 @@ private:
 
     // ---- first pass: names, types, sizes, links
 
-    void check(archive* from, archive_entry* entry)
+    void check(ArchiveReader& from, archive_entry* entry)
     {
         const auto names = target_of(entry);
         const std::string path = join(names, "/");
@@ -201,7 +186,7 @@ private:
                 refuse_member(path, "lies behind a link");
     }
 
-    void check_file(archive* from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
+    void check_file(ArchiveReader& from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
     {
         if (names.empty())
             refuse_member(path, "is the folder itself");
@@ -217,7 +202,7 @@ private:
 
     // ---- second pass
 
-    void apply(archive* from, archive_entry* entry)
+    void apply(ArchiveReader& from, archive_entry* entry)
     {
         const auto names = target_of(entry);
         if (names.empty() || is_git(names))
@@ -255,23 +240,17 @@ private:
     }
 
     template <typename Use>
-    void each_block(archive* from, const Use& use)
+    void each_block(ArchiveReader& from, const Use& use)
     {
-        const void* bytes = nullptr;
-        std::size_t size = 0;
-        la_int64_t offset = 0;
-        int code = ARCHIVE_OK;
-        while ((code = archive_read_data_block(from, &bytes, &size, &offset)) == ARCHIVE_OK) {
-            if (offset < 0 || static_cast<std::uint64_t>(offset) + size > max_bytes_)
+        while (const auto block = from.next_block()) {
+            if (block->offset + block->bytes.size() > max_bytes_)
                 fail_size();
-            use({static_cast<const char*>(bytes), size}, static_cast<std::uint64_t>(offset));
+            use(block->bytes, block->offset);
         }
-        if (code != ARCHIVE_EOF)
-            throw_archive(from);
     }
 
     // Sparse files have holes between their blocks, and behind the last.
-    void write_content(archive* from, archive_entry* entry, const Fd& file, const std::string& path)
+    void write_content(ArchiveReader& from, archive_entry* entry, const Fd& file, const std::string& path)
     {
         each_block(from, [&](std::string_view bytes, std::uint64_t offset) {
             if (::lseek(file.get(), static_cast<off_t>(offset), SEEK_SET) < 0)
