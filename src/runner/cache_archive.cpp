@@ -3,16 +3,14 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "base/tar_format.hpp"
+#include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
 #include "runner/tar.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
 #include <nlohmann/json.hpp>
 
 #include <unistd.h>
-
-#include <memory>
 
 namespace gantry::runner {
 
@@ -22,12 +20,10 @@ constexpr std::size_t k_head_limit_bytes = 1 << 16;
 constexpr const char* k_head_name = "gantry-cache.json";
 const std::string k_folder = "cache";
 
-[[noreturn]] void refuse_archive(const std::string& name, const std::string& why)
+[[noreturn]] void refuse_archive(const std::string& why)
 {
-    throw Error(Errc::bad_input, terminal_safe(name) + ": " + why, "gantry cache export writes what can be imported");
+    throw Error(Errc::bad_input, why, "gantry cache export writes what can be imported");
 }
-
-using Reader = std::unique_ptr<::archive, int (*)(::archive*)>;
 
 bool is_below_folder(const std::string& path)
 {
@@ -40,20 +36,20 @@ bool is_below_folder(const std::string& path)
 }
 
 // Devices of an overlay that mean "deleted" (0:0) are no danger, but no cache that was exported has them either.
-void check_entry(::archive_entry* entry, const std::string& name)
+void check_entry(::archive_entry* entry)
 {
     const auto path = text_or_empty(archive_entry_pathname(entry));
     if (!is_below_folder(path))
-        refuse_archive(name, "'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
+        refuse_archive("'" + terminal_safe(path) + "' is not below '" + k_folder + "'");
     const auto* link = archive_entry_hardlink(entry);
     if (link && !is_below_folder(link))
-        refuse_archive(name, "'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
+        refuse_archive("'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
     const auto type = archive_entry_filetype(entry);
     if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
-        refuse_archive(name, "'" + terminal_safe(path) + "' is no file, folder or link");
+        refuse_archive("'" + terminal_safe(path) + "' is no file, folder or link");
 }
 
-cache::Entry entry_of(const std::string& json_text, const std::string& name)
+cache::Entry entry_of(const std::string& json_text)
 {
     try {
         const auto json = nlohmann::json::parse(json_text);
@@ -68,19 +64,42 @@ cache::Entry entry_of(const std::string& json_text, const std::string& name)
     } catch (const nlohmann::json::exception&) {
         // As if it were empty.
     }
-    refuse_archive(name, "its first file does not tell name and key");
+    refuse_archive("its first file does not tell name and key");
 }
 
-std::string read_head(::archive* reader, ::archive_entry* entry, const std::string& name)
+std::string read_head(ArchiveReader& reader)
 {
-    const auto size = archive_entry_size(entry);
-    if (text_or_empty(archive_entry_pathname(entry)) != k_head_name || size <= 0 ||
-        size > static_cast<la_int64_t>(k_head_limit_bytes))
-        refuse_archive(name, "this is no exported cache");
-    std::string contents(static_cast<std::size_t>(size), '\0');
-    if (archive_read_data(reader, contents.data(), contents.size()) != size)
-        refuse_archive(name, "it is cut off");
+    archive_entry* const entry = reader.next();
+    if (!entry || text_or_empty(archive_entry_pathname(entry)) != k_head_name ||
+        archive_entry_size(entry) > static_cast<la_int64_t>(k_head_limit_bytes))
+        refuse_archive("this is no exported cache");
+    std::string contents;
+    for (auto piece = reader.read(); !piece.empty(); piece = reader.read())
+        contents += piece;
     return contents;
+}
+
+// The second is where the folder begins.
+std::pair<cache::Entry, std::uint64_t> inspect(const Fd& file, std::uint64_t limit_bytes)
+{
+    ArchiveReader reader(file);
+    auto found = entry_of(read_head(reader));
+    const auto head_bytes = archive_head(found).size();
+    std::uint64_t size_bytes = 0;
+    bool has_folder = false;
+    while (archive_entry* const entry = reader.next()) {
+        if (!has_folder && reader.header_offset_bytes() != head_bytes)
+            refuse_archive("its head is not what an export writes");
+        has_folder = true;
+        check_entry(entry);
+        size_bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
+        if (size_bytes > limit_bytes)
+            throw Error(Errc::bad_input, "it has more than " + format_size(limit_bytes),
+                        "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX");
+    }
+    if (!has_folder)
+        refuse_archive("it is cut off");
+    return {std::move(found), head_bytes};
 }
 
 } // namespace
@@ -102,33 +121,15 @@ std::string archive_head(const cache::Entry& entry)
 
 cache::Entry inspect_archive(const Fd& file, const std::string& name, std::uint64_t limit_bytes)
 {
-    const Reader reader(archive_read_new(), archive_read_free);
-    archive_read_support_format_tar(reader.get());
-    archive_entry* entry = nullptr;
-    if (archive_read_open_fd(reader.get(), file.get(), 1 << 16) != ARCHIVE_OK ||
-        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
-        refuse_archive(name, "this is no tar archive");
-    const auto found = entry_of(read_head(reader.get(), entry, name), name);
-    const auto head_bytes = archive_head(found).size();
-
-    std::uint64_t size_bytes = 0;
-    int result = ARCHIVE_OK;
-    bool has_folder = false;
-    while ((result = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
-        if (!has_folder && static_cast<std::uint64_t>(archive_read_header_position(reader.get())) != head_bytes)
-            refuse_archive(name, "its head is not what an export writes");
-        has_folder = true;
-        check_entry(entry, name);
-        size_bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
-        if (size_bytes > limit_bytes)
-            throw Error(Errc::bad_input, terminal_safe(name) + ": it has more than " + format_size(limit_bytes),
-                        "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX");
+    try {
+        auto [found, head_bytes] = inspect(file, limit_bytes);
+        if (::lseek(file.get(), static_cast<off_t>(head_bytes), SEEK_SET) < 0)
+            throw errno_error(errno, "seek");
+        return std::move(found);
+    } catch (Error& error) {
+        error.add_context(terminal_safe(name));
+        throw;
     }
-    if (result != ARCHIVE_EOF || !has_folder)
-        refuse_archive(name, "it is cut off");
-    if (::lseek(file.get(), static_cast<off_t>(head_bytes), SEEK_SET) < 0)
-        throw errno_error(errno, name);
-    return found;
 }
 
 } // namespace gantry::runner

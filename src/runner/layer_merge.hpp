@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/file.hpp"
 #include "engine/engine.hpp"
 
 #include <map>
@@ -10,6 +11,13 @@ namespace gantry::runner {
 
 // What one layer changed: for each path that is no folder, a digest of what it is now. A deletion is a digest of its own.
 using LayerChanges = std::map<std::string, std::string>;
+
+// Of the archive of a layer's folder, from where the file stands; the folder's own name, which every name begins with, is not in
+// the paths. Throws bad_input for a damaged one. Blocks.
+LayerChanges changes_of(const Fd& archive);
+// Writes the same archive with its first folder called `name`, and leaves both files at their ends. Throws bad_input for a
+// damaged one, no_space. Blocks.
+void rename_top(const Fd& from, const Fd& to, const std::string& name);
 
 // Reads the layer at `path` of a container that was created for it. The archive goes through a file in `spool_folder`, so
 // that memory does not grow with it.

@@ -1,9 +1,10 @@
 #include "runner/tar.hpp"
 
+#include "runner/archive_reader.hpp"
+#include "runner/archive_words.hpp"
+
 #include <archive.h>
 #include <archive_entry.h>
-
-#include <array>
 
 namespace gantry::runner {
 
@@ -80,30 +81,29 @@ awaitable<std::map<std::string, std::string>> download_small_files(engine::Engin
         bytes.append(piece);
         co_return;
     };
-    std::map<std::string, std::string> files;
     try {
         co_await engine.download(container, path, collect);
     } catch (const Error& error) {
         if (error.code() == Errc::not_found || error.code() == Errc::bad_input)
-            co_return files;
+            co_return std::map<std::string, std::string>();
         throw;
     }
+    co_return small_files_of(bytes, limit_bytes);
+}
 
-    const std::unique_ptr<::archive, int (*)(::archive*)> reader(archive_read_new(), archive_read_free);
-    archive_read_support_format_tar(reader.get());
-    if (archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
-        co_return files;
-    archive_entry* entry = nullptr;
-    while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) {
-        const auto size = archive_entry_size(entry);
-        if (archive_entry_filetype(entry) != AE_IFREG || size < 0 || static_cast<std::size_t>(size) > limit_bytes)
-            continue;
-        std::string contents(static_cast<std::size_t>(size), '\0');
-        const auto count = archive_read_data(reader.get(), contents.data(), contents.size());
-        contents.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-        files[archive_entry_pathname(entry)] = std::move(contents);
+std::map<std::string, std::string> small_files_of(std::string_view archive, std::size_t limit_bytes)
+{
+    std::map<std::string, std::string> files;
+    ArchiveReader reader(archive);
+    while (archive_entry* const entry = reader.next()) {
+        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_size(entry) > static_cast<la_int64_t>(limit_bytes))
+            continue; // a small archive can have a large hole
+        auto& contents = files[text_or_empty(archive_entry_pathname(entry))];
+        contents.clear();
+        for (auto piece = reader.read(); !piece.empty(); piece = reader.read())
+            contents += piece;
     }
-    co_return files;
+    return files;
 }
 
 } // namespace gantry::runner

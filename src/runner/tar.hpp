@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 struct archive;
 
@@ -38,8 +39,12 @@ private:
 };
 
 // The regular files below `path` of a container, by their name in the archive ("gantry/env" for /run/gantry). Reads at most
-// `limit_bytes` of archive; nothing when the path does not exist. Links and special files are left out.
+// `limit_bytes` of archive; nothing when the path does not exist. Links and special files are left out. Throws bad_input for a
+// damaged archive.
 awaitable<std::map<std::string, std::string>> download_small_files(engine::Engine& engine, const std::string& container,
                                                                    const std::string& path, std::size_t limit_bytes);
+
+// The same of an archive: files of more than `limit_bytes` are left out, too.
+std::map<std::string, std::string> small_files_of(std::string_view archive, std::size_t limit_bytes);
 
 } // namespace gantry::runner

@@ -5,6 +5,7 @@
 #include "runner/archive_measure.hpp"
 #include "runner/cache_archive.hpp"
 #include "support/catch.hpp"
+#include "support/tar_bytes.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -16,6 +17,7 @@
 
 using namespace gantry;
 using namespace gantry::runner;
+using namespace gantry::test;
 
 namespace {
 
@@ -130,6 +132,13 @@ TEST_CASE("an exported cache is taken again", "[cache_archive]")
         CHECK(entry.place.name == name);
         CHECK(entry.key == "k");
     }
+}
+
+TEST_CASE("a cache with names that are not ASCII is taken again", "[cache_archive]")
+{
+    const auto rest = archive_of({tar_folder("cache"), tar_file("cache/\xc3\xa4", "1"), tar_file("cache/z", "2")});
+    CHECK(inspect(archive_head(entry_named("deps")) + rest).key == "k");
+    CHECK_THROWS_WITH(inspect(archive_head(entry_named("deps")) + rest, 1), ContainsSubstring("file.tar: it has more than 1 B"));
 }
 
 TEST_CASE("the archive of a private cache tells the branch and not the repository", "[cache_archive]")
