@@ -44,12 +44,20 @@ std::int64_t number_in_tar(std::string_view header, tar_field::Place field)
     return value;
 }
 
+namespace {
+
+std::uint64_t size_of(std::int64_t number)
+{
+    if (number < 0 || static_cast<std::uint64_t>(number) > k_tar_size_limit_bytes)
+        refuse_tar("a size cannot be");
+    return static_cast<std::uint64_t>(number);
+}
+
+} // namespace
+
 std::uint64_t size_in_tar(std::string_view header, tar_field::Place field)
 {
-    const auto value = number_in_tar(header, field);
-    if (value < 0 || static_cast<std::uint64_t>(value) > k_tar_size_limit_bytes)
-        refuse_tar("a size cannot be");
-    return static_cast<std::uint64_t>(value);
+    return size_of(number_in_tar(header, field));
 }
 
 std::string name_in_tar(std::string_view header)
@@ -65,10 +73,39 @@ bool ends_tar(std::string_view block)
     return block.find_first_not_of('\0') == std::string_view::npos;
 }
 
+bool is_tar_extension(char type)
+{
+    return type == 'x' || type == 'g' || type == 'L' || type == 'K';
+}
+
+bool has_tar_contents(char type)
+{
+    return type < '1' || type > '6';
+}
+
+std::string new_tar_header(std::string_view name, char type)
+{
+    std::string header(k_tar_block_bytes, '\0');
+    put_in_tar(header, tar_field::name, name);
+    put_number_in_tar(header, tar_field::mode, 0644);
+    for (const auto field : {tar_field::uid, tar_field::gid, tar_field::size, tar_field::mtime})
+        put_number_in_tar(header, field, 0);
+    header[tar_field::type.at] = type;
+    put_in_tar(header, {tar_field::magic.at, 8}, std::string_view("ustar\0" "00", 8));
+    return header;
+}
+
 void put_in_tar(std::string& header, tar_field::Place field, std::string_view text)
 {
     header.replace(field.at, field.size, field.size, '\0');
     header.replace(field.at, std::min(field.size, text.size()), text.substr(0, field.size));
+}
+
+void put_number_in_tar(std::string& header, tar_field::Place field, std::uint64_t number)
+{
+    const auto digits = field.size - 1;
+    const bool fits = number >> (3 * digits) == 0;
+    put_in_tar(header, field, fmt::format("{:0{}o}", fits ? number : 0, digits));
 }
 
 void seal_tar_header(std::string& header)
@@ -89,6 +126,18 @@ std::string pax_record(const std::string& key, const std::string& value)
     return std::to_string(length) + rest;
 }
 
+void append_pax_header(const std::string& records, std::string& out)
+{
+    if (records.empty())
+        return;
+    auto header = new_tar_header("pax", 'x');
+    put_number_in_tar(header, tar_field::size, records.size());
+    seal_tar_header(header);
+    out += header;
+    out += records;
+    out.append(tar_padding_bytes(records.size()), '\0');
+}
+
 std::vector<std::pair<std::string, std::string>> pax_records(std::string_view text)
 {
     std::vector<std::pair<std::string, std::string>> records;
@@ -107,6 +156,20 @@ std::vector<std::pair<std::string, std::string>> pax_records(std::string_view te
         text.remove_prefix(length);
     }
     return records;
+}
+
+std::int64_t number_in_pax(std::string_view value)
+{
+    std::int64_t number = 0;
+    const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (read.ec != std::errc() || read.ptr != value.data() + value.size())
+        refuse_tar("a number of a pax record is none");
+    return number;
+}
+
+std::uint64_t size_in_pax(std::string_view value)
+{
+    return size_of(number_in_pax(value));
 }
 
 } // namespace gantry

@@ -3,6 +3,7 @@
 #include "base/sha256.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,8 +35,7 @@ private:
     std::uint64_t unpadded_ = 0;   // without
     char type_ = 0;
     std::string extension_;        // the records of a pax header
-    std::uint64_t next_size_ = 0;  // that they give to the entry behind them
-    bool has_next_size_ = false;
+    std::optional<std::uint64_t> next_size_; // that they give to the entry behind them
     bool is_top_ = true;           // still at the first entry
     Sha256 digest_;
     ArchiveSize sum_;

@@ -1,12 +1,11 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/tar_format.hpp"
 #include "runner/snapshot.hpp"
+#include "runner/tar_reader.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <utility>
@@ -16,65 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Layers merged into a tar stream (POSIX.1-2024 pax interchange format; ustar headers where they hold it all).
+// Layers merged into a tar stream.
 
 namespace gantry::runner {
 
 namespace {
-
-struct TarHeader {
-    std::string path, link;
-    char type = '0';
-    mode_t mode = 0644;
-    std::uint64_t size_bytes = 0;
-    std::int64_t mtime_seconds = 0;
-};
-
-// `digits` octal digits and a zero byte. False when the number does not fit.
-bool put_octal(char* field, std::size_t digits, std::uint64_t value)
-{
-    for (std::size_t at = digits; at > 0; --at, value >>= 3)
-        field[at - 1] = static_cast<char>('0' + (value & 7));
-    field[digits] = '\0';
-    return value == 0;
-}
-
-std::string ustar_block(const TarHeader& header)
-{
-    std::string block(k_tar_block_bytes, '\0');
-    char* const at = block.data();
-    std::memcpy(at, header.path.data(), std::min<std::size_t>(header.path.size(), 100));
-    put_octal(at + 100, 7, header.mode);
-    put_octal(at + 108, 7, 0);
-    put_octal(at + 116, 7, 0);
-    put_octal(at + 124, 11, header.size_bytes);
-    put_octal(at + 136, 11, static_cast<std::uint64_t>(std::max<std::int64_t>(header.mtime_seconds, 0)));
-    std::memset(at + 148, ' ', 8);
-    at[156] = header.type;
-    std::memcpy(at + 157, header.link.data(), std::min<std::size_t>(header.link.size(), 100));
-    std::memcpy(at + 257, "ustar\0" "00", 8);
-    unsigned sum = 0;
-    for (const char c : block)
-        sum += static_cast<unsigned char>(c);
-    put_octal(at + 148, 6, sum);
-    return block;
-}
-
-std::string tar_header(const TarHeader& header)
-{
-    std::string records;
-    if (header.path.size() > 100)
-        records += pax_record("path", header.path);
-    if (header.link.size() > 100)
-        records += pax_record("linkpath", header.link);
-    if (header.size_bytes >= std::uint64_t{1} << 33)
-        records += pax_record("size", std::to_string(header.size_bytes));
-    std::string out;
-    if (!records.empty())
-        out = ustar_block({"pax-header", "", 'x', 0644, records.size(), 0}) + records +
-              std::string(tar_padding_bytes(records.size()), '\0');
-    return out + ustar_block(header);
-}
 
 bool is_whiteout(const struct stat& info)
 {
@@ -160,7 +105,7 @@ private:
         if (file_)
             return copy_file(piece);
         if (folders_.empty()) {
-            piece.append(2 * k_tar_block_bytes, '\0');
+            piece += tar_end();
             ended_ = true;
             return;
         }
@@ -182,11 +127,13 @@ private:
         struct stat info = {};
         if (::fstatat(root.get(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
             throw errno_error(errno, "read " + path);
-        TarHeader header{path, "", '0', static_cast<mode_t>(info.st_mode & 0777), 0, info.st_mtim.tv_sec};
+        TarEntry entry;
+        entry.path = path;
+        entry.mode = info.st_mode & 0777;
+        entry.mtime = info.st_mtim.tv_sec;
         if (seen.is_folder) {
-            header.path += '/';
-            header.type = '5';
-            piece += tar_header(header);
+            entry.type = TarEntry::Type::folder;
+            append_tar_header(entry, piece);
             return enter(path + "/", seen.layers);
         }
         if (S_ISLNK(info.st_mode)) {
@@ -194,10 +141,10 @@ private:
             const ssize_t size = ::readlinkat(root.get(), path.c_str(), target, sizeof target);
             if (size < 0)
                 throw errno_error(errno, "read " + path);
-            header.link.assign(target, static_cast<std::size_t>(size));
-            header.type = '2';
-            header.mode = 0777;
-            piece += tar_header(header);
+            entry.link.assign(target, static_cast<std::size_t>(size));
+            entry.type = TarEntry::Type::symlink;
+            entry.mode = 0777;
+            append_tar_header(entry, piece);
             return;
         }
         if (!S_ISREG(info.st_mode))
@@ -205,17 +152,16 @@ private:
         file_ = Fd(::openat(root.get(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
         if (!file_)
             throw errno_error(errno, "read " + path);
-        header.size_bytes = left_ = static_cast<std::uint64_t>(info.st_size);
+        entry.size_bytes = size_bytes_ = left_ = static_cast<std::uint64_t>(info.st_size);
         name_ = path;
-        size_bytes_ = left_;
-        piece += tar_header(header);
+        append_tar_header(entry, piece);
     }
 
     void copy_file(std::string& piece)
     {
         constexpr std::uint64_t k_read_bytes = 128 * 1024;
         if (left_ == 0) {
-            piece.append(tar_padding_bytes(size_bytes_), '\0');
+            piece += tar_padding(size_bytes_);
             file_.reset();
             return;
         }

@@ -28,18 +28,13 @@ char type_letter(TarEntry::Type type)
 
 std::string tar_header_of(const TarEntry& entry, char type)
 {
-    const auto in_range = [](std::uint64_t value, std::uint64_t most) { return value <= most ? value : 0; };
-    std::string header(k_tar_block_bytes, '\0');
-    put_in_tar(header, tar_field::name, entry.path);
-    put_in_tar(header, tar_field::mode, fmt::format("{:07o}", entry.mode));
-    put_in_tar(header, tar_field::uid, fmt::format("{:07o}", in_range(entry.uid, k_most_octal_digits_7)));
-    put_in_tar(header, tar_field::gid, fmt::format("{:07o}", in_range(entry.gid, k_most_octal_digits_7)));
-    put_in_tar(header, tar_field::size, fmt::format("{:011o}", in_range(entry.size_bytes, k_most_octal_digits_11)));
-    const auto mtime = entry.mtime < 0 ? 0 : in_range(static_cast<std::uint64_t>(entry.mtime), k_most_octal_digits_11);
-    put_in_tar(header, tar_field::mtime, fmt::format("{:011o}", mtime));
+    auto header = new_tar_header(entry.path, type);
+    put_number_in_tar(header, tar_field::mode, entry.mode);
+    put_number_in_tar(header, tar_field::uid, entry.uid);
+    put_number_in_tar(header, tar_field::gid, entry.gid);
+    put_number_in_tar(header, tar_field::size, entry.size_bytes);
+    put_number_in_tar(header, tar_field::mtime, entry.mtime < 0 ? 0 : static_cast<std::uint64_t>(entry.mtime));
     put_in_tar(header, tar_field::link, entry.link);
-    header[tar_field::type.at] = type;
-    put_in_tar(header, {257, 8}, std::string_view("ustar\0" "00", 8));
     seal_tar_header(header);
     return header;
 }
@@ -77,15 +72,7 @@ void append_tar_header(const TarEntry& entry, std::string& out)
         records += pax_record("gid", std::to_string(named.gid));
     if (named.mtime_nanoseconds != 0 || named.mtime < 0)
         records += pax_record("mtime", time_text(named));
-    if (!records.empty()) {
-        TarEntry extension;
-        extension.path = "pax";
-        extension.mode = 0644;
-        extension.size_bytes = records.size();
-        out += tar_header_of(extension, 'x');
-        out += records;
-        out += tar_padding(records.size());
-    }
+    append_pax_header(records, out);
     out += tar_header_of(named, type_letter(named.type));
 }
 

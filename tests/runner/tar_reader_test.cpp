@@ -1,7 +1,14 @@
 #include "base/error.hpp"
+#include "engine/docker/renamed_members.hpp"
+#include "engine/fake/tar.hpp"
+#include "runner/archive_measure.hpp"
+#include "runner/context_filter.hpp"
 #include "runner/tar_reader.hpp"
 #include "support/catch.hpp"
 #include "support/tar_bytes.hpp"
+
+#include <functional>
+#include <map>
 
 using namespace gantry;
 using namespace gantry::test;
@@ -120,4 +127,48 @@ TEST_CASE("what can be read in two ways, or is none, is refused", "[tar]")
     wrong_sum[0] = 'b';
     CHECK_THROWS_AS(read(archive_of({wrong_sum + data})), Error);
     CHECK_THROWS_AS(read("no archive" + std::string(1014, 'x')), Error);
+}
+
+TEST_CASE("all who read archives refuse the same sizes, and agree about the others", "[tar]")
+{
+    using Reading = std::function<std::uint64_t(const std::string&)>;
+    const std::map<std::string, Reading> readings{
+        {"reader", [](const std::string& archive) { return read(archive).texts.at(1).size(); }},
+        {"filter",
+         [](const std::string& archive) {
+             runner::ContextFilter filter({});
+             std::string out;
+             filter.feed(archive, out);
+             filter.finish(out);
+             return filter.bytes();
+         }},
+        {"measure",
+         [](const std::string& archive) {
+             runner::ArchiveMeasure measure;
+             measure.feed(archive);
+             return measure.finish().size_bytes;
+         }},
+        {"fake", [](const std::string& archive) { return engine::read_tar(archive).at("d/a").size(); }},
+        {"renamed",
+         [](const std::string& archive) {
+             engine::docker::RenamedMembers members([](const std::string& name) { return name; });
+             return members.feed(archive) == archive ? 3U : 0U; // it passes the contents on
+         }},
+    };
+    const auto data = "one" + std::string(509, '\0');
+    const auto with = [&data](const std::string& pax, const std::string& size) {
+        return archive_of({tar_folder("d"), pax, tar_block("d/a", '0', size) + data, tar_block("d/l", '1', "00000000005", "d/a")});
+    };
+    for (const auto& [who, bytes_of] : readings) {
+        INFO(who);
+        CHECK(bytes_of(with("", "00000000003")) == 3);
+        CHECK(bytes_of(with("", std::string("\x80\0\0\0\0\0\0\0\0\0\0\3", 12))) == 3);
+        CHECK(bytes_of(with(tar_pax("9 size=3\n"), "00000000000")) == 3);
+        CHECK_THROWS_AS(bytes_of(with("", std::string("\x80\0\0\1\0\0\0\0\0\0\0\3", 12))), Error); // 2^64 + 3
+        CHECK_THROWS_AS(bytes_of(with("", "0000000000x")), Error);
+        CHECK_THROWS_AS(bytes_of(with(tar_pax("9 size=x\n"), "00000000003")), Error);
+        CHECK_THROWS_AS(bytes_of(with(tar_pax("11 size=3k\n"), "00000000003")), Error);
+        CHECK_THROWS_AS(bytes_of(with(tar_pax("11 size=-1\n"), "00000000003")), Error);
+        CHECK_THROWS_AS(bytes_of(with(tar_pax("9 size=3x"), "00000000003")), Error);
+    }
 }

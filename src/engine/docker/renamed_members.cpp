@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace gantry::engine::docker {
 
@@ -102,8 +101,8 @@ void RenamedMembers::take_member(std::string header, std::uint64_t size, std::st
     const char type = header[tar_field::type.at];
     const bool is_link = type == '1';
     if (const auto* large = value_of("size"))
-        std::from_chars(large->data(), large->data() + large->size(), size);
-    passing_bytes_ = is_link || type == '2' || type == '5' ? 0 : padded(size);
+        size = size_in_pax(*large);
+    passing_bytes_ = has_tar_contents(type) ? padded(size) : 0;
 
     bool changes = false;
     const auto rename = [&](const char* key, tar_field::Place field, std::string name) {
