@@ -35,6 +35,22 @@ Fd open_or_throw(const std::string& path, int flags, mode_t mode = 0)
     return file;
 }
 
+struct Regular {
+    Fd file;
+    off_t size = 0;
+};
+
+Regular open_regular(const std::string& path, Links links)
+{
+    auto file = open_or_throw(path, O_RDONLY | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0));
+    struct stat info{};
+    if (::fstat(file.get(), &info) != 0)
+        throw errno_error(errno, path);
+    if (!S_ISREG(info.st_mode))
+        throw Error(Errc::bad_input, path + ": " + (S_ISDIR(info.st_mode) ? "is a directory" : "is not a regular file"));
+    return {std::move(file), info.st_size};
+}
+
 std::string directory_of(const std::string& path)
 {
     const auto slash = path.find_last_of('/');
@@ -80,21 +96,15 @@ void Fd::reset()
 
 std::string read_file(const std::string& path, std::size_t limit_bytes, Links links)
 {
-    const auto file = open_or_throw(path, O_RDONLY | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0));
-    struct stat info{};
-    if (::fstat(file.get(), &info) != 0)
-        throw errno_error(errno, path);
-    if (!S_ISREG(info.st_mode))
-        throw Error(Errc::bad_input, path + ": " + (S_ISDIR(info.st_mode) ? "is a directory" : "is not a regular file"));
-
+    const auto opened = open_regular(path, links);
     // Read to the end and not to st_size: files of /proc say 0, and a file can grow.
     std::string bytes;
     std::size_t filled = 0;
-    auto room = std::min<std::size_t>(static_cast<std::size_t>(std::max<off_t>(info.st_size, 4096)), limit_bytes) + 1;
+    auto room = std::min<std::size_t>(static_cast<std::size_t>(std::max<off_t>(opened.size, 4096)), limit_bytes) + 1;
     while (true) {
         if (filled == bytes.size())
             bytes.resize(filled + room);
-        const auto count = retry([&] { return ::read(file.get(), bytes.data() + filled, bytes.size() - filled); });
+        const auto count = retry([&] { return ::read(opened.file.get(), bytes.data() + filled, bytes.size() - filled); });
         if (count < 0)
             throw errno_error(errno, path);
         if (count == 0)
@@ -106,6 +116,21 @@ std::string read_file(const std::string& path, std::size_t limit_bytes, Links li
     }
     bytes.resize(filled);
     return bytes;
+}
+
+void read_pieces(const std::string& path, Links links, const std::function<void(std::string_view)>& use)
+{
+    constexpr std::size_t k_piece_bytes = 256 * 1024;
+    const auto opened = open_regular(path, links);
+    std::string piece(k_piece_bytes, '\0');
+    for (;;) {
+        const auto count = retry([&] { return ::read(opened.file.get(), piece.data(), piece.size()); });
+        if (count < 0)
+            throw errno_error(errno, path);
+        if (count == 0)
+            return;
+        use(std::string_view(piece).substr(0, static_cast<std::size_t>(count)));
+    }
 }
 
 void write_all(const Fd& file, std::string_view bytes, const std::string& name)

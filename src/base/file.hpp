@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ enum class Links { follow, refuse };
 // The whole file. bad_input if it is not a regular file (pipes and devices are not waited for), if it has more than
 // `limit_bytes`, or, with Links::refuse, if the path itself is a symbolic link.
 std::string read_file(const std::string& path, std::size_t limit_bytes, Links links = Links::follow);
+
+// Gives the whole file to `use`, piece by piece, in constant memory. bad_input as above; it has no limit.
+void read_pieces(const std::string& path, Links links, const std::function<void(std::string_view)>& use);
 
 // Replaces the file in one step: after a crash the path has the old or the new content, never a part. It gets exactly
 // `mode`, whatever the umask. A symbolic link is replaced, not followed.

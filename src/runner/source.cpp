@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "base/sha256.hpp"
 #include "pipeline/glob.hpp"
 #include "runner/source_walk.hpp"
 
@@ -230,6 +231,17 @@ void add_matches(const SourceTree& tree, std::uint32_t folder, std::string& path
     }
 }
 
+// Of a link the digest of its target.
+std::string digest_of(const std::string& path)
+{
+    char target[PATH_MAX];
+    if (const ssize_t size = ::readlink(path.c_str(), target, sizeof target); size > 0)
+        return sha256_hex({target, static_cast<std::size_t>(size)});
+    Sha256 digest;
+    read_pieces(path, Links::refuse, [&digest](std::string_view piece) { digest.add(piece); });
+    return digest.hex();
+}
+
 Digests digests_of_tree(const Source& source, const SourceOptions& options, const pipeline::GlobList& globs)
 {
     WalkOptions walk;
@@ -243,13 +255,8 @@ Digests digests_of_tree(const Source& source, const SourceOptions& options, cons
     std::string path;
     add_matches(tree, 0, path, globs, matches);
     Digests digests;
-    for (const auto& match : matches) {
-        const std::string full = source.root + "/" + match;
-        char target[PATH_MAX];
-        const ssize_t size = ::readlink(full.c_str(), target, sizeof target);
-        constexpr std::size_t k_file_limit_bytes = std::size_t{4} << 30;
-        digests[match] = size > 0 ? sha256_hex({target, static_cast<std::size_t>(size)}) : sha256_hex(read_file(full, k_file_limit_bytes, Links::refuse));
-    }
+    for (const auto& match : matches)
+        digests[match] = digest_of(source.root + "/" + match);
     return digests;
 }
 

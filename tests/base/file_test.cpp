@@ -40,6 +40,27 @@ TEST_CASE("when a file was last written to is told to the nanosecond, and for no
     CHECK(modified_at(scratch / "none") == std::chrono::system_clock::time_point());
 }
 
+TEST_CASE("a file of any size comes in pieces that are small", "[base]")
+{
+    const Scratch scratch;
+    const auto path = scratch / "file";
+    std::string contents(3'000'001, 'a');
+    contents.back() = 'b';
+    write_file_atomic(path, contents, 0600);
+    std::string read;
+    read_pieces(path, Links::refuse, [&read](std::string_view piece) {
+        CHECK(piece.size() <= 1 << 20);
+        read += piece;
+    });
+    CHECK(read == contents);
+    const auto ignore = [](std::string_view) {};
+    fs::create_symlink(path, scratch / "link");
+    CHECK_NOTHROW(read_pieces(scratch / "link", Links::follow, ignore));
+    CHECK_THROWS_AS(read_pieces(scratch / "link", Links::refuse, ignore), Error);
+    CHECK(code_of([&] { read_pieces(scratch / "none", Links::refuse, ignore); }) == Errc::not_found);
+    CHECK(code_of([&] { read_pieces(scratch / ".", Links::refuse, ignore); }) == Errc::bad_input);
+}
+
 TEST_CASE("a descriptor is closed with its owner, and only once", "[base]")
 {
     int number = -1;
