@@ -234,6 +234,22 @@ TEST_CASE("an output stream that ends inside a frame is unavailable", "[engine]"
     CHECK(sink.out == "ab");
 }
 
+TEST_CASE("a pull does not wait for an engine that is not there", "[engine]")
+{
+    RealLoop loop;
+    DockerOptions options;
+    options.host = "unix:///nowhere/docker.sock";
+    options.retry_delay = std::chrono::hours(1);
+    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    try {
+        loop.run(engine->pull_image("debian:12", "", nullptr));
+        FAIL("no error");
+    } catch (const Error& error) {
+        CHECK(error.code() == Errc::unavailable);
+        CHECK_THAT(error.what(), ContainsSubstring("cannot reach Docker") && !ContainsSubstring("tries"));
+    }
+}
+
 TEST_CASE("an engine that is not there names its place and what to do", "[engine]")
 {
     RealLoop loop;

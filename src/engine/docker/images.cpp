@@ -172,6 +172,7 @@ awaitable<ImageInfo> DockerEngine::pull_image(const std::string& image, const st
 awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight)
 {
     const auto reference = parse_image_reference(image);
+    co_await api_->connect(); // where no engine is, none comes by trying again
     asio::steady_timer timer(co_await asio::this_coro::executor);
     for (int attempt = 1;; ++attempt) {
         try {
