@@ -1,5 +1,7 @@
+#include "app/view/columns.hpp"
 #include "app/view/picture.hpp"
 #include "app/view/views.hpp"
+#include "base/format.hpp"
 
 #include "golden.hpp"
 #include "view_world.hpp"
@@ -237,4 +239,38 @@ TEST_CASE("plain lines pass at more than 300 MB/s", "[.][bench]")
 
     WARN(static_cast<double>(piece.size()) * 16 * 1024 / 1e6 / took.count() << " MB/s");
     CHECK(static_cast<double>(piece.size()) * 16 * 1024 / 1e6 / took.count() > 300);
+}
+
+TEST_CASE("what to do, and where the time went, keep to 80 columns and break between phrases", "[app]")
+{
+    ViewFixture world;
+    const std::string stage = "integration[compiler=gcc]", step = "unit-of-all";
+    world.plan.stages = {ViewFixture::stage(stage, {}, {step}), ViewFixture::stage("other", {}, {step})};
+    const auto view = app::make_plain_view(plain(), world.world);
+    view->begin(world.plan, "17", "");
+    world.tell(*view, world.event(Kind::run_started)).message = "shop";
+    world.tell(*view, world.event(Kind::stage_started, stage));
+    auto starts = world.event(Kind::step_started, stage, step);
+    starts.attempt = 1;
+    world.tell(*view, starts);
+    world.clock.advance(5s);
+    const bool passes = GENERATE(true, false);
+    auto ended = world.ended(stage, step, passes ? Cause::ok : Cause::failed, 5s);
+    ended.exit_code = passes ? 0 : 2;
+    ended.log_bytes = 4000;
+    world.tell(*view, ended);
+    auto end = world.event(Kind::run_finished);
+    end.state = passes ? State::success : State::failure;
+    world.tell(*view, end);
+    world.err.text.clear();
+
+    view->end(world.summary(), k_no_tail);
+
+    CAPTURE(world.err.text);
+    for (const auto& line : split(world.err.text, '\n'))
+        CHECK(app::columns_of(line) <= 80);
+    if (passes)
+        CHECK_THAT(world.err.text, ContainsSubstring("rest 0.0\n  longest: integration [compiler=gcc] › "));
+    else
+        CHECK_THAT(world.err.text, ContainsSubstring("unit-of-all'\n               all that it printed\n"));
 }

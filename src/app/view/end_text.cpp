@@ -1,5 +1,6 @@
 #include "app/view/end_text.hpp"
 
+#include "app/view/columns.hpp"
 #include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
 #include "app/view/report_rows.hpp"
@@ -17,6 +18,8 @@ using runner::State;
 
 namespace {
 
+constexpr int k_end_columns = 80;               // that our own rows keep to
+constexpr int k_title_columns = 13;         // "  what now   "
 constexpr std::size_t k_tails = 3;          // failed steps whose last lines are shown
 constexpr std::size_t k_rows = 12;          // of one kind: failures, skipped stages, warnings
 constexpr std::size_t k_summary_lines = 12; // of CI_STEP_SUMMARY, all steps together
@@ -145,15 +148,29 @@ private:
         if (failed_service_ && failed_service_->log_bytes > 0)
             commands.emplace_back("gantry logs " + run_.id + " " + short_step_name(run_, *failed_service_), "all that the service printed");
         const auto again = "gantry rerun " + run_.id + " --failed";
-        commands.emplace_back(again, "try again with what passed kept");
+        commands.emplace_back(again, "again, what passed is kept");
         if (first_failed_ && first_failed_->state == State::failure && first_failed_->has_container && !notes_.kept_container())
-            commands.emplace_back(again + " --keep-failed", "and look inside with gantry shell");
-        std::size_t width = 0;
+            commands.emplace_back(again + " --keep-failed", "kept for gantry shell");
+        const auto fits = [](const std::string& command, const std::string& why) {
+            return k_title_columns + columns_of(command) + 2 + columns_of(why) <= k_end_columns;
+        };
+        int width = 0, widest_why = 0;
         for (const auto& [command, why] : commands)
-            width = std::max(width, command.size());
+            if (fits(command, why)) {
+                widest_why = std::max(widest_why, columns_of(why));
+                width = std::max(width, columns_of(command));
+            }
+        width = std::min(width, k_end_columns - k_title_columns - 2 - widest_why);
         const char* title = "what now";
-        for (const auto& [command, why] : commands)
-            row(std::exchange(title, ""), fmt::format("{:<{}}  {}", command, width, style_.dim(why)));
+        for (const auto& [command, why] : commands) {
+            const auto blanks = static_cast<std::size_t>(std::max(width - columns_of(command), 0));
+            if (fits(command, why)) {
+                row(std::exchange(title, ""), command + std::string(blanks, ' ') + "  " + style_.dim(why));
+            } else {
+                row(std::exchange(title, ""), command);
+                row("", "  " + style_.dim(why));
+            }
+        }
     }
 
     // ---- what else is to know
@@ -270,12 +287,23 @@ private:
             line(style_.green(run + "passed") + " in " + whole);
             const auto parts = notes_.time().parts();
             if (detail == EndDetail::all && parts.whole >= std::chrono::milliseconds(500))
-                line(style_.dim("  " + format_duration(parts.whole) + " = " + time_parts() + (longest().empty() ? "" : " · " + longest())));
+                passed_time("  " + time_line(), longest());
         } else if (run_.state == State::skipped) {
             line(run + "was skipped");
         } else {
             line(style_.red(run + verb_of(run_.state)) + (run_.state == State::cancelled ? " after " + whole : ""));
         }
+    }
+
+    // In one line where that is wide enough, else in two.
+    void passed_time(const std::string& time, const std::string& longest)
+    {
+        const auto both = time + " · " + longest;
+        if (!longest.empty() && columns_of(both) <= k_end_columns)
+            return line(style_.dim(both));
+        line(style_.dim(time));
+        if (!longest.empty())
+            line(style_.dim("  " + longest));
     }
 
     const runner::RunSummary& run_;
