@@ -14,7 +14,7 @@ namespace {
 using namespace native;
 
 // The short form is one stage; beside `stages` its keys would belong to nothing.
-void finish(Reader& reader, const Node& root, PipelineFile& file)
+void finish(Reader& reader, const native::Node& root, PipelineFile& file)
 {
     const bool has_stages = root.find("stages") != nullptr;
     bool short_form = false;
@@ -35,7 +35,7 @@ void finish(Reader& reader, const Node& root, PipelineFile& file)
     } else if (!has_stages && root.find("include")) {
         reader.error(root, "missing-key", "neither this file nor what it includes has 'stages' or 'steps'");
     }
-    if (const Node* stages = root.find("stages"); stages && stages->is_list() && stages->items.empty())
+    if (const native::Node* stages = root.find("stages"); stages && stages->is_list() && stages->items.empty())
         reader.error(*stages, "missing-key", "the list of stages is empty");
 }
 
@@ -46,7 +46,7 @@ Parsed parse_native(const std::string& path, const ReadFile& read_file)
     Parsed parsed;
     NodePool pool;
     // Only what is missing inside of included files is left out of the tree; problems of several files come together.
-    if (Node* root = read_with_includes(path, read_file, pool, parsed.sources, parsed.diagnostics)) {
+    if (native::Node* root = read_with_includes(path, read_file, pool, parsed.sources, parsed.diagnostics)) {
         PipelineFile file;
         Reader reader(parsed.sources, parsed.diagnostics);
         read_object(reader, *root, pipeline_keys(), &file);
