@@ -12,7 +12,7 @@ namespace gantry::app {
 
 namespace {
 
-constexpr std::size_t k_columns = 80;
+constexpr std::size_t k_help_columns = 80;
 constexpr std::size_t k_widest_name = 24; // what is wider has a line of its own
 
 struct Row {
@@ -47,7 +47,7 @@ std::string section(const std::string& title, const std::vector<Row>& rows)
             text += line + "\n";
             line.clear();
         }
-        for (const auto& about : wrapped(row.about, k_columns - indent)) {
+        for (const auto& about : wrapped(row.about, k_help_columns - indent)) {
             line.resize(indent, ' ');
             text += line + about + "\n";
             line.clear();

@@ -31,9 +31,9 @@ def keys_of(schema):
 
 
 def commands_of(text):
-    """The names below "Subcommands:" of a help text."""
+    """The names below "Commands:" of a help text."""
     part = re.split(r"^\s*(?:sub)?commands:?\s*$", text, flags=re.I | re.M)
-    return re.findall(r"^  ([a-z][\w-]*)\b", part[-1], re.M) if len(part) > 1 else []
+    return re.findall(r"^  ([a-z][\w-]*)\b", part[-1].split("\n\n")[0], re.M) if len(part) > 1 else []
 
 
 def flags_of(text):
@@ -65,7 +65,7 @@ def check(files):
 def sample(**changes):
     files = {"docs/pipeline.md": "`run`", "docs/cli.md": "gantry run --json", "docs/variables.md": "`CI_ENV`",
              "src/runner/ci_variables.cpp": 'add("CI_ENV", exchange);',
-             "<schema>": '{"$defs": {"step": {"properties": {"run": {}}}}}', "<help>": "Subcommands:\n  run  Run\n",
+             "<schema>": '{"$defs": {"step": {"properties": {"run": {}}}}}', "<help>": "Commands:\n  run  Run\n",
              "<help run>": "  --json  As data\n"}
     return files | {key.replace("_", " "): value for key, value in changes.items()}
 
@@ -73,7 +73,7 @@ def sample(**changes):
 PLANTED = [
     (sample(), None),
     (sample() | {"<schema>": '{"properties": {"retries": {}}}'}, "'retries' is not in it"),
-    (sample() | {"<help>": "Subcommands:\n  run  Run\n  jog  Slower\n"}, "'jog' is not in it"),
+    (sample() | {"<help>": "Commands:\n  run  Run\n  jog  Slower\n"}, "'jog' is not in it"),
     (sample() | {"<help run>": "--json-lines"}, "--json-lines of"),
     (sample() | {"src/runner/ci_variables.cpp": 'add("CI_OUTPUT", exchange);'}, "CI_OUTPUT is not in it"),
 ]
