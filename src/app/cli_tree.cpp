@@ -1,6 +1,7 @@
 #include "app/cli_tree.hpp"
 
 #include "app/registry.hpp"
+#include "runner/housekeeping.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -11,16 +12,17 @@ namespace gantry::app {
 namespace {
 
 // By the name of the value, or of the option where that says more.
-Words words_of(const CliOption& option)
+Words words_of(const CliOption& option, const std::string& command)
 {
     const auto& first = option.names.back();
     if (first == "--engine")
         return Words::engines;
     if (first == "RUN")
         return Words::runs;
-    if (option.value == "FILE")
+    if (option.value == "FILE" || first == "FILE" || (first == "PATH" && command == "check"))
         return Words::files;
-    if (first == "PATH")
+    const bool is_source = first == "PATH" && command != "get"; // `artifacts get` takes paths that a run has
+    if (is_source || option.value == "DIR" || option.value == "FOLDER")
         return Words::folders;
     return Words::none;
 }
@@ -38,10 +40,16 @@ std::vector<std::string> choices_of(const std::string& name)
         return {"text", "dot", "mermaid"};
     if (name == "SHELL")
         return {"bash", "zsh", "fish", "man"};
+    if (name == "KIND") {
+        std::vector<std::string> kinds;
+        for (const auto& row : runner::kept_kinds())
+            kinds.emplace_back(row.name);
+        return kinds;
+    }
     return {};
 }
 
-CliOption option_of(const CLI::Option& option)
+CliOption option_of(const CLI::Option& option, const std::string& command)
 {
     CliOption one;
     one.positional = option.get_positional();
@@ -60,7 +68,7 @@ CliOption option_of(const CLI::Option& option)
     one.description = option.get_description();
     std::replace(one.description.begin(), one.description.end(), '\n', ' ');
     one.given = choices_of(one.names.back());
-    one.words = one.given.empty() ? words_of(one) : Words::given;
+    one.words = one.given.empty() ? words_of(one, command) : Words::given;
     return one;
 }
 
@@ -70,7 +78,7 @@ CliCommand cli_tree(const CLI::App& app)
 {
     CliCommand command{app.get_name(), app.get_description(), app.get_footer(), {}, {}};
     for (const auto* option : app.get_options())
-        command.options.push_back(option_of(*option));
+        command.options.push_back(option_of(*option, command.name));
     for (const auto* inner : app.get_subcommands([](const CLI::App*) { return true; }))
         command.commands.push_back(cli_tree(*inner));
     return command;

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <functional>
 
 namespace gantry::app {
 
@@ -28,43 +28,107 @@ std::string command_names(const CliCommand& tree)
     return join(names, " ");
 }
 
-std::string option_names(const CliCommand& command)
+std::vector<std::string> option_names(const CliCommand& command)
 {
     std::vector<std::string> names;
     for (const auto& option : command.options)
         if (!option.positional)
             names.insert(names.end(), option.names.begin(), option.names.end());
-    return join(names, " ");
+    return names;
+}
+
+// Every command with its path, which is "" for the program and " image save" for an inner one.
+using Visit = std::function<void(const CliCommand& command, const std::string& path)>;
+void for_each_command(const CliCommand& command, const std::string& path, const Visit& visit)
+{
+    visit(command, path);
+    for (const auto& inner : command.commands)
+        for_each_command(inner, path + " " + inner.name, visit);
+}
+
+// An argument that a command takes, and where it stands among them.
+struct Place {
+    const CliOption* option;
+    std::string number; // "*" where it may be repeated
+};
+std::vector<Place> places_of(const CliCommand& command)
+{
+    std::vector<Place> places;
+    for (const auto& option : command.options)
+        if (option.positional)
+            places.push_back({&option, option.many ? "*" : std::to_string(places.size())});
+    return places;
+}
+
+// Patterns for `case "$path $word"`, of options whose value is the next word; `form` quotes one behind what may stand before it.
+std::string patterns_of_values(const CliCommand& tree, const char* separator, const char* form)
+{
+    std::vector<std::string> patterns;
+    for_each_command(tree, "", [&](const CliCommand& command, const std::string& path) {
+        for (const auto& option : command.options)
+            for (const auto& name : option.names)
+                if (!option.value.empty())
+                    patterns.push_back(fmt::format(fmt::runtime(form), path.empty() ? "*" : "", path + " " + name));
+    });
+    return join(patterns, separator);
+}
+
+// And of words that name a command.
+std::string patterns_of_commands(const CliCommand& tree, const char* separator, char quote)
+{
+    std::vector<std::string> patterns;
+    for_each_command(tree, "", [&](const CliCommand&, const std::string& path) {
+        if (!path.empty())
+            patterns.push_back(quote + path + quote);
+    });
+    return join(patterns, separator);
 }
 
 // ---- bash
+
+std::string bash_names(const CliCommand& command)
+{
+    return fmt::format("_gantry_words \"{}\"", command_names(command));
+}
 
 // The statement that fills COMPREPLY for a value.
 std::string bash_words(const CliOption& option)
 {
     switch (option.words) {
-    case Words::runs: return fmt::format("COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))", k_runs);
-    case Words::engines: return fmt::format("COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))", join(engine_names(), " "));
-    case Words::given: return fmt::format("COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))", join(option.given, " "));
-    case Words::files: return "COMPREPLY=($(compgen -f -- \"$word\"))";
-    case Words::folders: return "COMPREPLY=($(compgen -d -- \"$word\"))";
+    case Words::runs: return fmt::format("_gantry_words \"{}\"", k_runs);
+    case Words::engines: return fmt::format("_gantry_words \"{}\"", join(engine_names(), " "));
+    case Words::given: return fmt::format("_gantry_words \"{}\"", join(option.given, " "));
+    case Words::files: return "_gantry_files -f";
+    case Words::folders: return "_gantry_files -d";
     case Words::none: break;
     }
-    return "COMPREPLY=()";
+    return ":";
 }
 
-// A branch of `case "$command:$previous"` for each option that takes a value.
-std::string bash_values(const CliCommand& command, const std::string& pattern)
+// A branch of `case "$path $previous"` for each option that takes a value.
+std::string bash_values(const CliCommand& command, const std::string& path)
 {
     std::string text;
     for (const auto& option : command.options) {
-        if (option.positional || option.value.empty())
+        if (option.value.empty())
             continue;
         std::vector<std::string> patterns;
         for (const auto& name : option.names)
-            patterns.push_back(pattern + ":" + name);
-        text += fmt::format("        {}) {}; return ;;\n", join(patterns, "|"), bash_words(option));
+            patterns.push_back((path.empty() ? "*" : "") + fmt::format("\"{} {}\"", path, name));
+        text += fmt::format("    {}) {}; return ;;\n", join(patterns, "|"), bash_words(option));
     }
+    return text;
+}
+
+// A branch of `case "$path:$position"` for each argument; the name of an inner command may stand where nothing else is known.
+std::string bash_arguments(const CliCommand& command, const std::string& path)
+{
+    std::string text;
+    for (const auto& [option, number] : places_of(command))
+        if (option->words != Words::none)
+            text += fmt::format("    \"{}:\"{}) {} ;;\n", path, number, bash_words(*option));
+    if (!command.commands.empty())
+        text += fmt::format("    \"{}:\"*) {} ;;\n", path, bash_names(command));
     return text;
 }
 
@@ -73,43 +137,47 @@ std::string bash_values(const CliCommand& command, const std::string& pattern)
 std::string bash_completion(const CLI::App& app)
 {
     const auto tree = cli_tree(app);
-    std::string values, options, words;
-    for (const auto& command : tree.commands) {
-        values += bash_values(command, command.name);
-        options += fmt::format("        {}) options=\"{}\" ;;\n", command.name, option_names(command));
-        const auto& all = command.options;
-        const auto positional = std::find_if(all.begin(), all.end(), [](const CliOption& option) { return option.positional; });
-        if (positional != all.end())
-            words += fmt::format("        {}) {} ;;\n", command.name, bash_words(*positional));
-        else if (!command.commands.empty())
-            words += fmt::format("        {}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")) ;;\n", command.name, command_names(command));
-    }
+    std::string values, options, arguments;
+    for_each_command(tree, "", [&](const CliCommand& command, const std::string& path) {
+        values += bash_values(command, path);
+        options += fmt::format("    \"{}\") options=\"{}\" ;;\n", path, join(option_names(command), " "));
+        arguments += bash_arguments(command, path);
+    });
     return fmt::format(R"(# bash completion of gantry: gantry completion bash
+_gantry_words() {{
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$word")
+}}
+# -d: only folders. As file names they get a slash, and a backslash before a blank.
+_gantry_files() {{
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$word")
+}}
 _gantry() {{
-    local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="" options="" i
+    local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" path="" position=0 options="" i
+    COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
-        case "${{COMP_WORDS[i]}}" in
-        --engine|--engine-host|--log-level) ((i++)) ;;
-        -*) ;;
-        *) command="${{COMP_WORDS[i]}}"; break ;;
+        case "$path ${{COMP_WORDS[i]}}" in
+        {}) ((i++)) ;;
+        *" -"*) ;;
+        {}) path="$path ${{COMP_WORDS[i]}}"; position=0 ;;
+        *) ((position++)) ;;
         esac
     done
-    case "$command:$previous" in
-{}{}    esac
-    case "$command" in
-        "") options="{}" ;;
+    case "$path $previous" in
+{}    esac
+    case "$path" in
 {}    esac
     if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "$options {}" -- "$word"))
+        _gantry_words "$options {}"
         return
     fi
-    case "$command" in
-        "") COMPREPLY=($(compgen -W "{}" -- "$word")) ;;
+    case "$path:$position" in
 {}    esac
 }}
 complete -F _gantry gantry
 )",
-                       values, bash_values(tree, "*"), option_names(tree), options, option_names(tree), command_names(tree), words);
+                       patterns_of_values(tree, "|", "{}\"{}\""), patterns_of_commands(tree, "|", '"'), values, options,
+                       join(option_names(tree), " "), arguments);
 }
 
 namespace {
@@ -134,47 +202,67 @@ std::string zsh_action(const CliOption& option)
     return " ";
 }
 
-std::string zsh_arguments(const CliCommand& command)
+std::string zsh_options(const CliCommand& command)
 {
     std::string text;
-    int position = 0;
     for (const auto& option : command.options) {
-        const auto described = zsh_quoted(option.description);
-        if (option.positional) {
-            const auto place = option.many ? "*" : std::to_string(++position);
-            text += fmt::format(" \\\n            '{}:{}:{}'", place, zsh_quoted(option.names[0]), zsh_action(option));
+        if (option.positional)
             continue;
-        }
+        const auto described = zsh_quoted(option.description);
         for (const auto& name : option.names)
-            text += option.value.empty() ? fmt::format(" \\\n            '*{}[{}]'", name, described)
-                                         : fmt::format(" \\\n            '*{}[{}]:{}:{}'", name, described, option.value, zsh_action(option));
+            text += option.value.empty() ? fmt::format(" \\\n        '*{}[{}]'", name, described)
+                                         : fmt::format(" \\\n        '*{}[{}]:{}:{}'", name, described, option.value, zsh_action(option));
     }
     return text;
 }
 
-} // namespace
-
-std::string zsh_completion(const CLI::App& app)
+// An inner command may take the place of what comes last.
+std::string zsh_arguments(const CliCommand& command)
 {
-    const auto tree = cli_tree(app);
-    std::string names, cases;
-    for (const auto& command : tree.commands) {
-        names += fmt::format("        '{}:{}'\n", command.name, zsh_quoted(command.description));
-        const bool has_positional = std::any_of(command.options.begin(), command.options.end(), [](const CliOption& o) { return o.positional; });
-        auto arguments = zsh_arguments(command) + zsh_arguments({"", "", "", tree.options, {}});
-        if (!has_positional && !command.commands.empty())
-            arguments += fmt::format(" \\\n            '1:command:({})'", command_names(command));
-        cases += fmt::format("        {}) _arguments -s{} ;;\n", command.name, arguments);
+    std::string text;
+    const auto inner = fmt::format("({})", command_names(command));
+    int number = 0;
+    for (const auto& [option, place] : places_of(command)) {
+        const bool may_be_inner = !command.commands.empty() && option->words == Words::none;
+        text += fmt::format(" \\\n        '{}:{}:{}'", place == "*" ? place : std::to_string(++number), zsh_quoted(option->names[0]),
+                            may_be_inner ? inner : zsh_action(*option));
     }
-    return fmt::format(R"(#compdef gantry
-# zsh completion of gantry: gantry completion zsh
-_gantry() {{
+    if (!command.commands.empty())
+        text += fmt::format(" \\\n        '*:command:{}'", inner);
+    return text;
+}
+
+std::string zsh_function(const std::string& path)
+{
+    return "_gantry" + replaced(path, " ", "_");
+}
+
+// One that takes arguments of its own before an inner command has the options of both: zsh cannot tell them apart there.
+std::string zsh_leaf(const CliCommand& tree, const CliCommand& command, const std::string& path)
+{
+    auto options = zsh_options(command);
+    for (const auto& inner : command.commands)
+        options += zsh_options(inner);
+    return fmt::format("{}() {{\n    _arguments -s{}{}\n}}\n", zsh_function(path), options + (path.empty() ? "" : zsh_options({"", "", "", tree.options, {}})),
+                       zsh_arguments(command));
+}
+
+std::string zsh_node(const CliCommand& tree, const CliCommand& command, const std::string& path)
+{
+    if (command.commands.empty() || !places_of(command).empty())
+        return zsh_leaf(tree, command, path);
+    std::string names, cases;
+    for (const auto& inner : command.commands) {
+        names += fmt::format("        '{}:{}'\n", inner.name, zsh_quoted(inner.description));
+        cases += fmt::format("        {}) {} ;;\n", inner.name, zsh_function(path + " " + inner.name));
+    }
+    return fmt::format(R"({}() {{
     local -a commands
     local context state line
     commands=(
-{})
+{}    )
     _arguments -C -s{} \
-            '1:command:->command' '*::argument:->argument'
+        '1:command:->command' '*::argument:->argument'
     case $state in
     command) _describe command commands ;;
     argument)
@@ -182,9 +270,18 @@ _gantry() {{
 {}        esac ;;
     esac
 }}
-_gantry "$@"
 )",
-                       names, zsh_arguments(tree), cases);
+                       zsh_function(path), names, zsh_options(command) + (path.empty() ? "" : zsh_options({"", "", "", tree.options, {}})), cases);
+}
+
+} // namespace
+
+std::string zsh_completion(const CLI::App& app)
+{
+    const auto tree = cli_tree(app);
+    std::string text = "#compdef gantry\n# zsh completion of gantry: gantry completion zsh\n";
+    for_each_command(tree, "", [&](const CliCommand& command, const std::string& path) { text += zsh_node(tree, command, path); });
+    return text + "_gantry \"$@\"\n";
 }
 
 namespace {
@@ -204,27 +301,44 @@ std::string fish_words(const CliOption& option)
                "/gantry/runs 2>/dev/null)'";
     case Words::engines: return " -xa " + fish_quoted(join(engine_names(), " "));
     case Words::given: return " -xa " + fish_quoted(join(option.given, " "));
-    case Words::files: return " -rF";
-    case Words::folders: return " -xa '(__fish_complete_directories)'";
+    case Words::files: return option.positional ? " -F" : " -rF";
+    case Words::folders: return " -xa '(__fish_complete_directories (commandline -ct))'";
     case Words::none: break;
     }
     return option.positional ? "" : " -x";
+}
+
+std::string fish_condition(const std::string& path, const std::string& number)
+{
+    const auto place = number.empty() || number == "*" ? "" : " " + number;
+    return " -n \"__gantry_at '" + path + "'" + place + "\"";
 }
 
 std::string fish_options(const CliCommand& command, const std::string& condition)
 {
     std::string text;
     for (const auto& option : command.options) {
+        if (option.positional)
+            continue;
         text += "complete -c gantry" + condition;
-        if (!option.positional)
-            for (const auto& name : option.names)
-                text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-        if (option.positional || !option.value.empty())
-            text += fish_words(option);
-        if (!option.positional)
-            text += " -d " + fish_quoted(option.description);
-        text += "\n";
+        for (const auto& name : option.names)
+            text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+        text += (option.value.empty() ? "" : fish_words(option)) + " -d " + fish_quoted(option.description) + "\n";
     }
+    return text;
+}
+
+std::string fish_arguments(const CliCommand& command, const std::string& path)
+{
+    std::string text;
+    const auto places = places_of(command);
+    for (const auto& [option, number] : places)
+        if (option->words != Words::none)
+            text += "complete -c gantry" + fish_condition(path, number) + fish_words(*option) + "\n";
+    for (const auto& inner : command.commands)
+        for (std::size_t number = places.empty() ? 0 : 1; number <= places.size(); ++number)
+            text += "complete -c gantry" + fish_condition(path, std::to_string(number)) + " -xa " + inner.name + " -d " +
+                    fish_quoted(inner.description) + "\n";
     return text;
 }
 
@@ -233,15 +347,42 @@ std::string fish_options(const CliCommand& command, const std::string& condition
 std::string fish_completion(const CLI::App& app)
 {
     const auto tree = cli_tree(app);
-    std::string text = "# fish completion of gantry: gantry completion fish\ncomplete -c gantry -f\n" + fish_options(tree, "");
-    for (const auto& command : tree.commands)
-        text += fmt::format("complete -c gantry -n __fish_use_subcommand -a {} -d {}\n", command.name, fish_quoted(command.description));
-    for (const auto& command : tree.commands) {
-        const auto condition = fmt::format(" -n '__fish_seen_subcommand_from {}'", command.name);
-        text += fish_options(command, condition);
-        if (!command.commands.empty())
-            text += fmt::format("complete -c gantry{} -a {}\n", condition, fish_quoted(command_names(command)));
-    }
+    auto text = fmt::format(R"(# fish completion of gantry: gantry completion fish
+# Whether this command is being written, and this argument of it, where a number is given.
+function __gantry_at
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l path ''
+    set -l position 0
+    set -l is_value no
+    for word in $words
+        if test $is_value = yes
+            set is_value no
+            continue
+        end
+        switch "$path $word"
+            case {}
+                set is_value yes
+            case '* -*'
+            case {}
+                set path "$path $word"
+                set position 0
+            case '*'
+                set position (math $position + 1)
+        end
+    end
+    test "$path" = "$argv[1]"; or return 1
+    test (count $argv) -lt 2; or test $argv[2] = $position
+end
+complete -c gantry -f
+)",
+                            patterns_of_values(tree, " ", "'{}{}'"), patterns_of_commands(tree, " ", '\''));
+    text += fish_options(tree, "");
+    for_each_command(tree, "", [&](const CliCommand& command, const std::string& path) {
+        if (!path.empty())
+            text += fish_options(command, fish_condition(path, ""));
+        text += fish_arguments(command, path);
+    });
     return text;
 }
 

@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
@@ -99,6 +100,35 @@ TEST_CASE("completions and the man page name every command", "[app]")
         CHECK_THAT(ran.out, ContainsSubstring(std::string(shell) == "man" ? "\\-\\-timestamps" : "timestamps"));
     }
     CHECK(run_gantry({"completion", "tcsh"}).exit_code == 2);
+}
+
+TEST_CASE("bash completes what a command takes at each place, and nothing else", "[app]")
+{
+    const Scratch scratch;
+    const ScopedEnv state_home("XDG_STATE_HOME", scratch.path().c_str());
+    make_directories(scratch / "gantry/runs/7", 0700);
+    make_directories(scratch / "here/my dir", 0700);
+    write_file_atomic(scratch / "here/my.yml", "", 0644);
+    write_file_atomic(scratch / "gantry.bash", run_gantry({"completion", "bash"}).out, 0644);
+    const auto offered = [&](const std::string& words) {
+        const auto script = "cd '" + (scratch / "here") + "' && source '" + (scratch / "gantry.bash") + "' && COMP_WORDS=(gantry " + words +
+                            ") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _gantry && IFS='|' && echo \"${COMPREPLY[*]}\" > '" +
+                            (scratch / "offered") + "'";
+        write_file_atomic(scratch / "script", script, 0644);
+        REQUIRE(std::system(("bash '" + (scratch / "script") + "'").c_str()) == 0);
+        return std::string(trim(read_file(scratch / "offered", 1 << 16)));
+    };
+    CHECK_THAT(offered("image save --"), ContainsSubstring("--output"));
+    CHECK_THAT(offered("cache rm --"), ContainsSubstring("--keep"));
+    CHECK_THAT(offered("artifacts 7 get --"), ContainsSubstring("--force"));
+    CHECK(offered("artifacts 7 ''") == "get");
+    CHECK(offered("secret ''") == "set|ls|rm");
+    CHECK(offered("secret rm ''").empty());
+    CHECK(offered("logs ''") == "latest|7");
+    CHECK(offered("logs 7 ''").empty());
+    CHECK(offered("run my") == "my dir");
+    CHECK_THAT(offered("check my"), ContainsSubstring("my dir") && ContainsSubstring("my.yml"));
+    CHECK(offered("--engine ''") == "docker|fake");
 }
 
 TEST_CASE("check finds every problem of every file at once and exits 2", "[app]")
