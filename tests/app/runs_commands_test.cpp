@@ -340,3 +340,12 @@ TEST_CASE("a limit of caches that is none is told by who needs it alone", "[app]
     CHECK(refused.exit_code == 2);
     CHECK_THAT(refused.err, ContainsSubstring("gantry: GANTRY_CACHE_MAX=x"));
 }
+
+TEST_CASE("rm removes nothing where one of the runs is not there", "[app]")
+{
+    Runs runs;
+    for (int i = 0; i < 2; ++i)
+        runs.end(*runs.begin(), State::success);
+    CHECK(run_gantry({"rm", "1", "99", "2", "--engine", "fake"}).exit_code == 2);
+    CHECK(runs.store->run_ids() == std::vector<std::string>{"2", "1"});
+}

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <set>
 
 namespace gantry::app {
 
@@ -23,12 +24,17 @@ awaitable<void> remove_objects(Context& context, const std::string& id)
     co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
 }
 
+// All of them are looked at before the first one goes.
 int remove_runs(Context& context, const std::vector<std::string>& runs)
 {
+    std::set<std::string> ids;
     for (const auto& run : runs) {
         const auto id = context.store().resolve_id(run);
         if (context.store().is_alive(id))
             throw Error(Errc::conflict, "run " + id + " goes on", "gantry cancel " + id);
+        ids.insert(id);
+    }
+    for (const auto& id : ids) {
         context.run([&context, &id] { return remove_objects(context, id); });
         context.store().remove_run(id);
         context.artifacts().remove([&id](const cache::StoredArtifacts& stored) { return stored.manifest.run == id; });
