@@ -120,8 +120,11 @@ void expect_report_can_be_written(const std::string& file)
     if (file.empty())
         return;
     const auto folder = std::filesystem::absolute(file).parent_path().string();
-    if (::access(folder.c_str(), W_OK | X_OK) != 0)
-        throw errno_error(errno, "--report-junit " + file).with_hint("make the folder " + folder + " first, or name another place");
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+        const int number = errno;
+        const auto remedy = number == ENOENT ? "make the folder " + folder + " first" : "let " + folder + " be a folder that you may write to";
+        throw errno_error(number, "--report-junit " + file).with_hint(remedy + ", or name another place");
+    }
     if (std::filesystem::is_directory(file))
         throw Error(Errc::bad_input, "--report-junit " + file + " is a folder", "name a file in it");
 }
@@ -350,7 +353,7 @@ void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
     command.add_option("--report-junit", flags.report_junit, "Write the steps' results as JUnit XML")->type_name("FILE");
     command.add_flag("--keep-failed", flags.keep_failed, "Keep a failed step's container for gantry shell");
     command.add_flag("--json", flags.json, "One event a line on standard output");
-    command.add_flag("-q,--quiet", flags.quiet, "Only what failed");
+    command.add_flag("-q,--quiet", flags.quiet, "Only what failed, and how the run ended");
     command.add_flag("--timestamps", flags.timestamps, "A time before each line of output");
 }
 

@@ -81,12 +81,24 @@ Infrastructure: the engine cannot be reached or went away, an image cannot be ha
 .B 4
 A step, a stage or the run took longer than it may.
 .TP
-.B 130, 143
-Interrupted by SIGINT; ended by SIGTERM or cancelled.
+.B 129, 130, 143
+Ended by SIGHUP; interrupted by SIGINT; ended by SIGTERM or cancelled.
 .SH ENVIRONMENT
 .TP
 .B GANTRY_ENGINE, GANTRY_LOG
 Defaults of \-\-engine and \-\-log\-level.
+.TP
+.B GANTRY_KEEP_FREE
+Default of \-\-keep\-free.
+.TP
+.B GANTRY_ARTIFACTS_MAX, GANTRY_ARTIFACTS_MAX_FILES
+What a stage may keep as artifacts: bytes, and files.
+.TP
+.B GANTRY_CACHE_MAX, GANTRY_CACHE_MAX_EACH
+What caches may take: in all, and each.
+.TP
+.B GANTRY_SECRET_\fINAME\fR
+The value of the secret \fINAME\fR.
 .TP
 .B DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH
 As for docker.
@@ -100,6 +112,9 @@ Journals and logs of runs (default: ~/.local/state/gantry).
 .TP
 .I $XDG_CACHE_HOME/gantry
 What can be made again (default: ~/.cache/gantry).
+.TP
+.I $XDG_CONFIG_HOME/gantry
+Secrets of gantry secret (default: ~/.config/gantry).
 )",
                        GANTRY_VERSION, roff(tree.description), option_entries(tree), commands);
 }
