@@ -107,7 +107,7 @@ struct StoredObject {
     std::vector<std::string> tags; // of an image
     std::uint64_t size_bytes = 0; // a container's own layer; an image with all that it shares with others; 0: not known
     std::chrono::system_clock::time_point created{}; // the epoch: not known
-    bool in_use = false; // a container that runs, an image or volume that a container has, a network with containers
+    bool in_use = false; // a container that runs, an image or volume that a container has, a network that one that runs is in
 };
 
 struct BuildResult {

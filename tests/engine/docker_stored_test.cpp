@@ -59,11 +59,21 @@ TEST_CASE("volumes that the daemon does not measure are listed all the same, and
     const auto usage = Json::parse(R"({"Containers": [{"Names": ["/c"], "Mounts": [{"Name": "overlay"}]}],
                                        "Volumes": [{"Name": "plain", "UsageData": {"Size": 7, "RefCount": 0}}]})");
     const auto volumes = Json::parse(R"({"Volumes": [{"Name": "overlay", "Labels": {"a": "b"}}, {"Name": "plain"}]})");
-    const auto all = stored_objects(usage, Json::array(), volumes);
+    const auto all = stored_objects({usage, Json::array(), Json::array(), volumes});
     REQUIRE(all.size() == 3);
     CHECK(all[1].object.name == "overlay");
     CHECK(all[1].object.labels == Labels{{"a", "b"}});
     CHECK(all[1].in_use);
     CHECK(all[2].size_bytes == 7);
     CHECK_FALSE(all[2].in_use);
+}
+
+TEST_CASE("a network is in use while a container in it runs", "[engine]")
+{
+    const auto running = Json::parse(R"([{"Names": ["/c"], "NetworkSettings": {"Networks": {"joined": {}}}}, {"Names": ["/alone"]}])");
+    const auto networks = Json::parse(R"([{"Name": "idle"}, {"Name": "joined"}])");
+    const auto all = stored_objects({Json::object(), running, networks, Json::object()});
+    REQUIRE(all.size() == 2);
+    CHECK_FALSE(all[0].in_use);
+    CHECK(all[1].in_use);
 }

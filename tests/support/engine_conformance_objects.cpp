@@ -134,6 +134,32 @@ awaitable<void> networks(EngineBench& bench)
     CHECK(left.empty());
 }
 
+awaitable<std::vector<std::string>> networks_in_use(EngineBench& bench)
+{
+    const auto all = co_await bench.engine().list_stored(bench.labels());
+    std::vector<std::string> names;
+    for (const auto& stored : all)
+        if (stored.object.kind == ObjectKind::network && stored.in_use)
+            names.push_back(stored.object.name);
+    co_return names;
+}
+
+awaitable<void> used_networks(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    const auto joined = bench.network("joined"), idle = bench.network("idle");
+    co_await engine.create_network(joined);
+    co_await engine.create_network(idle);
+    const auto spec = inside(bench, "busy", joined.name);
+    const auto running = co_await start(bench, spec);
+    auto names = co_await networks_in_use(bench);
+    CHECK(names == std::vector<std::string>{joined.name});
+
+    co_await engine.remove(ObjectKind::container, spec.name);
+    names = co_await networks_in_use(bench);
+    CHECK(names.empty());
+}
+
 // Side by side, because a daemon looks for a plugin of that name for 15 s.
 awaitable<void> unknown_drivers(EngineBench& bench)
 {
@@ -292,6 +318,7 @@ std::vector<ConformanceCase> object_cases()
         {"an image can be made of a container, used and removed", images},
         {"a list has what carries all labels: containers, networks, volumes", lists},
         {"a network is created once, and goes when its containers have gone", networks},
+        {"a network is in use while a container in it runs", used_networks},
         {"a subnet that is taken is bad input", subnets},
         {"an unknown driver of a network or volume is bad input", unknown_drivers},
         {"a container can share another's network while that one runs", shared_network},

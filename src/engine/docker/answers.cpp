@@ -269,10 +269,20 @@ std::set<std::string> mounted_volumes(const Json& containers)
     return names;
 }
 
+std::set<std::string> joined_networks(const Json& containers)
+{
+    std::set<std::string> names;
+    for (const auto& container : items_of(containers))
+        for (const auto& network : field(field(container, "NetworkSettings"), "Networks").items())
+            names.insert(network.key());
+    return names;
+}
+
 } // namespace
 
-std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks, const Json& volumes)
+std::vector<StoredObject> stored_objects(const StoredAnswers& answers)
 {
+    const auto& usage = answers.usage;
     std::vector<StoredObject> all;
     const auto mounted = mounted_volumes(field(usage, "Containers"));
     for (const auto& item : items_of(field(usage, "Containers"))) {
@@ -283,14 +293,16 @@ std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks
         stored.in_use = text_field(item, "State") == "running";
         all.push_back(std::move(stored));
     }
-    for (const auto& item : items_of(networks)) {
+    const auto joined = joined_networks(answers.running);
+    for (const auto& item : items_of(answers.networks)) {
         StoredObject stored;
         stored.object = network_object(item);
+        stored.in_use = joined.contains(stored.object.name);
         stored.created = time_of(text_field(item, "Created"));
         all.push_back(std::move(stored));
     }
     std::map<std::string, Json> volumes_by_name;
-    for (const auto* answer : {&volumes, &usage}) // what the second says of one is more
+    for (const auto* answer : {&answers.volumes, &usage}) // what the second says of one is more
         for (const auto& item : items_of(field(*answer, "Volumes")))
             volumes_by_name[text_field(item, "Name")] = item;
     for (const auto& [name, item] : volumes_by_name) {

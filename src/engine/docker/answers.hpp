@@ -22,9 +22,13 @@ std::vector<Object> networks_of(const Json& answer);
 std::vector<Object> volumes_of(const Json& answer);
 // By their first tag; "<none>:<none>" is no tag.
 std::vector<ImageEntry> images_of(const Json& answer);
-// From the answers of /system/df, /networks and /volumes: the first leaves out volumes with options of their driver, such as
-// overlays. By kind and name.
-std::vector<StoredObject> stored_objects(const Json& usage, const Json& networks, const Json& volumes);
+// The answers of /system/df, and of what it leaves out: /containers/json with the networks of those that run (Podman's), /networks,
+// and /volumes with those that have options of their driver, such as overlays.
+struct StoredAnswers {
+    Json usage, running, networks, volumes;
+};
+// By kind and name.
+std::vector<StoredObject> stored_objects(const StoredAnswers& answers);
 // Nothing for the events that nobody asked for.
 std::optional<EngineEvent> engine_event(const Json& message);
 

@@ -172,11 +172,13 @@ awaitable<std::vector<StoredObject>> DockerEngine::list_stored(const Labels& lab
 {
     co_await api_->connect();
     // It has no filter of its own.
-    const auto usage = co_await api_->json(Request("GET", "/system/df"), k_measure_limit);
+    StoredAnswers answers;
+    answers.usage = co_await api_->json(Request("GET", "/system/df"), k_measure_limit);
     const auto filters = encode_query(dump(label_filter(labels)));
-    const auto networks = co_await api_->json(Request("GET", "/networks?filters=" + filters), k_limit);
-    const auto volumes = co_await api_->json(Request("GET", "/volumes?filters=" + filters), k_limit);
-    auto all = stored_objects(usage, networks, volumes);
+    answers.running = co_await api_->json(Request("GET", "/containers/json"), k_limit);
+    answers.networks = co_await api_->json(Request("GET", "/networks?filters=" + filters), k_limit);
+    answers.volumes = co_await api_->json(Request("GET", "/volumes?filters=" + filters), k_limit);
+    auto all = stored_objects(answers);
     const auto is_other = [&](const StoredObject& stored) { return !carries(stored.object.labels, labels); };
     std::erase_if(all, is_other);
     for (auto& stored : all)
