@@ -218,7 +218,7 @@ awaitable<void> DockerEngine::remove_or_retry(ObjectKind kind, const std::string
 awaitable<void> DockerEngine::wait_until_gone(const std::string& container)
 {
     Request request("POST", container_path(container, "/wait?condition=removed"));
-    const auto answer = co_await api_->call(std::move(request), k_in_use_limit);
+    const auto answer = co_await api_->call(std::move(request), k_remove_limit);
     if (answer.status != 404)
         check(answer);
 }
