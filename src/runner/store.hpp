@@ -90,7 +90,8 @@ nlohmann::json to_json(const RunSummary& summary);
 
 enum class CancelRequest { none, soft, hard };
 
-// Writes one run. Appends are single write(2) calls; run_finished is synced to disk.
+// Writes one run. What is appended is in its file when the call returns; until then a reader may find a part of it. run_finished
+// is synced to disk.
 class RunWriter {
 public:
     virtual ~RunWriter() = default;
