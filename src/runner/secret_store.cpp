@@ -144,7 +144,7 @@ SecretSource::SecretSource(const std::vector<std::string>& files, std::string co
     for (const auto& path : files) {
         const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (!file)
-            throw errno_error(errno, "open " + path);
+            throw errno_error(errno, "--secret-file " + path);
         for (auto& [name, value] : parse_secret_file(read_to_end(file, path), path))
             from_files_.insert_or_assign(name, std::move(value));
     }
