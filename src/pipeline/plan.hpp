@@ -51,6 +51,7 @@ struct PlanStage {
     std::optional<Duration> timeout;
     bool allow_failure = false;
     Workspace workspace;
+    int place = 0; // in the definition, from 0; rows of one matrix share it
     Mark mark;
     friend bool operator==(const PlanStage&, const PlanStage&) = default;
 };

@@ -167,6 +167,7 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     PlanStage result;
     result.id = unit.id;
     result.name = stage.name;
+    result.place = static_cast<int>(unit.stage);
     result.matrix = unit.row;
     for (const auto& need : needs)
         count(sizeof need + need.size());

@@ -407,6 +407,7 @@ void fields(W& walk, T& o)
     walk("timeout", o.timeout);
     walk("allow_failure", o.allow_failure);
     walk("workspace", o.workspace);
+    walk("place", o.place);
     walk("mark", o.mark);
 }
 

@@ -2,6 +2,10 @@
 
 #include "runner/snapshot.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace gantry::runner {
 
 namespace {
@@ -22,18 +26,28 @@ void StageLayers::opened(int stage, std::optional<StageLayer> layer)
         layers_[stage] = std::move(*layer);
 }
 
-std::set<int> StageLayers::builds_on(int stage) const
+std::vector<int> StageLayers::starts_from(int stage) const
+{
+    std::vector<int> all;
+    const auto& at = plan_.stages[stage];
+    if (at.workspace.start == pipeline::WorkspaceStart::clean)
+        return all;
+    for (const auto& need : at.needs)
+        if (const auto found = positions_.find(need); found != positions_.end())
+            all.push_back(found->second);
+    return all;
+}
+
+std::set<int> StageLayers::builds_on(int stage, const Which& ends) const
 {
     std::set<int> all;
     std::vector<int> open{stage};
     while (!open.empty()) {
-        const auto& at = plan_.stages[open.back()];
+        const int at = open.back();
         open.pop_back();
-        if (at.workspace.start == pipeline::WorkspaceStart::clean)
-            continue;
-        for (const auto& need : at.needs)
-            if (const auto found = positions_.find(need); found != positions_.end() && all.insert(found->second).second)
-                open.push_back(found->second);
+        for (const int below : starts_from(at))
+            if (all.insert(below).second && !(ends && ends(below)))
+                open.push_back(below);
     }
     return all;
 }
@@ -47,13 +61,42 @@ std::set<int> StageLayers::below(const Which& wanted) const
     return all;
 }
 
-// The plan's order is topological, so each layer comes after those it was stacked on.
+// From the top down: of those that nothing is to be above any more, the one that stands last in the file.
+std::vector<int> StageLayers::stacked(const std::set<int>& stages) const
+{
+    const auto is_among = [&stages](int stage) { return stages.contains(stage); };
+    std::map<int, std::vector<int>> below;
+    std::map<int, int> above;
+    for (const int stage : stages)
+        for (const int at : builds_on(stage, is_among))
+            if (is_among(at)) {
+                below[stage].push_back(at);
+                ++above[at];
+            }
+    std::set<std::pair<int, int>> free;
+    const auto set_free = [&](int stage) { free.insert({plan_.stages[stage].place, stage}); };
+    for (const int stage : stages)
+        if (!above.contains(stage))
+            set_free(stage);
+    std::vector<int> order;
+    while (!free.empty()) {
+        const int stage = free.extract(std::prev(free.end())).value().second;
+        order.push_back(stage);
+        for (const int at : below[stage])
+            if (--above[at] == 0)
+                set_free(at);
+    }
+    std::reverse(order.begin(), order.end());
+    return order;
+}
+
 std::vector<StageLayer> StageLayers::stack_of(int stage) const
 {
+    auto stages = builds_on(stage);
+    std::erase_if(stages, [this](int at) { return !find_handed_on(at); });
     std::vector<StageLayer> stack;
-    for (const int at : builds_on(stage))
-        if (const auto* found = find_handed_on(at))
-            stack.push_back(*found);
+    for (const int at : stacked(stages))
+        stack.push_back(*find_handed_on(at));
     return stack;
 }
 
@@ -105,9 +148,12 @@ awaitable<void> StageLayers::save(engine::Engine& engine, Which passed, const st
 awaitable<void> StageLayers::write_back(engine::Engine& engine, asio::thread_pool& pool, Which which,
                                         const std::string& folder, Intend intend) const
 {
-    for (const auto& [stage, layer] : layers_) {
-        if (!which(stage))
-            continue;
+    std::set<int> stages;
+    for (const auto& [stage, layer] : layers_)
+        if (which(stage))
+            stages.insert(stage);
+    for (const int stage : stacked(stages)) {
+        const auto& layer = layers_.at(stage);
         const auto writer = make_tree_writer(folder, k_write_back_limit_bytes, k_layer_top);
         const engine::WritePiece feed = [&writer](std::string_view piece) -> awaitable<void> {
             writer->feed(piece);

@@ -32,8 +32,8 @@ public:
     void handed_on(int stage, StageLayer part) { parts_[stage] = std::move(part); }
     // Stages that are to run build on it.
     bool is_needed(int stage) const;
-    // What a stage builds on: layers of all stages that it needs, directly or not, each after those it was stacked on.
-    // Skipped stages have none; a stage that starts clean hides those that it needs.
+    // What a stage builds on: layers of all stages that it needs, directly or not, lowest first: each after those it was stacked
+    // on, else in the order of the file. Skipped stages have none; a stage that starts clean hides those that it needs.
     std::vector<StageLayer> stack_of(int stage) const;
 
     // Brings back the files of `kept` stages (ids) that others build on. Throws what the engine throws.
@@ -42,13 +42,16 @@ public:
     // Keeps the files of stages that passed and that stages which did not build on, so that whoever tries again need not
     // repeat them. `failed` gets the id of each stage whose files could not be kept, and why.
     awaitable<void> save(engine::Engine& engine, Which passed, const std::string& run_folder, Intend intend, Failed failed) const;
-    // Writes what the stages for which `which` holds changed into a folder of the user's, in the plan's order. Throws what the
+    // Writes what the stages for which `which` holds changed into a folder of the user's, in the same order. Throws what the
     // engine and TreeWriter throw; the stages before the one that failed are written then.
     awaitable<void> write_back(engine::Engine& engine, asio::thread_pool& pool, Which which, const std::string& folder,
                                Intend intend) const;
 
 private:
-    std::set<int> builds_on(int stage) const;
+    std::vector<int> starts_from(int stage) const;
+    // Not what is below those for which `ends` holds.
+    std::set<int> builds_on(int stage, const Which& ends = {}) const;
+    std::vector<int> stacked(const std::set<int>& stages) const;
     const StageLayer* find_handed_on(int stage) const;
     // The stages that those for which `wanted` holds build on.
     std::set<int> below(const Which& wanted) const;

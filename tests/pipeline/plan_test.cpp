@@ -106,6 +106,17 @@ TEST_CASE("a matrix becomes one stage for each row, and who needs it needs all r
     CHECK(plan_problems(definition) == Lines{"there is no row 'test[go=1.3]' | did you mean 'test[go=1.23]'?"});
 }
 
+TEST_CASE("a stage keeps its place in the file, whatever it has to wait for", "[plan]")
+{
+    auto rows = stage("rows", {step("s")}, Lines{});
+    rows.matrix = matrix_of({{"x", {Text("1"), Text("2")}}});
+    const auto plan = plan_of(pipeline_of({stage("a", {step("s")}, Lines{"z"}), rows, stage("z", {step("s")}, Lines{})}));
+    std::map<std::string, int> places;
+    for (const auto& one : plan.stages)
+        places[one.id] = one.place;
+    CHECK(places == std::map<std::string, int>{{"a", 0}, {"rows[x=1]", 1}, {"rows[x=2]", 1}, {"z", 2}});
+}
+
 TEST_CASE("steps without a name get one from their place", "[plan]")
 {
     auto one = stage("a", {step(""), step("step-3"), step("")});
