@@ -1,7 +1,6 @@
 #include "runner/layer_merge.hpp"
 
 #include "base/error.hpp"
-#include "base/sha256.hpp"
 #include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
 #include "runner/spool.hpp"
@@ -23,14 +22,6 @@ awaitable<void> spool(engine::Engine& engine, const std::string& container, cons
     ::lseek(file.get(), 0, SEEK_SET);
 }
 
-std::string digest_of_data(ArchiveReader& reader)
-{
-    Sha256 digest;
-    for (auto piece = reader.read(); !piece.empty(); piece = reader.read())
-        digest.add(piece);
-    return digest.hex();
-}
-
 // "1/src/a.txt" → "src/a.txt": the archive begins with the folder's own name.
 std::string below_first(const std::string& path)
 {
@@ -44,24 +35,6 @@ std::string below_first(const std::string& path)
 }
 
 } // namespace
-
-LayerChanges changes_of(const Fd& archive)
-{
-    LayerChanges changes;
-    ArchiveReader reader(archive);
-    while (archive_entry* const entry = reader.next()) {
-        const auto path = below_first(text_or_empty(archive_entry_pathname(entry)));
-        if (path.empty() || archive_entry_filetype(entry) == AE_IFDIR)
-            continue;
-        std::string digest =
-            std::to_string(archive_entry_filetype(entry)) + ' ' + std::to_string(archive_entry_perm(entry)) + ' ' +
-            text_or_empty(archive_entry_symlink(entry)) + ' ' + text_or_empty(archive_entry_hardlink(entry)) + ' ';
-        if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
-            digest += digest_of_data(reader);
-        changes[path] = std::move(digest);
-    }
-    return changes;
-}
 
 void rename_top(const Fd& from, const Fd& to, const std::string& name)
 {
@@ -92,16 +65,6 @@ awaitable<LayerChanges> read_changes(engine::Engine& engine, asio::thread_pool& 
     co_await spool(engine, container, path, file);
     auto work = [&file] { return changes_of(file); };
     co_return co_await on_pool(pool, std::move(work));
-}
-
-std::optional<std::string> first_conflict(const LayerChanges& one, const LayerChanges& other)
-{
-    for (const auto& [path, digest] : one) {
-        const auto found = other.find(path);
-        if (found != other.end() && found->second != digest)
-            return path;
-    }
-    return std::nullopt;
 }
 
 awaitable<void> copy_in_container(engine::Engine& engine, asio::thread_pool& pool, const std::string& container,

@@ -11,7 +11,10 @@ constexpr std::size_t k_mount_options_limit_bytes = 3900;
 
 std::string overlay_options(const OverlayFolders& folders)
 {
-    return "lowerdir=" + join(folders.lowers, ":") + ",upperdir=" + folders.upper + ",workdir=" + folders.work;
+    auto options = "lowerdir=" + join(folders.lowers, ":");
+    if (!folders.upper.empty())
+        options += ",upperdir=" + folders.upper + ",workdir=" + folders.work;
+    return options;
 }
 
 } // namespace

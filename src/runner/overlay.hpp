@@ -11,7 +11,7 @@ namespace gantry::runner {
 
 struct OverlayFolders { // on the engine's host
     std::vector<std::string> lowers; // the topmost first; at least one
-    std::string upper, work;         // of one file system
+    std::string upper, work;         // of one file system; without them nothing can be written, and there are two lowers
 };
 
 // Docker splits the options at commas and overlayfs splits lowerdir at colons.

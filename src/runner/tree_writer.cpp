@@ -4,6 +4,7 @@
 #include "base/tar_format.hpp"
 #include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
+#include "runner/overlay_marks.hpp"
 #include "runner/snapshot.hpp"
 #include "runner/tree_writer_root.hpp"
 
@@ -146,11 +147,6 @@ private:
         return names;
     }
 
-    static bool is_whiteout(archive_entry* entry)
-    {
-        return archive_entry_filetype(entry) == AE_IFCHR && archive_entry_rdevmajor(entry) == 0 && archive_entry_rdevminor(entry) == 0;
-    }
-
     // ---- first pass: names, types, sizes, links
 
     void check(ArchiveReader& from, archive_entry* entry)
@@ -222,21 +218,6 @@ private:
         case AE_IFCHR: root_.remove(names); break;
         default: break;
         }
-    }
-
-    // A folder that hides what was below it, as overlayfs marks it.
-    static bool is_opaque(archive_entry* entry)
-    {
-        archive_entry_xattr_reset(entry);
-        const char* name = nullptr;
-        const void* value = nullptr;
-        std::size_t size = 0;
-        while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-            const std::string_view key = name != nullptr ? name : "";
-            if ((key == "trusted.overlay.opaque" || key == "user.overlay.opaque") && size > 0 && *static_cast<const char*>(value) == 'y')
-                return true;
-        }
-        return false;
     }
 
     template <typename Use>

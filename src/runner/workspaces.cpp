@@ -5,12 +5,12 @@
 #include "runner/carrier.hpp"
 #include "runner/layer_merge.hpp"
 #include "runner/overlay.hpp"
+#include "runner/stage_conflicts.hpp"
 #include "runner/tar.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <set>
 
 namespace gantry::runner {
 
@@ -145,43 +145,14 @@ private:
         co_return std::make_unique<OverlayStage>(spec.name, std::move(layer));
     }
 
-    static bool stacked_on(const StageLayer& upper, const StageLayer& lower)
-    {
-        return std::find(upper.below.begin(), upper.below.end(), lower.stage) != upper.below.end();
-    }
-
     awaitable<void> refuse_conflicts(const WorkspaceRequest& request, const Intend& intend)
     {
-        const auto& stack = request.stack;
-        std::set<std::size_t> independent;
-        for (std::size_t i = 0; i < stack.size(); ++i)
-            for (std::size_t j = i + 1; j < stack.size(); ++j)
-                if (!stacked_on(stack[j], stack[i]))
-                    independent.insert({i, j});
-        if (independent.empty())
-            co_return;
-
-        std::vector<engine::Mount> mounts;
-        for (const auto i : independent)
-            mounts.push_back(volume_mount(stack[i].volume, "/layers/" + std::to_string(i)));
-        const auto carrier = object_name(request.owner, "merge");
-        intend(engine::ObjectKind::container, carrier);
-        auto labels = labels_of(request.owner);
-        co_await create_carrier(engine_, carrier, std::move(labels), std::move(mounts));
-        std::map<std::size_t, LayerChanges> changes;
-        for (const auto i : independent) {
-            const auto path = "/layers/" + std::to_string(i);
-            changes[i] = co_await read_changes(engine_, pool_, carrier, path, options_.cache_folder);
-        }
-        co_await engine_.remove(engine::ObjectKind::container, carrier);
-        for (const auto i : independent)
-            for (const auto j : independent)
-                if (i < j && !stacked_on(stack[j], stack[i]))
-                    if (const auto path = first_conflict(changes[i], changes[j]))
-                        throw Error(Errc::conflict,
-                                    "stages " + stack[i].stage + " and " + stack[j].stage + " both changed " + *path +
-                                        ", each in its own way",
-                                    "let one of them write elsewhere, or set workspace: { on_conflict: last }");
+        ConflictSearch search;
+        search.request = request;
+        search.intend = intend;
+        search.cache_folder = options_.cache_folder;
+        search.mounts_overlays = kind_ == WorkspaceKind::overlay;
+        co_await runner::refuse_conflicts(engine_, pool_, search);
     }
 
     // ---- copy
@@ -227,7 +198,7 @@ private:
         bool fits = true;
         for (std::size_t i = 0; end > 0 && i < stack.size(); ++i)
             if (i + 1 != end)
-                fits = fits && (i < end ? stacked_on(stack[end - 1], stack[i]) : stacked_on(stack[i], stack[end - 1]));
+                fits = fits && (i < end ? is_stacked_on(stack[end - 1], stack[i]) : is_stacked_on(stack[i], stack[end - 1]));
         if (!fits)
             throw Error(Errc::unsupported,
                         "stage " + request.owner.stage + " needs the files of several stages, which this engine cannot stack",

@@ -74,7 +74,7 @@ TEST_CASE("layers are compared to their ends, whatever their names", "[archive_r
 {
     const Scratch folder;
     const auto one = changes_of(spooled(folder, layer("one")));
-    CHECK(one.size() == 4);
+    CHECK(one.size() == 5);
     CHECK(one.contains(k_umlaut));
     CHECK_FALSE(first_conflict(one, changes_of(spooled(folder, layer("one")))));
     CHECK(first_conflict(one, changes_of(spooled(folder, layer("two")))) == "src/z.txt");

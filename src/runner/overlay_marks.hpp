@@ -1,0 +1,14 @@
+#pragma once
+
+struct archive_entry;
+
+// How overlayfs marks, in the folder of a layer, what lower layers do not show (Linux, Documentation/filesystems/overlayfs.rst).
+
+namespace gantry::runner {
+
+// Something that was removed.
+bool is_whiteout(archive_entry* entry);
+// A folder that hides what was below it, where the archive says so: Docker's do not.
+bool is_opaque(archive_entry* entry);
+
+} // namespace gantry::runner
