@@ -406,7 +406,7 @@ class End(e2e.Case):
     def test_without_a_kept_container_the_way_inside_is_another_run(self):
         done = self.gantry("run", "--engine", "fake", self.folder(TWO_STAGES % 3), env={"CLICOLOR_FORCE": ""}, expect=1)
         self.assertNotIn("gantry shell 1", done.stderr.decode())
-        again = re.search(r"^ +(gantry rerun .*?)  +and look inside with gantry shell$", done.stderr.decode(), re.MULTILINE)
+        again = re.search(r"^ +(gantry rerun .*?)  +kept for gantry shell$", done.stderr.decode(), re.MULTILINE)
         self.assertEqual(shlex.split(again[1]), ["gantry", "rerun", "1", "--failed", "--keep-failed"])
         self.gantry("--engine", "fake", *shlex.split(again[1])[1:], expect=1)
 

@@ -168,7 +168,8 @@ awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<Wat
     } catch (const Error& error) {
         findings.push_back({Verdict::bad, error.what(), error.hint()});
     } catch (const std::filesystem::filesystem_error& error) {
-        findings.push_back({Verdict::bad, error.code().message() + ": " + error.path1().string(), "make it a folder of yours, or name another: XDG_CACHE_HOME"});
+        findings.push_back({Verdict::bad, error.code().message() + ": " + error.path1().string(),
+                            "make it a folder of yours, or name another: XDG_CACHE_HOME"});
     }
     findings.push_back(about_clocks(clock, asked_at));
 }

@@ -166,7 +166,7 @@ void lower_resources(ComposeService& service, Node&, Node& value)
                           key, limit);
             else if (part.text == "reservations" && known)
                 reader.warning(key, "no-effect", fmt::format("'{}' of reservations has no effect in a pipeline", clip(key.text)),
-                               "a limit keeps others from taking it: limits");
+                               "nothing is reserved on the one machine that a stage runs on; write limits");
             else
                 reader.error(
                     key, "unsupported",
