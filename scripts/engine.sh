@@ -1,7 +1,8 @@
 # Finds a Docker engine, or runs a private one. Sourced after common.sh and packages.sh.
 #
 # The private engine has its own data folder, exec root, socket and pid file. Whoever uses it holds a shared lock on
-# $engine_run/users; the last one to let go stops it, unless `./dev engine start` said to keep it.
+# $engine_run/users; the last one to let go stops it, unless `./dev engine start` said to keep it. Who is killed lets go as well:
+# a watcher waits for the lock.
 
 engine_run=/tmp/gantry-dev-engine-$(id -u)
 engine_socket=$engine_run/docker.sock
@@ -87,12 +88,18 @@ hold_private_engine() {
     trap release_private_engine EXIT
     exec {starting}>"$engine_run/starting"
     flock "$starting"
-    engine_answers "unix://$engine_socket" || start_private_engine
+    engine_answers "unix://$engine_socket" || { start_private_engine && watch_users; }
     exec {starting}>&-
 }
 
+# Nobody can take the engine into use while it stops: the watcher holds the lock that they wait for.
+watch_users() {
+    # shellcheck disable=SC2016
+    setsid --fork bash -c 'exec 5>"$1/users" && flock --exclusive 5 && { [ -e "$1/keep" ] || exec "$2/dev" engine stop; }' \
+        watch "$engine_run" "$root" </dev/null >/dev/null 2>&1 {engine_users}>&- {starting}>&-
+}
+
 release_private_engine() {
-    flock --unlock "$engine_users"
     [ ! -e "$engine_run/keep" ] || return 0
     flock --exclusive --nonblock "$engine_users" || return 0 # somebody else still uses it
     stop_private_engine
