@@ -20,7 +20,7 @@ MAY_INCLUDE = {
 LIBRARIES = {
     "Boost": (r"boost/", ["base/", "engine/", "cache/", "runner/", "api/", "app/"]),
     "spdlog": (r"spdlog/", ["base/", "app/"]),
-    "OpenSSL": (r"openssl/", ["base/", "engine/docker/", "runner/layer_merge.cpp", "app/"]),
+    "OpenSSL": (r"openssl/", ["base/", "engine/docker/", "app/"]),
     "cpp-httplib": (r"httplib\.h", ["base/"]),
     "yaml-cpp": (r"yaml-cpp/", ["pipeline/frontend/"]),
     "RE2": (r"re2/", ["pipeline/", "base/", "runner/"]),
