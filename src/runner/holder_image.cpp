@@ -9,7 +9,7 @@ namespace gantry::runner {
 
 namespace {
 
-void put(std::string& out, std::uint64_t value, int bytes)
+void append_bytes(std::string& out, std::uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; ++i)
         out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
@@ -21,28 +21,28 @@ std::string elf_of(std::uint16_t machine, std::initializer_list<std::uint8_t> co
     constexpr std::uint64_t k_base = 0x400000, k_headers = 64 + 56;
     std::string elf("\x7f" "ELF\x02\x01\x01", 7); // 64 bit, little endian, version 1
     elf.resize(16, '\0');
-    put(elf, 2, 2);                  // ET_EXEC
-    put(elf, machine, 2);
-    put(elf, 1, 4);
-    put(elf, k_base + k_headers, 8); // entry
-    put(elf, 64, 8);                 // program header
-    put(elf, 0, 8);                  // no section header
-    put(elf, 0, 4);
-    put(elf, 64, 2);
-    put(elf, 56, 2);
-    put(elf, 1, 2);
-    put(elf, 64, 2);
-    put(elf, 0, 2);
-    put(elf, 0, 2);
+    append_bytes(elf, 2, 2);                  // ET_EXEC
+    append_bytes(elf, machine, 2);
+    append_bytes(elf, 1, 4);
+    append_bytes(elf, k_base + k_headers, 8); // entry
+    append_bytes(elf, 64, 8);                 // program header
+    append_bytes(elf, 0, 8);                  // no section header
+    append_bytes(elf, 0, 4);
+    append_bytes(elf, 64, 2);
+    append_bytes(elf, 56, 2);
+    append_bytes(elf, 1, 2);
+    append_bytes(elf, 64, 2);
+    append_bytes(elf, 0, 2);
+    append_bytes(elf, 0, 2);
     const std::uint64_t size = k_headers + code.size();
-    put(elf, 1, 4); // PT_LOAD
-    put(elf, 5, 4); // readable, executable
-    put(elf, 0, 8);
-    put(elf, k_base, 8);
-    put(elf, k_base, 8);
-    put(elf, size, 8);
-    put(elf, size, 8);
-    put(elf, 0x10000, 8);
+    append_bytes(elf, 1, 4); // PT_LOAD
+    append_bytes(elf, 5, 4); // readable, executable
+    append_bytes(elf, 0, 8);
+    append_bytes(elf, k_base, 8);
+    append_bytes(elf, k_base, 8);
+    append_bytes(elf, size, 8);
+    append_bytes(elf, size, 8);
+    append_bytes(elf, 0x10000, 8);
     for (const auto byte : code)
         elf.push_back(static_cast<char>(byte));
     return elf;

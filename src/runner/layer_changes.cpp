@@ -58,6 +58,7 @@ LayerChange change_of(ArchiveReader& reader, archive_entry* entry)
     } else if (is_whiteout(entry)) {
         change.kind = LayerChange::Kind::removed;
     } else {
+        change.size_bytes = static_cast<std::uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
         change.digest = digest_of(reader, entry);
     }
     return change;

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,6 +18,7 @@ struct LayerChange {
     enum class Kind { folder, removed, other };
     Kind kind = Kind::other;
     bool is_opaque = false;       // a folder: nothing that lower layers have in it is seen
+    std::uint64_t size_bytes = 0; // of a file's contents
     std::string digest;           // of `other`: its kind, mode and contents, whatever further names it has
 };
 

@@ -21,7 +21,7 @@ namespace gantry::runner {
 
 namespace {
 
-bool is_whiteout(const struct stat& info)
+bool marks_a_removal(const struct stat& info)
 {
     return S_ISCHR(info.st_mode) && info.st_rdev == 0;
 }
@@ -96,7 +96,7 @@ private:
         seen.closed = true;
         if (seen.is_folder)
             return;
-        seen.hidden = is_whiteout(info);
+        seen.hidden = marks_a_removal(info);
         seen.layers = {layer};
     }
 

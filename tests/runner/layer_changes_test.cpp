@@ -24,7 +24,7 @@ const std::optional<std::string> k_none;
 std::string removed(const std::string& path) { return tar_block(path, '3'); }
 std::string opaque(const std::string& path) { return tar_pax(pax_record("SCHILY.xattr.trusted.overlay.opaque", "y")) + tar_folder(path); }
 
-LayerChanges read(const std::string& archive)
+LayerChanges layer_of(const std::string& archive)
 {
     const Fd file(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     write_all(file, archive, "archive");
@@ -35,7 +35,7 @@ LayerChanges read(const std::string& archive)
 // An archive begins with the folder itself, whatever it is called.
 LayerChanges layer_of(const Entries& entries, const std::string& top = "1")
 {
-    return read(tar_folder(top) + archive_of(entries));
+    return layer_of(tar_folder(top) + archive_of(entries));
 }
 
 // The same whichever of the two lies above.
@@ -122,6 +122,8 @@ TEST_CASE("folders are in doubt where one layer has what the other has not", "[l
 TEST_CASE("sizes are of contents, and links have those of their file", "[layer_changes]")
 {
     const auto changes = layer_of({tar_file("1/a", "four"), tar_hard_link("1/b", "1/a"), tar_folder("1/d"), removed("1/gone")});
+    CHECK(changes.at("a").size_bytes == 4);
+    CHECK(changes.at("b").size_bytes == 4);
     CHECK(changes.at("d").kind == LayerChange::Kind::folder);
     CHECK(changes.at("gone").kind == LayerChange::Kind::removed);
     CHECK(changes.size() == 4);
@@ -132,7 +134,7 @@ TEST_CASE("an archive that cannot be a layer's is refused", "[layer_changes]")
     CHECK_THROWS_AS(layer_of({tar_hard_link("1/b", "1/a")}), Error);
     CHECK_THROWS_AS(layer_of({tar_hard_link("1/b", "1")}), Error);
     CHECK_THROWS_AS(layer_of({tar_file("1/../../x", "")}), Error);
-    CHECK_THROWS_AS(read(std::string(1024, 'x')), Error);
+    CHECK_THROWS_AS(layer_of(std::string(1024, 'x')), Error);
     CHECK(layer_of({tar_file("1/./d//f", "")}).contains("d/f"));
     CHECK(layer_of({tar_folder("1/.")}).empty());
 }
