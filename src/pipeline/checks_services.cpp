@@ -218,6 +218,19 @@ void check_working_dir(const Service& service, const std::string& path, Diagnost
                            "write the path in the service's image, such as /app"));
 }
 
+// Our own probes are faster than any start_interval; those of engines that we speak to know none.
+void check_start_interval(const Service& service, const std::string& path, Diagnostics& out)
+{
+    const auto& healthcheck = service.container.healthcheck;
+    if (service.probe != "declared" || !healthcheck || !healthcheck->start_interval)
+        return;
+    auto warning = error_at(mark_of(service.container.marks, "healthcheck", service.mark), "no-effect",
+                            "with 'probe: declared' a start_interval has no effect: the engine looks once each interval",
+                            path + ".healthcheck", "without 'probe: declared' the first look is at once, then every 20 to 500 ms");
+    warning.severity = Severity::warning;
+    out.push_back(std::move(warning));
+}
+
 } // namespace
 
 void check_container(const Definition& definition, const Stage* stage, const Container& container,
@@ -239,6 +252,7 @@ void check_services(const Stage& stage, std::size_t index, Diagnostics& out)
                                    fmt::format("service '{}' has neither an image nor a build", terminal_safe(service.name)),
                                    path));
         check_working_dir(service, path, out);
+        check_start_interval(service, path, out);
     }
     check_service_cycles(stage, index, out);
 }

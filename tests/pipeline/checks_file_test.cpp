@@ -5,6 +5,8 @@
 #include "base/error.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
+
 using namespace gantry::pipeline;
 
 // What is said of a file, from its text to the place of what is wrong in it.
@@ -117,6 +119,23 @@ TEST_CASE("a port that no network can publish is said to be without effect", "[c
     check_one(step("[inner]"), "5:3 no port is published: all networks of this container are internal | add a network that is not");
     CHECK(step("[inner, outer]") == Said{});
     CHECK(step("[inner, default]") == Said{});
+}
+
+TEST_CASE("a start_interval that nobody looks at is said to be without effect", "[checks]")
+{
+    const auto service = [](const std::string& keys) {
+        return said_of("image: gcc\nsteps: [a]\nservices:\n  db:\n    image: x\n    " + keys + "\n");
+    };
+    const std::string check = "healthcheck: { test: up, interval: 5s, start_interval: 1s }";
+    const auto times_told = [&](const std::string& keys) {
+        const auto said = service(keys);
+        return std::count_if(said.begin(), said.end(), [](const std::string& one) {
+            return one.starts_with("6:5 with 'probe: declared' a start_interval has no effect");
+        });
+    };
+    CHECK(times_told(check + "\n    probe: declared") == 1);
+    CHECK(times_told(check) == 0);
+    CHECK(times_told("healthcheck: { test: up }\n    probe: declared") == 0);
 }
 
 TEST_CASE("paths of a service are from the root", "[checks]")
