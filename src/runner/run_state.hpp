@@ -35,7 +35,6 @@ struct Run::Impl {
         std::map<int, std::shared_ptr<Attempt>> running;
         std::vector<std::shared_ptr<Attempt>> stale;     // prepared in vain
         std::vector<std::shared_ptr<Attempt>> ended;     // whose containers may still be there
-        std::vector<std::shared_ptr<Attempt>> kept;      // whose containers stay for `gantry shell`
         std::map<std::string, std::string> exported;        // CI_ENV
         ConcurrencyGroups::Place place;                     // in its group
         std::unique_ptr<Services> services;                 // none: it has none

@@ -163,7 +163,6 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> ru
     const bool failed = state_of(ended.outcome.cause) == State::failure;
     if (options.keep_failed && failed && !runner->container().empty()) {
         keep_for_shell(*runner);
-        runtime.kept.push_back(runner); // its cancellation slot is in use until its coroutine has unwound
     } else {
         // Not waited for: the next step need not wait until this one's container is gone, the stage does.
         runtime.ended.push_back(runner);

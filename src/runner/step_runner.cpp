@@ -239,11 +239,12 @@ awaitable<StepRunner::Result> StepRunner::run()
         request_.on_started();
         const auto started = parts_.clock.now();
         reading_ = true;
-        std::function<awaitable<void>()> reader = [this]() -> awaitable<void> {
-            std::function<awaitable<void>()> inner = [this]() { return drain(); };
+        // It may still be unwinding, bound to our cancellation signal, when run() has ended.
+        std::function<awaitable<void>()> reader = [self = shared_from_this()]() -> awaitable<void> {
+            std::function<awaitable<void>()> inner = [self]() { return self->drain(); };
             // stop() of the process must not cut its last words: only follow() cancels the reader.
             co_await asio::co_spawn(co_await asio::this_coro::executor, inner(),
-                                    asio::bind_cancellation_slot(cancel_.slot(), use_awaitable));
+                                    asio::bind_cancellation_slot(self->cancel_.slot(), use_awaitable));
         };
         parts_.background.spawn(reader);
         if (stop_requested_)

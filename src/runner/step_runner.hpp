@@ -13,7 +13,8 @@ namespace gantry::runner {
 // Runs one attempt of one step that has a container: image, container, output, end.
 //
 // A container that can be held and is prepared ahead is started already and waits for one line on its standard input, so that
-// run() costs no start. Made by make_shared: what stops its process may still be unwinding when its owner lets go of it.
+// run() costs no start. Made by make_shared: what reads its output or stops its process may still be unwinding when its owner
+// lets go of it.
 class StepRunner final : public Attempt, public std::enable_shared_from_this<StepRunner> {
 public:
     StepRunner(Parts parts, Request request);
