@@ -89,4 +89,9 @@ pipeline::Capabilities capabilities_of(const EngineRow& row)
     return capabilities;
 }
 
+std::string flag_of_endpoint(const std::string& endpoint)
+{
+    return endpoint == engine::k_fake_endpoint ? "--engine fake" : "--engine-host " + endpoint;
+}
+
 } // namespace gantry::app

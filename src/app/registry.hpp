@@ -34,5 +34,7 @@ std::span<const EngineRow> engines();
 // Throws bad_input with the names that there are.
 const EngineRow& engine_row(const std::string& name);
 pipeline::Capabilities capabilities_of(const EngineRow& row);
+// What names the engine at an endpoint of EngineInfo on the command line: "--engine-host tcp://build:2376".
+std::string flag_of_endpoint(const std::string& endpoint);
 
 } // namespace gantry::app

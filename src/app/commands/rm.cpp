@@ -2,6 +2,7 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
+#include "app/registry.hpp"
 #include "runner/run.hpp"
 
 #include <CLI/CLI.hpp>
@@ -20,7 +21,7 @@ awaitable<void> remove_objects(Context& context, const std::string& id)
     if (info.endpoint != made_by)
         throw Error(Errc::conflict,
                     "run " + id + " was made on the engine at " + made_by + ", which may have something of it",
-                    "gantry rm " + id + (made_by == "fake:" ? " --engine fake" : " --engine-host " + made_by));
+                    "gantry rm " + id + " " + flag_of_endpoint(made_by));
     co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
 }
 

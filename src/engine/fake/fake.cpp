@@ -37,7 +37,7 @@ awaitable<EngineInfo> FakeEngine::probe()
     info.version = "1";
     info.api_version = "1";
     info.id = "fake";
-    info.endpoint = "fake:";
+    info.endpoint = k_fake_endpoint;
     info.os = "linux";
     info.architecture = "amd64";
     info.root_dir = "/fake";

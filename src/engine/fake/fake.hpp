@@ -15,6 +15,9 @@ namespace gantry::engine {
 
 struct FakeDaemon;
 
+// Of EngineInfo.
+inline constexpr const char* k_fake_endpoint = "fake:";
+
 // Something that a process writes while it runs.
 struct FakeOutput {
     std::chrono::nanoseconds after{0}; // since it began
