@@ -26,7 +26,7 @@ auto opened(const std::string& folder, const char* variable, Open open)
         if (error.code() == Errc::no_space || error.code() == Errc::internal || !error.hint().empty())
             throw;
         error.add_context("cannot use the folder " + folder);
-        throw std::move(error).with_hint("let " + folder + " be a folder that you may write to, or name another place: " + variable + "=FOLDER");
+        throw std::move(error).with_hint(hint_for_folder(folder, variable));
     }
 }
 

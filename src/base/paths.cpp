@@ -72,4 +72,9 @@ std::string config_dir()
     return directory_for({"XDG_CONFIG_HOME", "/.config/gantry", "/config"});
 }
 
+std::string hint_for_folder(const std::string& folder, const std::string& variable)
+{
+    return "let " + folder + " be a folder that you may write to, or name another place: " + variable + "=FOLDER";
+}
+
 } // namespace gantry

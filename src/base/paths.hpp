@@ -15,6 +15,9 @@ std::string cache_dir();
 // What the user wrote: $XDG_CONFIG_HOME/gantry, else ~/.config/gantry.
 std::string config_dir();
 
+// What to do where one of these folders cannot be used: `variable` names another place for it.
+std::string hint_for_folder(const std::string& folder, const std::string& variable);
+
 // `path`, with mode 0700 and created if it is missing. denied if it is a link, no directory, somebody else's, or was
 // open for others to write: they may have put something into it.
 std::string private_directory(const std::string& path);

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/paths.hpp"
 #include "runner/run_writer.hpp"
 #include "runner/source_files.hpp"
 #include "runner/store_layout.hpp"
@@ -258,7 +259,7 @@ std::unique_ptr<RunWriter> FolderStore::create_run(const pipeline::Plan& plan, c
         remove_tree(draft);
         error.add_context("new run in " + root_);
         if (error.code() == Errc::denied)
-            throw std::move(error).with_hint("let " + root_ + " be a folder that you may write to, or name another place: XDG_STATE_HOME=FOLDER");
+            throw std::move(error).with_hint(hint_for_folder(root_, "XDG_STATE_HOME"));
         throw;
     }
 }
