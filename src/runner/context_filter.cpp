@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "base/tar_format.hpp"
+#include "runner/archive_words.hpp"
 
 #include <fmt/format.h>
 
@@ -13,18 +14,6 @@ namespace gantry::runner {
 namespace {
 
 constexpr char k_hard_link_type = '1', k_folder_type = '5';
-
-// Below the folder that was asked for, whose own name comes first: "src/main.c" of "project/src/main.c".
-std::string below_top(std::string_view path)
-{
-    while (path.starts_with("./"))
-        path.remove_prefix(2);
-    const auto slash = path.find('/');
-    auto rest = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-    while (rest.ends_with('/'))
-        rest.remove_suffix(1);
-    return std::string(rest);
-}
 
 } // namespace
 

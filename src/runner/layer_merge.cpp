@@ -22,13 +22,6 @@ awaitable<void> spool(engine::Engine& engine, const std::string& container, cons
     ::lseek(file.get(), 0, SEEK_SET);
 }
 
-// "1/src/a.txt" → "src/a.txt": the archive begins with the folder's own name.
-std::string below_first(const std::string& path)
-{
-    const auto slash = path.find('/');
-    return slash == std::string::npos ? std::string() : path.substr(slash + 1);
-}
-
 [[noreturn]] void fail_to_write(::archive* writer)
 {
     throw Error(Errc::no_space, "writing a layer to disk: " + text_or_empty(archive_error_string(writer)));
@@ -44,10 +37,10 @@ void rename_top(const Fd& from, const Fd& to, const std::string& name)
     if (archive_write_open_fd(writer.get(), to.get()) != ARCHIVE_OK)
         fail_to_write(writer.get());
     while (archive_entry* const entry = reader.next()) {
-        const auto below = below_first(text_or_empty(archive_entry_pathname(entry)));
+        const auto below = below_top(text_or_empty(archive_entry_pathname(entry)));
         archive_entry_set_pathname(entry, (below.empty() ? name : name + "/" + below).c_str());
         if (const auto* link = archive_entry_hardlink(entry))
-            archive_entry_set_hardlink(entry, (name + "/" + below_first(link)).c_str());
+            archive_entry_set_hardlink(entry, (name + "/" + below_top(link)).c_str());
         if (archive_write_header(writer.get(), entry) < ARCHIVE_WARN)
             throw Error(Errc::internal, "layer: " + text_or_empty(archive_error_string(writer.get())));
         for (auto piece = reader.read(); !piece.empty(); piece = reader.read())

@@ -44,16 +44,11 @@ bool is_of_compose(const pipeline::ContainerFile& file, const pipeline::PlanStag
     return file.mark.file != stage.mark.file;
 }
 
-// What stands behind the first part of a name: "data/a/b" → "/a/b".
-std::string behind_first(std::string_view name)
+// Where an entry of the archive of a file or folder goes.
+std::string placed_at(const PlacedFile& file, std::string_view name)
 {
-    while (name.starts_with("./"))
-        name.remove_prefix(2);
-    const auto slash = name.find('/');
-    auto rest = slash == std::string_view::npos ? std::string_view() : name.substr(slash);
-    while (rest.ends_with('/'))
-        rest.remove_suffix(1);
-    return std::string(rest);
+    const auto below = below_top(name);
+    return below.empty() ? file.target : file.target + "/" + below;
 }
 
 } // namespace
@@ -137,8 +132,8 @@ void FileArchive::add_packed(const PlacedFile& file, const std::string& packed)
         const char* link = archive_entry_hardlink(entry);
         if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
             continue; // sockets, pipes and devices have no contents to copy
-        const auto path = file.target + behind_first(text_or_empty(archive_entry_pathname(entry)));
-        const auto linked = link ? name_in(file.target + behind_first(link)) : std::string();
+        const auto path = placed_at(file, text_or_empty(archive_entry_pathname(entry)));
+        const auto linked = link ? name_in(placed_at(file, link)) : std::string();
         if (link)
             archive_entry_set_hardlink(entry, linked.c_str());
         add(file, path, entry);
