@@ -1,11 +1,10 @@
 """What steps and services use is seen: at their end, in `gantry show` and as events, and while they run, in `gantry top`."""
 
 import json
-import os
 import signal
-import subprocess
 
 import e2e
+from terminal import Terminal
 
 MB = 1_000_000
 
@@ -116,29 +115,14 @@ class Top(e2e.Case):
     def test_a_terminal_gets_a_table_in_place_until_the_run_ends(self):
         live = self.start(self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: waits, run: 'echo ready; exec sleep 1000' }}]\n"))
         live.until("output", text="ready")
-        control, terminal = os.openpty()
-        top = subprocess.Popen([e2e.GANTRY, "top", "1"], env={**self.environment, "TERM": "xterm", "CI": ""}, cwd=self.home,
-                               stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal)
-        os.close(terminal)
-        self.addCleanup(top.kill)
-        shown = b""
-        while shown.count(b"main/waits") < 2:
-            shown += os.read(control, 4096)
-        self.assertIn(b"\x1b[2A", shown)
+        top = Terminal(self, "top", "1")
+        top.until(lambda: top.seen.count("main/waits") >= 2)
+        self.assertIn("\x1b[2A", top.seen)
         live.signal(signal.SIGINT)
         live.end()
-        self.assertEqual(top.wait(e2e.LIMIT), 0)
-        while True:
-            try:
-                piece = os.read(control, 4096)
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-        os.close(control)
-        self.assertIn(b"run 1 has ended", shown)
-        self.assertTrue(shown.count(b"\x1b[?25h") >= 2)
+        self.assertEqual(top.end(), 0)
+        self.assertIn("run 1 has ended", top.seen)
+        self.assertTrue(top.seen.count("\x1b[?25h") >= 2)
 
     def test_a_run_that_is_not_there_is_told(self):
         self.gantry("top", "17", expect=2)

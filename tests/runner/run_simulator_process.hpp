@@ -16,15 +16,24 @@
 
 namespace gantry::test {
 
-// The journal's disk is full after some events.
+// The journal's disk is full after some events, or a log's for some bytes.
 class FillingWriter final : public runner::RunWriter {
 public:
-    FillingWriter(std::unique_ptr<runner::RunWriter> disk, int room) : disk_(std::move(disk)), room_(room) {}
+    FillingWriter(std::unique_ptr<runner::RunWriter> disk, int room, std::string unwritable = {})
+        : disk_(std::move(disk)), room_(room), unwritable_(std::move(unwritable))
+    {
+    }
 
     const std::string& id() const override { return disk_->id(); }
     int number() const override { return disk_->number(); }
     std::string folder() const override { return disk_->folder(); }
-    std::unique_ptr<Log> open_log(const runner::StepKey& step) override { return disk_->open_log(step); }
+    std::unique_ptr<Log> open_log(const runner::StepKey& step) override
+    {
+        auto log = disk_->open_log(step);
+        if (unwritable_.empty())
+            return log;
+        return std::make_unique<FillingLog>(std::move(log), unwritable_);
+    }
     void append(const runner::RunEvent& event) override
     {
         if (room_ >= 0 && room_-- == 0)
@@ -33,8 +42,22 @@ public:
     }
 
 private:
+    struct FillingLog final : Log {
+        FillingLog(std::unique_ptr<Log> disk_in, std::string unwritable_in) : disk(std::move(disk_in)), unwritable(std::move(unwritable_in)) {}
+        void write(engine::Stream stream, std::string_view bytes, std::chrono::system_clock::time_point time) override
+        {
+            if (bytes == unwritable)
+                throw Error(Errc::no_space, "injected: the disk is full");
+            disk->write(stream, bytes, time);
+        }
+        std::uint64_t size_bytes() const override { return disk->size_bytes(); }
+        std::unique_ptr<Log> disk;
+        std::string unwritable;
+    };
+
     std::unique_ptr<runner::RunWriter> disk_;
-    int room_; // < 0: enough
+    int room_;               // < 0: enough
+    std::string unwritable_; // no log takes it; empty: each takes all
 };
 
 // One `gantry run` or `gantry resume` and what it told.

@@ -61,37 +61,6 @@ pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pi
     return plan_of({std::move(result)});
 }
 
-// Logs that do not take some bytes: the disk is full.
-class FullLogs final : public runner::RunWriter {
-public:
-    FullLogs(std::unique_ptr<runner::RunWriter> disk, std::string refused) : disk_(std::move(disk)), refused_(std::move(refused)) {}
-
-    const std::string& id() const override { return disk_->id(); }
-    int number() const override { return disk_->number(); }
-    std::string folder() const override { return disk_->folder(); }
-    void append(const runner::RunEvent& event) override { disk_->append(event); }
-    std::unique_ptr<Log> open_log(const runner::StepKey& step) override
-    {
-        return std::make_unique<FullLog>(disk_->open_log(step), refused_);
-    }
-
-private:
-    struct FullLog final : Log {
-        FullLog(std::unique_ptr<Log> disk_in, std::string refused_in) : disk(std::move(disk_in)), refused(std::move(refused_in)) {}
-        void write(engine::Stream stream, std::string_view bytes, std::chrono::system_clock::time_point time) override
-        {
-            if (bytes == refused)
-                throw Error(Errc::no_space, "injected: the disk is full");
-            disk->write(stream, bytes, time);
-        }
-        std::uint64_t size_bytes() const override { return disk->size_bytes(); }
-        std::unique_ptr<Log> disk;
-        std::string refused;
-    };
-    std::unique_ptr<runner::RunWriter> disk_;
-    std::string refused_;
-};
-
 // A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
 struct ServiceFixture {
     explicit ServiceFixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
@@ -110,7 +79,7 @@ struct ServiceFixture {
         std::unique_ptr<runner::RunWriter> writer = store->create_run(plan, {});
         id = writer->id();
         if (!unwritable.empty())
-            writer = std::make_unique<FullLogs>(std::move(writer), unwritable);
+            writer = std::make_unique<FillingWriter>(std::move(writer), -1, unwritable);
         options.instance = store->instance();
         process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
         process->spawn(process->run().execute());
