@@ -52,12 +52,4 @@ struct ExecuteRequest {
 // Removes what dead runs left, executes, shows it, and gives the exit code.
 int execute(Context& context, ExecuteRequest request);
 
-// Removes volumes of caches that nobody uses any more and says so.
-awaitable<void> reap_caches(Context& context);
-
-// Removes what runs of this engine have left whose process died, and says so.
-awaitable<void> reap(Context& context);
-// The same before any command, which it never stops: costs one look into a folder when there is nothing to do.
-void reap_first(Context& context);
-
 } // namespace gantry::app

@@ -1,8 +1,8 @@
 #include "app/main.hpp"
 
-#include "app/execute.hpp"
 #include "app/exit_code.hpp"
 #include "app/help.hpp"
+#include "app/reap.hpp"
 #include "app/registry.hpp"
 #include "base/format.hpp"
 
