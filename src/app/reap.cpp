@@ -2,6 +2,7 @@
 
 #include "base/format.hpp"
 #include "base/paths.hpp"
+#include "runner/objects.hpp"
 #include "runner/run.hpp"
 #include "runner/stage_caches.hpp"
 
@@ -15,7 +16,7 @@ namespace gantry::app {
 
 namespace {
 
-constexpr auto k_time_for_the_engine = std::chrono::seconds(3);
+constexpr auto k_wait = std::chrono::seconds(10), k_untold_wait = std::chrono::seconds(1);
 constexpr auto k_look_again = std::chrono::milliseconds(100);
 
 // The names of what a run was about to make and does not say that it has removed.
@@ -30,22 +31,33 @@ std::set<std::string> announced_by(const std::vector<runner::RunEvent>& events)
     return names;
 }
 
-// The engine goes on with what it was asked for by a process that has just died: what is missing may still come.
-awaitable<int> remove_all_of(Context& context, const std::string& run)
+struct Reaped {
+    int count = 0;
+    bool all = true; // nothing can come any more
+};
+
+// What is missing may still come. Waits for it, but not so long that a person would give up: the next command looks again.
+awaitable<Reaped> remove_all_of(Context& context, const std::string& run)
 {
     const auto events = context.store().events(run);
-    const auto now = system_clock().wall();
+    const auto begin = system_clock().wall();
     // The clock may have been set back since.
-    const auto until = (events.empty() ? now : std::min(events.back().time, now)) + k_time_for_the_engine;
+    const auto last = events.empty() ? begin : std::min(events.back().time, begin);
     auto awaited = announced_by(events);
-    int count = 0;
-    for (;;) {
+    Reaped reaped;
+    for (bool is_told = false;;) {
         const auto removed = co_await runner::remove_leftovers(context.engine(), context.store().instance(), run);
-        count += static_cast<int>(removed.size());
+        reaped.count += static_cast<int>(removed.size());
         for (const auto& name : removed)
             awaited.erase(name);
-        if (awaited.empty() || system_clock().wall() >= until)
-            co_return count;
+        const auto now = system_clock().wall();
+        reaped.all = awaited.empty() || now >= last + runner::k_engine_may_finish;
+        if (reaped.all || now >= last + k_wait)
+            co_return reaped;
+        if (!is_told && now >= begin + k_untold_wait) {
+            context.err("gantry: waiting for the engine: it may still make something for run " + run + ", whose process died\n");
+            is_told = true;
+        }
         co_await system_clock().sleep_for(k_look_again);
     }
 }
@@ -78,11 +90,12 @@ awaitable<void> reap(Context& context)
         } catch (const Error&) {
             continue;
         }
-        const auto removed = co_await remove_all_of(context, id);
-        if (removed > 0)
-            context.err("gantry: removed " + format_count(removed, "leftover") + " of run " + id +
+        const auto reaped = co_await remove_all_of(context, id);
+        if (reaped.count > 0)
+            context.err("gantry: removed " + format_count(reaped.count, "leftover") + " of run " + id +
                         ", whose process died; go on with it: gantry resume " + id + "\n");
-        store.set_aside(id);
+        if (reaped.all)
+            store.set_aside(id);
     }
 }
 

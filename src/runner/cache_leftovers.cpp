@@ -1,6 +1,8 @@
 // What no record of a cache names any more.
 #include "runner/stage_caches.hpp"
 
+#include "runner/objects.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,13 +13,10 @@ namespace gantry::runner {
 
 namespace {
 
-// An engine goes on with what it was asked for by a process that has just died.
-constexpr auto k_time_for_the_engine = std::chrono::seconds(3);
-
 bool may_still_come(const cache::Unattended& pin, const std::set<std::string>& found)
 {
     const auto age = std::chrono::system_clock::now() - pin.since;
-    return age >= std::chrono::seconds(0) && age < k_time_for_the_engine &&
+    return age >= std::chrono::seconds(0) && age < k_engine_may_finish &&
            !std::includes(found.begin(), found.end(), pin.contents.names.begin(), pin.contents.names.end());
 }
 

@@ -3,12 +3,16 @@
 #include "base/clock.hpp"
 #include "engine/engine.hpp"
 
+#include <chrono>
 #include <functional>
 #include <set>
 #include <string>
 #include <utility>
 
 namespace gantry::runner {
+
+// An engine finishes what it was asked for also when the asker has died: what was announced may still come for so long.
+constexpr auto k_engine_may_finish = std::chrono::seconds(60);
 
 // What a run has at its engine. An object is on the books before it is created and until it is known to be gone, so that a
 // lost answer leaves nothing behind.

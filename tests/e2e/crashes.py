@@ -1,8 +1,11 @@
 """`kill -9` of gantry at any moment: the next command leaves nothing in the engine, and the run can go on or is final."""
 
+import os
 import signal
+import subprocess
 
 import e2e
+from proxy import Creations
 
 PIPELINE = f"""
 defaults: {{ image: {e2e.IMAGE} }}
@@ -61,6 +64,36 @@ class Crashes(e2e.Case):
                 self.kill_behind(number)
                 self.runs()
                 self.assert_nothing_left()
+
+    def kill_while_the_engine_makes(self, word):
+        """The container with that word in its name is still to come when the run is dead."""
+        engine = Creations.unix(f"{self.home}/docker.sock", os.getgid(), word)
+        self.addCleanup(engine.close)
+        self.environment["DOCKER_HOST"] = engine.host
+        live = self.start(self.folder(PIPELINE))
+        self.assertTrue(engine.reached.wait(e2e.LIMIT), f"no container {word} was asked for")
+        live.signal(signal.SIGKILL)
+        live.end()
+        return engine
+
+    def test_what_the_engine_makes_for_a_dead_run_is_waited_for(self):
+        engine = self.kill_while_the_engine_makes("left")
+        with subprocess.Popen(self.command(["ps"]), env=self.environment, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as command:
+            self.assertIn("waiting for the engine", command.stderr.readline())
+            engine.let_go.set()
+            self.assertIn("gantry resume 1", command.stderr.read())
+        self.assert_nothing_left()
+
+    def test_what_the_engine_makes_for_a_dead_run_later_still_goes(self):
+        engine = self.kill_while_the_engine_makes("left")
+        self.assertIn(b"waiting for the engine", self.gantry("ps").stderr)
+        self.assert_nothing_left()
+        engine.let_go.set()
+        e2e.eventually(lambda: any("left" in name for name in self.left()), "the engine has made the container")
+        self.gantry("ps")
+        self.assert_nothing_left()
+        self.gantry("resume", "1")
 
     def test_a_run_that_was_cut_off_is_shown_as_interrupted_until_it_goes_on(self):
         live = self.start(self.folder(f"""

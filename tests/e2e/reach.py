@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
-import threading
 import unittest
 
 import e2e
+from proxy import Proxy
 
 USER, GROUP = 12345, 12346  # nobody's; the group of the engine's socket
 
@@ -58,42 +57,6 @@ stages:
       - {{ name: image, build: {{ tags: ["gantry-e2e-reach:1"], dockerfile_inline: "FROM {e2e.IMAGE}\\nCOPY out /out" }} }}
       - {{ name: reads, image: "gantry-e2e-reach:1", pull_policy: never, run: "cat /out/link out/link; stat -c %a out/sub" }}
 """
-
-
-class Proxy(e2e.Connections):
-    """Listens where it is told and hands every connection on to the engine."""
-
-    def __init__(self, listener, host):
-        self.host = host
-        super().__init__(listener)
-
-    @classmethod
-    def tcp(cls):
-        listener, port = e2e.loopback_socket()
-        return cls(listener, f"tcp://127.0.0.1:{port}")
-
-    @classmethod
-    def unix(cls, path, group):
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        os.chown(path, 0, group)
-        os.chmod(path, 0o660)
-        return cls(listener, f"unix://{path}")
-
-    def serve(self, end):
-        engine = e2e.ENGINE.open()
-        self.ends.append(engine)
-        threading.Thread(target=self._pump, args=(engine, end), daemon=True).start()
-        self._pump(end, engine)
-
-    @staticmethod
-    def _pump(source, target):
-        try:
-            while piece := source.recv(1 << 16):
-                target.sendall(piece)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the other end has gone
 
 
 class Reach(e2e.Case):

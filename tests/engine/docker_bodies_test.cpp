@@ -183,6 +183,20 @@ TEST_CASE("mounts of each type keep all their options", "[engine]")
     CHECK(host["VolumesFrom"] == Json::array({"other"}));
 }
 
+TEST_CASE("a volume that is gone by then is made anew with our labels, so that it is found", "[engine]")
+{
+    auto spec = plain();
+    spec.labels = {{"gantry.run", "1"}};
+    Mount named, anonymous;
+    named.source = "v";
+    named.target = "/v";
+    anonymous.target = "/a"; // goes with its container
+    spec.mounts = {named, anonymous};
+    const auto host = host_of(spec);
+    CHECK(host["Mounts"][0]["VolumeOptions"]["Labels"] == Json{{"gantry.run", "1"}});
+    CHECK_FALSE(host["Mounts"][1].contains("VolumeOptions"));
+}
+
 TEST_CASE("a part of a volume needs a new engine, and an old one is never given less", "[engine]")
 {
     auto spec = plain();

@@ -34,11 +34,14 @@ std::string mount_type(Mount::Type type)
     return {};
 }
 
-Json mount_body(const Mount& mount, const Dialect& dialect)
+Json mount_body(const Mount& mount, const Labels& labels, const Dialect& dialect)
 {
     Json body = {{"Type", mount_type(mount.type)}, {"Target", mount.target}, {"ReadOnly", mount.read_only}};
     set_if(body, "Source", mount.source);
     if (mount.type == Mount::Type::volume) {
+        // A volume that was removed meanwhile is made anew: then it is found by these.
+        if (!mount.source.empty() && !labels.empty())
+            body["VolumeOptions"]["Labels"] = labels;
         if (mount.no_copy)
             body["VolumeOptions"]["NoCopy"] = true;
         if (!mount.subpath.empty()) {
@@ -203,7 +206,7 @@ Json host_body(const ContainerSpec& spec, const Dialect& dialect)
     Json host;
     host["Init"] = spec.init;
     for (const auto& mount : spec.mounts)
-        host["Mounts"].push_back(mount_body(mount, dialect));
+        host["Mounts"].push_back(mount_body(mount, spec.labels, dialect));
     set_if(host, "VolumesFrom", spec.volumes_from);
     set_if(host, "Runtime", spec.runtime);
     add_limits(host, spec.limits);
