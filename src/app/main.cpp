@@ -4,6 +4,7 @@
 #include "app/help.hpp"
 #include "app/reap.hpp"
 #include "app/registry.hpp"
+#include "app/view/view.hpp"
 #include "base/format.hpp"
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <unistd.h>
+#include <utility>
 
 namespace gantry::app {
 
@@ -41,7 +43,7 @@ void print_error(Context& context, const Error& error)
     for (const auto& line : split(error.hint(), '\n'))
         if (!line.empty())
             text += "        " + terminal_safe(line) + '\n';
-    context.err(text);
+    context.err(as_locale_shows(std::move(text)));
 }
 
 std::vector<std::string> command_names()

@@ -180,17 +180,25 @@ std::string folder_of_runs(const std::string& path)
 
 namespace {
 
-// What was pushed when nothing is said: the last commit. Nothing where there is no commit before it.
+std::string head_of(const SourceFlags& flags)
+{
+    return flags.rev.empty() ? "HEAD" : flags.rev;
+}
+
+// What was pushed when nothing is said: the last commit.
+std::string base_of(const SourceFlags& flags)
+{
+    return flags.base.empty() && flags.event == "push" ? head_of(flags) + "~1" : flags.base;
+}
+
+// Nothing where there is no commit before it.
 std::optional<std::vector<std::string>> changed_files_of(const SourceFlags& flags, const runner::SourceInfo& source,
                                                          const pipeline::Event& event)
 {
-    const auto head = flags.rev.empty() ? std::string("HEAD") : flags.rev;
-    auto base = flags.base;
-    if (base.empty() && flags.event == "push")
-        base = head + "~1";
+    const auto base = base_of(flags);
     if (base.empty())
         return std::nullopt;
-    auto files = runner::changed_files(source.root, base, head, event.dirty);
+    auto files = runner::changed_files(source.root, base, head_of(flags), event.dirty);
     if (!files && !flags.base.empty())
         throw Error(Errc::bad_input, "--base " + flags.base + ": there is no such commit",
                     "name a commit, a tag or a branch: --base HEAD~1");
@@ -243,6 +251,8 @@ pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& sou
         event.inputs[name] = value;
     if (source.is_git)
         event.changed_files = changed_files_of(flags, source, event);
+    if (source.is_git && event.kind == pipeline::Event::Kind::push)
+        event.before_sha = runner::commit_id(source.root, base_of(flags));
     return event;
 }
 

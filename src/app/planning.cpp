@@ -1,6 +1,7 @@
 #include "app/planning.hpp"
 
 #include "app/registry.hpp"
+#include "app/view/view.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -40,7 +41,7 @@ void print_problems(Context& context, pipeline::Diagnostics diagnostics, const p
     pipeline::sort_by_position(diagnostics);
     const char* no_color = std::getenv("NO_COLOR");
     const bool colours = ::isatty(STDERR_FILENO) == 1 && !(no_color && *no_color);
-    context.err(pipeline::render_text(diagnostics, sources, colours ? pipeline::Ansi::on : pipeline::Ansi::off));
+    context.err(as_locale_shows(pipeline::render_text(diagnostics, sources, colours ? pipeline::Ansi::on : pipeline::Ansi::off)));
 }
 
 std::optional<Planning> plan_pipeline(Context& context, const SourceFlags& flags, const FurtherChecks& further)

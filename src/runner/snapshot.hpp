@@ -40,6 +40,9 @@ std::string source_root(const std::string& folder);
 std::optional<std::vector<std::string>> changed_files(const std::string& folder, const std::string& base, const std::string& head,
                                                       bool with_working_tree);
 
+// Full id of the commit that `rev` means; empty when there is none.
+std::string commit_id(const std::string& folder, const std::string& rev);
+
 // A reader for the pipeline's text and its includes: the work tree (dirty) or the commit. Refuses paths that leave the
 // repository, also through links.
 pipeline::ReadFile make_file_reader(const SourceOptions& options);

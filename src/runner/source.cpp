@@ -134,6 +134,18 @@ std::optional<std::vector<std::string>> changed_files(const std::string& folder,
     return source.repository->changed_files(base, head, with_working_tree);
 }
 
+std::string commit_id(const std::string& folder, const std::string& rev)
+{
+    const Source source = open_source(folder);
+    try {
+        return source.repository ? source.repository->commit_id(rev) : "";
+    } catch (const Error& error) {
+        if (error.code() != Errc::not_found)
+            throw;
+        return "";
+    }
+}
+
 // ---- single files
 
 namespace {

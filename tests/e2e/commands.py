@@ -78,6 +78,7 @@ class Repository(e2e.Case):
         folder = self.folder("name: shop\n" + self.ON + pipeline)
         self.git(folder, "init", "-q", "-b", "feature/x")
         self.git(folder, "remote", "add", "origin", "https://git.invalid/group/shop.git")
+        self.git(folder, "commit", "-q", "--allow-empty", "-m", "Begin")
         self.git(folder, "add", ".")
         self.git(folder, "commit", "-qm", "Sell more\n\nby asking less")
         return folder
@@ -125,7 +126,7 @@ class Repository(e2e.Case):
         of_branch = {"CI_COMMIT_REF": "refs/heads/feature/x", "CI_COMMIT_REF_NAME": "feature/x", "CI_COMMIT_REF_SLUG": "feature-x",
                      "CI_COMMIT_BRANCH": "feature/x"}
         of_event = {
-            "push": {**of_branch, "CI_PIPELINE_SOURCE": "push"},
+            "push": {**of_branch, "CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BEFORE_SHA": self.git(folder, "rev-parse", "HEAD~1")},
             "pull_request": {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_REF_NAME": "main", "CI_COMMIT_BRANCH": "main",
                              "CI_PULL_REQUEST_SOURCE_BRANCH": "feature/x", "CI_COMMIT_SOURCE_BRANCH": "feature/x",
                              "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature/x", "CI_PULL_REQUEST_TARGET_BRANCH": "main",
@@ -135,7 +136,8 @@ class Repository(e2e.Case):
             "schedule": {**of_branch, "CI_PIPELINE_SOURCE": "schedule"},
             "manual": {**of_branch, "CI_PIPELINE_SOURCE": "web"},
         }
-        of_some = {"CI_COMMIT_BRANCH", "CI_COMMIT_TAG", *(name for name in of_event["pull_request"] if re.search("SOURCE_BRANCH|TARGET_BRANCH", name))}
+        of_some = {"CI_COMMIT_BEFORE_SHA", "CI_COMMIT_BRANCH", "CI_COMMIT_TAG",
+                   *(name for name in of_event["pull_request"] if re.search("SOURCE_BRANCH|TARGET_BRANCH", name))}
         for number, (event, arguments) in enumerate(self.EVENTS.items(), 1):
             with self.subTest(event):
                 self.gantry("run", "--quiet", "--event", event, *arguments, folder)
@@ -265,6 +267,12 @@ class Problems(e2e.Case):
         self.assertEqual(out + err, f".gantry.yml:4:5: error: {self.MESSAGE}\n"
                                     "   4 │     neds: [build]\n     │     ^~~~ did you mean 'needs'?\n1 problem in 1 file\n")
         self.assertEqual(self.check(self.good, expect=0), ("no problems in ../good/.gantry.yml\n", ""))
+
+    def test_where_the_locale_is_not_utf8_all_is_ascii(self):
+        for command in (["check", self.bad], ["plan", self.good], ["graph", self.good]):
+            done = self.gantry(*command, env={"LC_ALL": "C"}, expect=None)
+            shown = (done.stdout + done.stderr).decode()
+            self.assertTrue(shown.isascii() and shown, shown)
 
     def test_a_problem_as_json_has_its_place_and_message(self):
         problems = json.loads(self.check("--json")[0])

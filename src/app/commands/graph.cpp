@@ -2,6 +2,7 @@
 
 #include "app/exit_code.hpp"
 #include "app/planning.hpp"
+#include "app/view/view.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -21,7 +22,7 @@ struct FormatRow {
     std::string (*render)(const pipeline::Plan&);
 };
 constexpr FormatRow k_formats[] = {
-    {"text", pipeline::render_graph_text},
+    {"text", [](const pipeline::Plan& plan) { return as_locale_shows(pipeline::render_graph_text(plan)); }},
     {"dot", pipeline::render_graph_dot},
     {"mermaid", pipeline::render_graph_mermaid},
 };

@@ -2,6 +2,7 @@
 
 #include "app/exit_code.hpp"
 #include "app/planning.hpp"
+#include "app/view/view.hpp"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -28,7 +29,7 @@ int show_plan(Context& context, const PlanFlags& flags)
     } else if (planning->plan.skip_reason) {
         context.out("nothing to run: " + *planning->plan.skip_reason + "\n");
     } else {
-        context.out(render_plan(planning->plan));
+        context.out(as_locale_shows(render_plan(planning->plan)));
     }
     return k_exit_ok;
 }

@@ -1,5 +1,6 @@
 #include "app/view/view.hpp"
 
+#include "app/view/style.hpp"
 #include "app/view/views.hpp"
 #include "base/format.hpp"
 
@@ -67,6 +68,11 @@ ViewOptions detect_view(bool json, bool quiet, bool timestamps)
     options.live = capable && !json && !quiet && !timestamps && !in_ci;
     options.unicode = locale_is_utf8();
     return options;
+}
+
+std::string as_locale_shows(std::string text)
+{
+    return Style{false, locale_is_utf8()}.shown(std::move(text));
 }
 
 StandardStreams::StandardStreams() : out(make_fd_output(STDOUT_FILENO)), err(make_fd_output(STDERR_FILENO)) {}

@@ -38,6 +38,9 @@ struct ViewOptions {
 // From the flags, isatty, TERM, NO_COLOR, CLICOLOR_FORCE, LANG/LC_ALL, CI.
 ViewOptions detect_view(bool json, bool quiet, bool timestamps);
 
+// A text of ours as what writes it out can show it: with ASCII stand-ins where the locale is not UTF-8.
+std::string as_locale_shows(std::string text);
+
 // This process's own.
 struct StandardStreams {
     std::unique_ptr<Output> out, err;
