@@ -14,13 +14,47 @@ namespace gantry::pipeline {
 
 namespace {
 
-// Whether the argument after `options` is a script: sh -c "…".
-bool takes_script(const std::vector<Text>& words, std::size_t index)
+// Programs that take a script as an argument, and the letters of the options before it: bash -ec "…".
+struct Interpreter {
+    std::string_view name, letters;
+};
+constexpr Interpreter k_interpreters[] = {
+    {"sh", "c"},   {"bash", "c"},   {"dash", "c"},    {"ash", "c"},  {"zsh", "c"},  {"ksh", "c"},
+    {"fish", "c"}, {"python", "c"}, {"python3", "c"}, {"perl", "eE"}, {"ruby", "e"}, {"node", "ep"}, {"php", "r"},
+};
+
+using Words = std::vector<const Text*>;
+
+const Interpreter* interpreter_of(const Words& words)
 {
-    if (index == 0 || !words[index - 1].is_literal())
+    if (words.empty() || !words[0]->is_literal())
+        return nullptr;
+    const auto path = words[0]->literal();
+    const auto name = std::string_view(path).substr(path.rfind('/') + 1);
+    const auto* const found = std::find_if(std::begin(k_interpreters), std::end(k_interpreters), [&](const Interpreter& row) { return row.name == name; });
+    return found == std::end(k_interpreters) ? nullptr : found;
+}
+
+bool is_option(const Text& word)
+{
+    if (!word.is_literal())
         return false;
-    const auto option = words[index - 1].literal();
-    return option.size() > 1 && option[0] == '-' && option[1] != '-' && option.ends_with('c');
+    const auto text = word.literal();
+    return text.size() > 1 && text[0] == '-' && text[1] != '-';
+}
+
+// Of a program that we do not know "-c" alone says so, or what ends with it.
+bool takes_script(const Words& words, std::size_t index)
+{
+    const auto* const interpreter = interpreter_of(words);
+    if (!interpreter)
+        return index > 0 && is_option(*words[index - 1]) && words[index - 1]->literal().ends_with('c');
+    if (is_option(*words[index]))
+        return false;
+    for (auto before = index; before > 1 && is_option(*words[before - 1]); --before)
+        if (words[before - 1]->literal().find_first_of(interpreter->letters, 1) != std::string::npos)
+            return true;
+    return false;
 }
 
 class ExpressionChecker {
@@ -98,9 +132,8 @@ private:
             check_condition(*stage.condition, context);
         check_inherited(stage.container, context, "", taints_.stage);
         check_parts(stage, context);
-        for (const auto& service : stage.services)
-            if (is_tainted(service.container.image) || (service.build && is_tainted(service.build->tags)))
-                taints_.service_images.insert(service.name);
+        for (std::size_t i = 0; i < stage.services.size(); ++i)
+            check_service(stage.services[i], context, fmt::format(".services[{}]", i));
         for (const auto& placed : graph_.steps[index])
             check_step(index, placed);
         taints_.of = nullptr;
@@ -125,6 +158,17 @@ private:
         check_part(*stage.artifacts, late, ".artifacts");
     }
 
+    void check_service(const Service& service, const NameContext& context, const std::string& below)
+    {
+        if (is_tainted(service.container.image) || (service.build && is_tainted(service.build->tags)))
+            taints_.service_images.insert(service.name);
+        note_taints(service.container.environment, taints_.step);
+        check_program({&service.container}, context, below);
+        if (service.build && service.build->dockerfile_inline)
+            check_outsiders(*service.build->dockerfile_inline, context, below + ".build.dockerfile_inline");
+        taints_.step.clear();
+    }
+
     void check_step(std::size_t stage, const PlacedStep& placed)
     {
         const auto& step = *placed.step;
@@ -140,8 +184,8 @@ private:
         check_part(step.container, context, "");
         if (step.run)
             check_script(*step.run, context, ".run");
-        check_words(step.container.command, context, ".command");
-        check_words(step.container.entrypoint, context, ".entrypoint");
+        else
+            check_program({&step.container, &definition_.stages[stage].container, &definition_.defaults.container}, context, "");
         for (const auto& [key, value] : step.settings)
             check_text(value, context, [&, &name = key] { return ".settings." + name; });
         if (step.build) {
@@ -206,11 +250,32 @@ private:
         check_outsiders(script, context, below);
     }
 
-    void check_words(const std::optional<std::vector<Text>>& words, const NameContext& context, std::string_view below)
+    // What a container is started with, as far as the file says. Of the levels the first that says something counts; what is
+    // inherited by many is told once.
+    void check_program(std::initializer_list<const Container*> levels, const NameContext& context, std::string_view below)
     {
-        for (std::size_t i = 0; words && i < words->size(); ++i)
-            if (takes_script(*words, i))
-                check_outsiders((*words)[i], context, fmt::format("{}[{}]", below, i));
+        Words words;
+        std::size_t of_entrypoint = 0;
+        for (const auto part : {&Container::entrypoint, &Container::command}) {
+            of_entrypoint = words.size();
+            for (const auto* level : levels) {
+                const auto& own = level->*part;
+                if (!own)
+                    continue;
+                for (const auto& word : *own)
+                    words.push_back(&word);
+                break;
+            }
+        }
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            if (told_.contains(words[i]) || !takes_script(words, i))
+                continue;
+            const auto before = out_.size();
+            check_outsiders(*words[i], context, i < of_entrypoint ? fmt::format("{}.entrypoint[{}]", below, i)
+                                                                  : fmt::format("{}.command[{}]", below, i - of_entrypoint));
+            if (out_.size() > before)
+                told_.insert(words[i]);
+        }
     }
 
     template <typename Path>
@@ -362,6 +427,7 @@ private:
     NameChecker names_;
     Diagnostics& out_;
     Taints taints_;
+    std::unordered_set<const Text*> told_; // words that many containers inherit
     mutable std::unordered_map<std::string, ParsedExpression> parsed_;
 };
 

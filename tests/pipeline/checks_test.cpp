@@ -203,6 +203,46 @@ TEST_CASE("text from outside is refused in scripts, also on detours, but may be 
     CHECK(check_problems(stage("a", {shell})).size() == 1);
 }
 
+TEST_CASE("text from outside is refused where a program takes it for a script", "[checks]")
+{
+    const auto outside = text("echo ${{ message }}");
+    using Words = std::vector<Text>;
+    const auto problems_of = [](const std::optional<Words>& entrypoint, const std::optional<Words>& command) {
+        Step step;
+        step.name = "s";
+        step.container.entrypoint = entrypoint;
+        step.container.command = command;
+        return check_problems(stage("a", {step})).size();
+    };
+    for (const auto& words : {Words{"bash", "-cx", outside}, Words{"/bin/sh", "-c", "-e", outside}, Words{"perl", "-ne", outside},
+                              Words{"python3", "-c", outside}, Words{"env", "sh", "-c", outside}, Words{"node", "-p", outside}}) {
+        CHECK(problems_of({}, words) == 1);
+        CHECK(problems_of(words, {}) == 1);
+        CHECK(problems_of(Words(words.begin(), words.end() - 1), Words{outside}) == 1);
+    }
+    for (const auto& words : {Words{"tar", "-cf", outside}, Words{"bash", "-e", "script", outside}, Words{"sh", "-c", "true", outside},
+                              Words{"bash", "--rcfile", outside}, Words{"echo", outside}, Words{outside}})
+        CHECK(problems_of({}, words) == 0);
+
+    auto inherits = stage("a", {step("r", "true"), Step(), Step()});
+    for (int i : {1, 2}) {
+        inherits.steps[i].steps[0].name = "s" + std::to_string(i);
+        inherits.steps[i].steps[0].container.command = Words{outside};
+    }
+    inherits.container.entrypoint = Words{"sh", "-c"};
+    CHECK(check_problems(inherits).size() == 2);
+    inherits.container.entrypoint = Words{"sh", "-c", outside};
+    CHECK(check_problems(inherits).size() == 1);
+
+    auto serves = stage("a", {step("r", "true")});
+    Service service;
+    service.name = "db";
+    service.container.image = Text("db");
+    service.container.command = Words{"sh", "-c", outside};
+    serves.services = {service};
+    CHECK(check_problems(serves).size() == 1);
+}
+
 TEST_CASE("text from outside is refused in scripts when it comes as the name of an image, too", "[checks]")
 {
     const auto of = [](Step made, const char* script, const char* name = "db") {
