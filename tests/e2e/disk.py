@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import e2e
-from engine_loss import PrivateEngine, why_not_here
+from private_engine import PrivateEngine, why_not_here
 from registry import Registry, missing
 
 SIZE = 4 << 20
@@ -175,7 +175,7 @@ class FullEngine(e2e.Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.engine = PrivateEngine()
+        cls.engine = PrivateEngine(2)
         cls.addClassCleanup(cls.engine.close)
         reason = mount_small_disk(f"{cls.engine.folder}/data", f"{cls.engine.folder}/disk", 64 << 20)
         if reason:
