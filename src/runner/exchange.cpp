@@ -78,19 +78,20 @@ private:
                 value += '\n';
             value += *line;
         }
-        tell(fmt::format("has no end '{}': what follows is not used", terminal_safe(mark)), first);
+        tell("the word behind '<<' does not come again: what follows is not used", first);
     }
 
     void keep(std::string_view name, std::string value, int line)
     {
         const auto key = trim(name);
         if (!is_name(key))
-            return tell(fmt::format("'{}' is not a name", terminal_safe(key.substr(0, 60))), line);
+            return tell("what stands before '=' is not a name", line);
         if (!is_utf8(value) || value.find('\0') != std::string::npos)
-            return tell(fmt::format("the value of {} is not text", key), line);
+            return tell("the value is not text", line);
         values_[std::string(key)] = std::move(value);
     }
 
+    // Nothing of the line itself: it may be a part of a secret, which no mask knows.
     void tell(const std::string& what) { tell(what, number_); }
     void tell(const std::string& what, int line)
     {

@@ -33,6 +33,7 @@ awaitable<void> Objects::remove(engine::ObjectKind kind, std::string name)
 awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit)
 {
     const auto deadline = clock.now() + limit;
+    std::exception_ptr first_failure;
     for (const auto kind : k_order) {
         for (;;) {
             TaskGroup removals(co_await asio::this_coro::executor);
@@ -48,11 +49,15 @@ awaitable<void> Objects::remove_all(Clock& clock, std::chrono::nanoseconds limit
             }
             if (!failure)
                 break;
-            if (clock.now() >= deadline)
-                std::rethrow_exception(failure);
+            if (clock.now() >= deadline) {
+                first_failure = first_failure ? first_failure : failure;
+                break;
+            }
             co_await clock.sleep_for(k_pause_between_tries);
         }
     }
+    if (first_failure)
+        std::rethrow_exception(first_failure);
     if (broken_build_) // last: where the engine does not answer, this alone is left to it
         co_await remove_containers_of_builder();
 }

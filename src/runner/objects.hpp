@@ -29,8 +29,8 @@ public:
     // A build was broken off. Its builder's containers have names that only the engine knows, and it removes them itself, some time
     // later: remove_all() does not leave them to it.
     void note_broken_build() { broken_build_ = true; }
-    // Removes all that are left, containers first, each kind side by side; tries again while the engine does not answer,
-    // up to `limit`. Throws the last error if something is still there.
+    // Removes all that are left, containers first, each kind side by side; tries again up to `limit`, and goes on to the next kind
+    // all the same. Throws the first error if something is still there.
     awaitable<void> remove_all(Clock& clock, std::chrono::nanoseconds limit);
     // Forgets one that is to stay (`--keep-failed`).
     void release(engine::ObjectKind kind, const std::string& name);

@@ -73,28 +73,28 @@ awaitable<RunResult> Run::Impl::execute()
         event.kind = RunEvent::Kind::resumed;
         journal(event);
     }
-    if (plan.concurrency) {
-        const std::function<bool()> cancelled = [this] { return !inputs.empty(); };
+    const std::function<bool()> cancelled = [this] { return !inputs.empty(); }; // nothing else can have come yet
+    if (plan.concurrency)
         co_await enter_group(*plan.concurrency, plan.concurrency->group.literal(), -1, place, cancelled);
-    }
-    begin_images();
-    // The snapshot and the probe of the engine's disk do not wait for the first stage.
-    std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
+    if (!cancelled()) {
+        begin_images();
+        // The snapshot and the probe of the engine's disk do not wait for the first stage.
+        std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
+            try {
+                co_await deps.workspaces.prepare(on_the_books());
+            } catch (...) {
+                // open() of the first stage meets the same error and reports it.
+            }
+        };
+        tasks->spawn(prepare_workspaces);
         try {
-            co_await deps.workspaces.prepare();
+            co_await first_of(restore_kept(), arrived->wait_until(cancelled));
         } catch (...) {
-            // open() of the first stage meets the same error and reports it.
+            fatal = std::current_exception();
+            inputs.push_front(input::Cancel{true, "the files of earlier stages cannot be restored"});
         }
-    };
-    tasks->spawn(prepare_workspaces);
-
-    try {
-        co_await restore_kept();
-    } catch (...) {
-        fatal = std::current_exception();
-        inputs.push_front(input::Cancel{true, "the files of earlier stages cannot be restored"});
     }
-    inputs.push_front(input::Begin{});
+    inputs.push_back(input::Begin{}); // behind a cancel: then no stage is opened
     TaskGroup watchers(executor);
     if (deps.disks)
         watchers.spawn([this]() { return watch_disks(); });
@@ -121,16 +121,22 @@ awaitable<RunResult> Run::Impl::execute()
     }
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
         co_await write_back();
-    if (result->state != State::success && !fatal && deps.workspaces.sees_our_disk())
-        co_await save_passed_layers();
+    const bool is_worth_saving = result->state != State::success && result->cause != Cause::disk_full && !fatal;
+    if (is_worth_saving && deps.workspaces.sees_our_disk())
+        co_await first_of(save_passed_layers(), moved->wait_until([this] { return in_haste; }));
     try {
         co_await objects->remove_all(deps.clock, k_cleanup_limit);
     } catch (...) {
         const auto error = to_error(std::current_exception());
         warn(std::string("not everything could be removed: ") + error.what(), "the next gantry command tries again");
+        deps.writer.note_leftovers();
     }
     if (last_event) {
         last_event->duration = deps.clock.now() - begun;
+        if (fatal) { // that is why it was cancelled, and the journal may still have room for so much
+            last_event->state = State::error;
+            last_event->cause = outcome_of_error(to_error(fatal), Cause::internal).cause;
+        }
         journal(*last_event);
     }
     if (fatal)
@@ -248,6 +254,11 @@ void Run::Impl::journal(RunEvent event)
     event.time = deps.clock.wall();
     if (!masks.empty()) {
         event.message = mask_text(masks, event.message);
+        // A step that forgets the name (echo "$TOKEN" >> $CI_OUTPUT) makes one of what stands before the secret's first '='.
+        std::erase_if(event.outputs, [this](const auto& output) {
+            const auto& [name, value] = output;
+            return mask_text(masks, name + "=" + value) != name + "=" + mask_text(masks, value);
+        });
         for (auto& [name, value] : event.outputs)
             value = mask_text(masks, value);
     }

@@ -79,18 +79,24 @@ awaitable<void> Run::Impl::open_stage(int stage)
     StageHost::Request request;
     request.stage = &plan.stages[stage];
     request.owner = owner_of(stage);
+    const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
     try {
         if (const auto& concurrency = request.stage->concurrency) {
-            const std::function<bool()> halted = [this, stage] { return schedule.is_halted(stage); };
             auto group = group_of(plan, *request.stage, schedule.facts(stage));
             co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
         }
         co_await declared->open(*request.stage);
         request.stack = layers.stack_of(stage);
-        co_await runtime.host->open(request);
-        layers.opened(stage, runtime.host->layer());
-        auto facts = schedule.facts(stage);
-        co_await caches->open(stage, std::move(facts));
+        auto give_files = [this, &runtime, &request, stage]() -> awaitable<void> {
+            co_await runtime.host->open(request);
+            layers.opened(stage, runtime.host->layer());
+            auto facts = schedule.facts(stage);
+            co_await caches->open(stage, std::move(facts));
+        };
+        // Where files are copied to the engine this takes as long as there are files.
+        co_await first_of(give_files(), moved->wait_until(halted));
+        if (halted())
+            throw Error(Errc::cancelled, "the stage was halted while it got its files");
         co_await start_services(stage);
         post(input::StageOpened{stage, runtime.services ? runtime.services->facts() : decltype(pipeline::RuntimeFacts::services)()});
     } catch (const ServiceFailure& failure) {
@@ -159,7 +165,7 @@ awaitable<void> Run::Impl::collect_stage(int stage, State state)
     post(input::StageCollected{stage, std::move(collected.outcome)});
 }
 
-awaitable<void> Run::Impl::close_stage(int stage)
+awaitable<void> Run::Impl::remove_containers(int stage)
 {
     auto& runtime = stages[stage];
     TaskGroup discards(co_await asio::this_coro::executor);
@@ -177,17 +183,32 @@ awaitable<void> Run::Impl::close_stage(int stage)
     co_await discards.join();
     if (runtime.services)
         co_await runtime.services->stop();
-    const bool passed = schedule.stage_state(stage) == State::success;
-    auto close_host = [this, &runtime, stage]() -> awaitable<void> {
+}
+
+awaitable<void> Run::Impl::close_stage(int stage)
+{
+    auto& runtime = stages[stage];
+    // Whoever has ended has left the network: it goes at the same time. Else it would be tried in vain for a while.
+    const bool is_deserted = runtime.ahead.empty() && !runtime.services;
+    auto close_host = [&runtime](bool now) -> awaitable<void> {
         try {
-            if (runtime.host)
+            if (now && runtime.host)
                 co_await runtime.host->close();
-            co_await declared->close(plan.stages[stage]);
         } catch (const Error&) {
             // Still on the books: removed at the end of the run.
         }
     };
-    co_await both(caches->close(stage, passed), close_host());
+    co_await both(remove_containers(stage), close_host(is_deserted));
+    const bool passed = schedule.stage_state(stage) == State::success && !in_haste;
+    auto close_rest = [this, &close_host, stage]() -> awaitable<void> {
+        co_await close_host(true); // what could not go before
+        try {
+            co_await declared->close(plan.stages[stage]);
+        } catch (const Error&) {
+            // As above.
+        }
+    };
+    co_await both(first_of(caches->close(stage, passed), moved->wait_until([this, passed] { return passed && in_haste; })), close_rest());
     runtime.place = {};
     post(input::StageClosed{stage});
 }

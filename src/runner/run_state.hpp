@@ -70,6 +70,7 @@ struct Run::Impl {
     awaitable<void> open_stage(int stage);
     awaitable<void> start_services(int stage);
     awaitable<void> collect_stage(int stage, State state);
+    awaitable<void> remove_containers(int stage);
     awaitable<void> close_stage(int stage);
     awaitable<void> run_step(StepIndex index, std::shared_ptr<Attempt> runner);
     void prepare_step(StepIndex index);

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,17 +146,30 @@ public:
         }
     }
 
+    void note_leftovers() override
+    {
+        writing([&] {
+            const Fd mark(::open(active_mark_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, k_file_mode));
+            if (!mark)
+                throw errno_error(errno, "write " + active_mark_);
+            write_all(mark, "left", active_mark_);
+        });
+        has_leftovers_ = true;
+    }
+
 private:
     void finish()
     {
         writing([&] { sync_file(journal_, folder_.journal()); });
-        ::unlink(active_mark_.c_str()); // if it stays, a reader finds that the run is final and removes it
+        if (!has_leftovers_)
+            ::unlink(active_mark_.c_str()); // if it stays, a reader finds that the run is final and removes it
     }
 
     std::string id_;
     RunFolder folder_;
     RunLock lock_;
     std::string active_mark_;
+    bool has_leftovers_ = false;
     Fd journal_;
     std::uint64_t journal_bytes_;
 };

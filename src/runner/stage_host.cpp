@@ -86,9 +86,9 @@ awaitable<void> StageHost::start_holder(const Owner& owner)
     spec.security.read_only_root = true;
     spec.limits.pids = 8;
     objects_.intend(engine::ObjectKind::container, spec.name);
+    holder_ = spec.name;
     co_await engine_.create_container(spec);
     co_await engine_.start_container(spec.name);
-    holder_ = spec.name;
 }
 
 awaitable<void> StageHost::close()

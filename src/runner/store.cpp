@@ -32,7 +32,7 @@ constexpr std::size_t k_document_limit_bytes = 256 << 20;
 nlohmann::json json_of(const RunMeta& meta)
 {
     return {{"folder", meta.folder}, {"file", meta.file}, {"arguments", meta.arguments}, {"engine", meta.engine},
-            {"engine_endpoint", meta.engine_endpoint}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev}};
+            {"engine_endpoint", meta.engine_endpoint}, {"engine_id", meta.engine_id}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev}};
 }
 
 RunMeta meta_from_json(const nlohmann::json& json)
@@ -43,6 +43,7 @@ RunMeta meta_from_json(const nlohmann::json& json)
     meta.arguments = json.value("arguments", std::vector<std::string>());
     meta.engine = json.value("engine", "");
     meta.engine_endpoint = json.value("engine_endpoint", "");
+    meta.engine_id = json.value("engine_id", "");
     meta.rerun_of = json.value("rerun_of", "");
     meta.rev = json.value("rev", "");
     return meta;
@@ -116,6 +117,7 @@ public:
     }
 
     std::vector<std::string> interrupted_runs() const override;
+    std::vector<std::string> unclean_runs() const override;
     void set_aside(const std::string& id) override;
     bool is_alive(const std::string& id) const override { return RunLock::owner(existing(id).lock()).has_value(); }
 
@@ -162,6 +164,8 @@ public:
     void remove_run(const std::string& id) override;
 
 private:
+    std::vector<std::string> marked_runs() const;
+    bool has_leftovers(const std::string& id) const;
     static nlohmann::json read_json(const std::string& path)
     {
         try {
@@ -289,18 +293,40 @@ std::unique_ptr<RunWriter> FolderStore::reopen_run(const std::string& id)
 std::vector<std::string> FolderStore::interrupted_runs() const
 {
     std::vector<std::string> ids;
+    for (const auto& id : marked_runs()) {
+        if (!is_known_to_be_final(folder(id).journal()))
+            ids.push_back(id);
+        else if (!has_leftovers(id)) // it has ended just now, or died between its last event and the removal of its mark
+            ::unlink(active_mark(id).c_str());
+    }
+    return ids;
+}
+
+std::vector<std::string> FolderStore::unclean_runs() const
+{
+    auto ids = marked_runs();
+    std::erase_if(ids, [this](const std::string& id) { return !has_leftovers(id) || !is_known_to_be_final(folder(id).journal()); });
+    return ids;
+}
+
+// Without a living owner; newest first.
+std::vector<std::string> FolderStore::marked_runs() const
+{
+    std::vector<std::string> ids;
     for (const int number : numbered_entries(root_ + "/active")) {
         const std::string id = std::to_string(number);
         const RunFolder run = folder(id);
-        if (!exists(run.path) || RunLock::owner(run.lock()))
-            continue;
-        // It may have ended just now, or died between its last event and the removal of its mark.
-        if (is_known_to_be_final(run.journal()))
-            ::unlink(active_mark(id).c_str());
-        else
+        if (exists(run.path) && !RunLock::owner(run.lock()))
             ids.insert(ids.begin(), id);
     }
     return ids;
+}
+
+bool FolderStore::has_leftovers(const std::string& id) const
+{
+    std::error_code failure;
+    const auto size = std::filesystem::file_size(active_mark(id), failure);
+    return !failure && size > 0;
 }
 
 std::string FolderStore::resolve_id(const std::string& id) const
@@ -362,6 +388,11 @@ void FolderStore::remove_run(const std::string& id)
 }
 
 } // namespace
+
+bool made_at(const RunMeta& meta, const engine::EngineInfo& info)
+{
+    return meta.engine_id.empty() || info.id.empty() ? meta.engine_endpoint == info.endpoint : meta.engine_id == info.id;
+}
 
 std::unique_ptr<Store> open_store(const std::string& folder)
 {

@@ -23,7 +23,8 @@
 //   runs/<id>/lock              held by the process that executes it and names it: a free lock and no run_finished means
 //                               that the process died
 //   runs/<id>/cancel            "soft" or "hard": somebody asked for it
-//   active/<id>                 there while the run is not final: finding interrupted runs does not look at the others
+//   active/<id>                 there while the run is not final: finding interrupted runs does not look at the others; not empty:
+//                               there until what it left at its engine is gone
 //   new/                        runs that are being made; they appear under runs/ whole
 //   last_id                     so that the id of a removed run is not given out again
 //
@@ -37,9 +38,13 @@ struct RunMeta {
     std::vector<std::string> arguments; // of `gantry run`, without secrets
     std::string engine;      // "docker"
     std::string engine_endpoint;
+    std::string engine_id; // EngineInfo::id: the same by whatever endpoint one gets there
     std::string rerun_of;    // id
     std::string rev;         // the commit that was asked for; empty: the working tree
 };
+
+// Whether what the run made is at this engine.
+bool made_at(const RunMeta& meta, const engine::EngineInfo& info);
 
 // A run as its journal tells it.
 struct StepSummary {
@@ -112,6 +117,9 @@ public:
 
     // What Store::request_cancel left for this run; to be asked when SIGINT arrives.
     virtual CancelRequest cancel_request() const { return CancelRequest::none; }
+
+    // Not all that the run made could be removed: Store::unclean_runs() lists it from its end on.
+    virtual void note_leftovers() {}
 };
 
 struct LogPiece {
@@ -136,7 +144,9 @@ public:
     virtual std::vector<std::string> run_ids() const = 0;
     // Not final and without a living owner.
     virtual std::vector<std::string> interrupted_runs() const = 0;
-    // What an interrupted run left behind is gone: interrupted_runs() lists it no longer, reopen_run() still takes it.
+    // Final, but for what note_leftovers() says.
+    virtual std::vector<std::string> unclean_runs() const = 0;
+    // What a run left behind is gone: neither of the two lists it any longer. reopen_run() still takes an interrupted one.
     virtual void set_aside(const std::string& id) = 0;
     virtual bool is_alive(const std::string& id) const = 0;
     // Process id of the owner, if it lives.

@@ -47,8 +47,9 @@ public:
     virtual ~WorkspaceProvider() = default;
     // The engine can bind folders of this machine. Known once a stage's workspace has been opened.
     virtual bool sees_our_disk() const = 0;
-    // Takes the snapshot; may begin before the first stage asks. Throws with cause checkout_error in mind.
-    virtual awaitable<void> prepare() = 0;
+    // Takes the snapshot and finds out what the engine can do, with objects of its own that `intend` hears of; may begin before the
+    // first stage asks. Throws with cause checkout_error in mind.
+    virtual awaitable<void> prepare(Intend intend) = 0;
     // Throws conflict "test and lint both
     // changed report.xml" when two needed stages changed one path differently.
     virtual awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) = 0;

@@ -33,7 +33,7 @@ class EmptyWorkspaces final : public WorkspaceProvider {
 public:
     explicit EmptyWorkspaces(engine::Engine& engine) : engine_(engine) {}
     bool sees_our_disk() const override { return false; }
-    awaitable<void> prepare() override { co_return; }
+    awaitable<void> prepare(Intend) override { co_return; }
 
     awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
     {
@@ -62,7 +62,7 @@ public:
 
     bool sees_our_disk() const override { return kind_ == WorkspaceKind::overlay; }
 
-    awaitable<void> prepare() override
+    awaitable<void> prepare(Intend intend) override
     {
         if (!changed_)
             changed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
@@ -70,7 +70,7 @@ public:
             co_await changed_->wait_until([this] { return prepared_; });
         } else {
             try {
-                co_await both(take(), ask());
+                co_await both(take(), ask(intend));
             } catch (...) {
                 failure_ = std::current_exception();
             }
@@ -83,7 +83,7 @@ public:
 
     awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
     {
-        co_await prepare();
+        co_await prepare(intend);
         if (kind_ == WorkspaceKind::overlay)
             co_return co_await open_overlay(request, intend);
         co_return co_await open_copy(request, intend);
@@ -99,9 +99,9 @@ private:
                                 {"layers", std::to_string(snapshot_.layers.size())}});
     }
 
-    awaitable<void> ask()
+    awaitable<void> ask(const Intend& intend)
     {
-        kind_ = co_await probe_workspaces(engine_, options_);
+        kind_ = co_await probe_workspaces(engine_, options_, intend);
         if (!can_be_lower(options_.source.cache_folder))
             kind_ = WorkspaceKind::copy;
     }
@@ -236,7 +236,7 @@ std::string verdict_path(const WorkspacesOptions& options, const engine::EngineI
 }
 
 // True when the engine mounts a folder of ours as the lower layer of a volume and finds the file that we put there.
-awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& options)
+awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& options, const Intend& intend)
 {
     const auto nonce = random_hex(8);
     Owner owner;
@@ -247,14 +247,19 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
     write_file_atomic(folder + "/nonce", nonce, 0644);
 
     std::vector<std::pair<engine::ObjectKind, std::string>> made;
+    const auto announce = [&](engine::ObjectKind kind, const std::string& name) {
+        intend(kind, name);
+        made.emplace_back(kind, name);
+    };
     const auto make_volume = [&](const char* role) {
         engine::VolumeSpec spec;
         spec.name = object_name(owner, role);
         spec.labels = labels_of(owner);
-        made.emplace_back(engine::ObjectKind::volume, spec.name);
+        announce(engine::ObjectKind::volume, spec.name);
         return spec;
     };
     bool seen = false;
+    std::optional<Error> failure;
     try {
         const auto upper_spec = make_volume("upper");
         const auto upper = co_await engine.create_volume(upper_spec);
@@ -265,10 +270,10 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
         folders.upper = upper.mountpoint;
         folders.work = work.mountpoint;
         const auto merged = overlay_volume(object_name(owner, "ws"), labels_of(owner), folders);
-        made.emplace_back(engine::ObjectKind::volume, merged.name);
+        announce(engine::ObjectKind::volume, merged.name);
         co_await engine.create_volume(merged);
         const auto carrier = object_name(owner, "fill");
-        made.emplace_back(engine::ObjectKind::container, carrier);
+        announce(engine::ObjectKind::container, carrier);
         auto labels = labels_of(owner);
         std::vector<engine::Mount> mounts{volume_mount(merged.name, k_workspace)};
         co_await create_carrier(engine, carrier, std::move(labels), std::move(mounts));
@@ -277,11 +282,17 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
         seen = found != files.end() && found->second == nonce;
     } catch (const Error& error) {
         if (error.code() == Errc::unavailable || error.code() == Errc::timed_out)
-            throw;
+            failure = error;
     }
-    for (auto object = made.rbegin(); object != made.rend(); ++object)
-        co_await engine.remove(object->first, object->second);
+    try {
+        for (auto object = made.rbegin(); object != made.rend(); ++object)
+            co_await engine.remove(object->first, object->second);
+    } catch (const Error& error) {
+        failure = failure ? failure : error; // whoever was told of them removes them later
+    }
     std::filesystem::remove_all(folder);
+    if (failure)
+        throw *failure;
     co_return seen;
 }
 
@@ -292,7 +303,7 @@ std::string_view to_string(WorkspaceKind kind)
     return kind == WorkspaceKind::overlay ? "overlay" : "copy";
 }
 
-awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, bool again)
+awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, Intend intend, bool again)
 {
     const auto info = co_await engine.probe();
     const auto path = verdict_path(options, info);
@@ -305,7 +316,7 @@ awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const Workspac
             // Not asked yet.
         }
     }
-    const bool overlay = can_be_lower(options.cache_folder) && co_await can_overlay(engine, options);
+    const bool overlay = can_be_lower(options.cache_folder) && co_await can_overlay(engine, options, intend);
     const auto kind = overlay ? WorkspaceKind::overlay : WorkspaceKind::copy;
     std::filesystem::create_directories(options.cache_folder + "/engines");
     write_file_atomic(path, std::string(to_string(kind)), 0644);

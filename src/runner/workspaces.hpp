@@ -26,7 +26,7 @@ std::string_view to_string(WorkspaceKind kind);
 
 // Tries it out on the engine (two volumes and a container that is never started), once for each engine: the verdict is kept in
 // cache_folder. `again` asks anew, for `gantry doctor`.
-awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, bool again = false);
+awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, Intend intend, bool again = false);
 
 // `pool` does the work on our disk.
 std::unique_ptr<WorkspaceProvider> make_workspaces(engine::Engine& engine, asio::thread_pool& pool, Log log,

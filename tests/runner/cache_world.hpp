@@ -27,7 +27,7 @@ class MountingWorkspaces final : public runner::WorkspaceProvider {
 public:
     MountingWorkspaces(engine::Engine& engine, bool mounts) : empty_(runner::make_empty_workspaces(engine)), mounts_(mounts) {}
     bool sees_our_disk() const override { return mounts_; }
-    awaitable<void> prepare() override { return empty_->prepare(); }
+    awaitable<void> prepare(runner::Intend intend) override { return empty_->prepare(std::move(intend)); }
     awaitable<std::unique_ptr<runner::StageWorkspace>> open(const runner::WorkspaceRequest& request, runner::Intend intend) override
     {
         return empty_->open(request, std::move(intend));

@@ -47,12 +47,12 @@ TEST_CASE("bad lines are left out and told with their number", "[exchange]")
 {
     const char* text = "a=1\nno value\n9x=2\nb=2\n";
     CHECK(parse(text) == Values{{"a", "1"}, {"b", "2"}});
-    CHECK(problems_of(text) == std::vector<std::string>{"line 2: has no '='", "line 3: '9x' is not a name"});
+    CHECK(problems_of(text) == std::vector<std::string>{"line 2: has no '='", "line 3: what stands before '=' is not a name"});
     CHECK(problems_of("a<<\n") == std::vector<std::string>{"line 1: has no word after '<<'"});
-    CHECK(problems_of("x=1\na<<EOF\nb=1\n") == std::vector<std::string>{"line 2: has no end 'EOF': what follows is not used"});
-    CHECK(problems_of("a=\xff") == std::vector<std::string>{"line 1: the value of a is not text"});
-    CHECK(problems_of(std::string_view("a=\0", 3)) == std::vector<std::string>{"line 1: the value of a is not text"});
-    CHECK(problems_of("\x1b[2J=1") == std::vector<std::string>{"line 1: '^[[2J' is not a name"});
+    CHECK(problems_of("x=1\na<<EOF\nb=1\n") == std::vector<std::string>{"line 2: the word behind '<<' does not come again: what follows is not used"});
+    CHECK(problems_of("a=\xff") == std::vector<std::string>{"line 1: the value is not text"});
+    CHECK(problems_of(std::string_view("a=\0", 3)) == std::vector<std::string>{"line 1: the value is not text"});
+    CHECK(problems_of("\x1b[2J=1") == std::vector<std::string>{"line 1: what stands before '=' is not a name"});
 }
 
 TEST_CASE("what is too much is refused, and the complaints are few", "[exchange]")

@@ -156,3 +156,74 @@ TEST_CASE("a run whose process died before it had begun, begins", "[run_shell]")
                         [](const auto& event) { return event.kind == Kind::run_started; }) == 1);
     CHECK(fixture.store->summary(fixture.id).state == State::success);
 }
+
+TEST_CASE("what cannot be removed keeps nothing else, and is left to a later command", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_call([](const engine::FakeCall& call) {
+        if (call.operation == "remove" && call.object.ends_with("one-1"))
+            throw Error(Errc::conflict, "it is in use");
+    });
+
+    fixture.finish(fixture.begin());
+
+    CHECK(fixture.store->summary(fixture.id).state == State::success);
+    std::set<engine::ObjectKind> left;
+    for (const auto& object : fixture.engine.objects())
+        left.insert(object.kind);
+    CHECK(left == std::set{engine::ObjectKind::container, engine::ObjectKind::volume}); // which it has mounted
+    CHECK(fixture.store->interrupted_runs().empty());
+    CHECK(fixture.store->unclean_runs() == std::vector<std::string>{fixture.id});
+}
+
+TEST_CASE("a run that is cancelled before it begins asks the engine for nothing", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    auto& process = fixture.begin();
+    process.cancel(false, fixture.clock.now());
+    fixture.finish(process);
+
+    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    for (const auto& call : fixture.engine.calls())
+        FAIL_CHECK(to_string(call));
+}
+
+TEST_CASE("a stage that is cancelled while it gets its files ends at once", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    const auto is_copy = [](const engine::FakeCall& call) { return call.operation == "create_volume"; };
+    fixture.engine.on_latency([is_copy](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        return is_copy(call) ? std::chrono::hours(1) : std::chrono::nanoseconds(0);
+    });
+    const auto begun = fixture.clock.now();
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&] { return std::any_of(fixture.engine.calls().begin(), fixture.engine.calls().end(), is_copy); });
+    process.cancel(false, fixture.clock.now());
+    fixture.finish(process);
+
+    CHECK(fixture.clock.now() - begun < std::chrono::minutes(1));
+    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a secret that a step gives as an output without a name is not told in parts", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.files = {{"/run/gantry/output", "abcdefgh=ijklmnop=\n9xyz=tuvw\nfine=yes\n"}};
+        return behaviour;
+    });
+    runner::RunOptions options;
+    options.secrets = {{"ONE", Secret("abcdefgh=ijklmnop=")}, {"TWO", Secret("9xyz=tuvw")}};
+
+    fixture.finish(fixture.begin(fixture.store->create_run(fixture.plan, {}), options));
+
+    const auto& outputs = fixture.store->summary(fixture.id).stages.at(0).steps.at(0).outputs;
+    CHECK(outputs == std::map<std::string, std::string>{{"fine", "yes"}});
+    std::string journal;
+    for (const auto& event : fixture.store->events(fixture.id))
+        journal += to_json(event).dump();
+    for (const auto* part : {"abcdefgh", "ijklmnop", "9xyz", "tuvw"})
+        CHECK(journal.find(part) == std::string::npos);
+}

@@ -27,6 +27,7 @@ public:
     const std::string& id() const override { return disk_->id(); }
     int number() const override { return disk_->number(); }
     std::string folder() const override { return disk_->folder(); }
+    void note_leftovers() override { disk_->note_leftovers(); }
     std::unique_ptr<Log> open_log(const runner::StepKey& step) override
     {
         auto log = disk_->open_log(step);

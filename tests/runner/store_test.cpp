@@ -228,6 +228,24 @@ TEST_CASE("a mark that outlived its run costs nothing but is dropped", "[store]"
     CHECK_FALSE(std::filesystem::exists(folder.path() + "/active/1"));
 }
 
+TEST_CASE("a run that has left something is listed from its end on, until it is set aside", "[store]")
+{
+    Scratch folder;
+    const auto store = open_store(folder.path());
+    auto writer = new_run(*store);
+    writer->note_leftovers();
+    CHECK(store->unclean_runs().empty());
+    writer->append(event(RunEvent::Kind::run_finished, State::failure));
+    writer.reset();
+    CHECK(store->interrupted_runs().empty());
+    CHECK(store->unclean_runs() == std::vector<std::string>{"1"});
+    CHECK(open_store(folder.path())->unclean_runs() == std::vector<std::string>{"1"});
+
+    store->set_aside("1");
+
+    CHECK(store->unclean_runs().empty());
+}
+
 TEST_CASE("a run that lives or has ended cannot be taken over", "[store]")
 {
     Scratch folder;

@@ -163,7 +163,7 @@ awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<Wat
         runner::WorkspacesOptions options;
         options.cache_folder = cache_dir();
         options.instance = context.store().instance();
-        const auto kind = co_await runner::probe_workspaces(engine, options, true);
+        const auto kind = co_await runner::probe_workspaces(engine, options, [](auto, const auto&) {}, true);
         findings.push_back(about_workspaces(kind));
     } catch (const Error& error) {
         findings.push_back({Verdict::bad, error.what(), error.hint()});
