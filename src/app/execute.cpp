@@ -157,6 +157,7 @@ public:
         const bool is_new = request_.resume.empty();
         request_.meta.engine = info.name;
         request_.meta.engine_endpoint = info.endpoint;
+        request_.meta.engine_id = info.id;
         auto& store = context_.store();
         writer_ = is_new ? store.create_run(request_.plan, request_.meta) : store.reopen_run(request_.resume);
 

@@ -1,7 +1,9 @@
 #include "app/reap.hpp"
 
+#include "app/registry.hpp"
 #include "base/format.hpp"
 #include "base/paths.hpp"
+#include "engine/fake/fake.hpp"
 #include "runner/objects.hpp"
 #include "runner/run.hpp"
 #include "runner/stage_caches.hpp"
@@ -16,7 +18,7 @@ namespace gantry::app {
 
 namespace {
 
-constexpr auto k_wait = std::chrono::seconds(10), k_untold_wait = std::chrono::seconds(1);
+constexpr auto k_wait = std::chrono::seconds(5), k_untold_wait = std::chrono::seconds(1);
 constexpr auto k_look_again = std::chrono::milliseconds(100);
 
 // The names of what a run was about to make and does not say that it has removed.
@@ -72,31 +74,80 @@ awaitable<void> reap_caches(Context& context)
         context.err("gantry: removed " + format_count(removed, "volume") + " of caches that nobody uses\n");
 }
 
+namespace {
+
+// Of one run. The one that takes over the lock cleans up; a run that another process has taken over is not interrupted.
+awaitable<void> reap_interrupted(Context& context, const std::string& id)
+{
+    std::unique_ptr<runner::RunWriter> writer;
+    try {
+        writer = context.store().reopen_run(id);
+    } catch (const Error& error) {
+        if (error.code() != Errc::conflict)
+            throw;
+        co_return;
+    }
+    const auto reaped = co_await remove_all_of(context, id);
+    if (reaped.count > 0)
+        context.err("gantry: removed " + format_count(reaped.count, "leftover") + " of run " + id +
+                    ", whose process died; go on with it: gantry resume " + id + "\n");
+    if (reaped.all)
+        context.store().set_aside(id);
+}
+
+awaitable<void> reap_unclean(Context& context, const std::string& id)
+{
+    const auto removed = co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
+    if (!removed.empty())
+        context.err("gantry: removed " + format_count(removed.size(), "leftover") + " of run " + id + "\n");
+    context.store().set_aside(id);
+}
+
+// What stands in the way of one is told, and stops no other.
+awaitable<void> reap_one(Context& context, const engine::EngineInfo& info, const std::string& id,
+                         awaitable<void> (*remove)(Context&, const std::string&))
+{
+    std::string problem;
+    try {
+        const auto meta = context.store().meta(id);
+        if (made_at(meta, info))
+            co_return co_await remove(context, id);
+        problem = "that is for gantry ps " + flag_of_endpoint(meta.engine_endpoint);
+    } catch (const Error& error) {
+        problem = error.what();
+    }
+    context.err("gantry: run " + id + " may have left something behind: " + terminal_safe(problem) + "\n");
+}
+
+// Nothing outlives a process of the fake engine.
+std::vector<std::string> without_fake(Context& context, std::vector<std::string> runs)
+{
+    std::erase_if(runs, [&context](const std::string& id) {
+        try {
+            if (context.store().meta(id).engine_endpoint != engine::k_fake_endpoint)
+                return false;
+        } catch (const Error&) {
+            return false; // told by reap_one()
+        }
+        context.store().set_aside(id);
+        return true;
+    });
+    return runs;
+}
+
+} // namespace
+
 awaitable<void> reap(Context& context)
 {
-    auto& store = context.store();
-    const auto interrupted = store.interrupted_runs();
-    if (interrupted.empty())
+    const auto interrupted = without_fake(context, context.store().interrupted_runs());
+    const auto unclean = without_fake(context, context.store().unclean_runs());
+    if (interrupted.empty() && unclean.empty())
         co_return;
     const auto info = co_await context.engine().probe();
-    for (const auto& id : interrupted) {
-        // Another engine's leftovers wait for a command that speaks to that one.
-        if (store.meta(id).engine_endpoint != info.endpoint)
-            continue;
-        // The one that takes over the lock cleans up; a run that another process has taken over is not interrupted.
-        std::unique_ptr<runner::RunWriter> writer;
-        try {
-            writer = store.reopen_run(id);
-        } catch (const Error&) {
-            continue;
-        }
-        const auto reaped = co_await remove_all_of(context, id);
-        if (reaped.count > 0)
-            context.err("gantry: removed " + format_count(reaped.count, "leftover") + " of run " + id +
-                        ", whose process died; go on with it: gantry resume " + id + "\n");
-        if (reaped.all)
-            store.set_aside(id);
-    }
+    for (const auto& id : interrupted)
+        co_await reap_one(context, info, id, reap_interrupted);
+    for (const auto& id : unclean)
+        co_await reap_one(context, info, id, reap_unclean);
 }
 
 namespace {
@@ -127,8 +178,7 @@ void reap_first(Context& context)
     if (!can([&] { is_there = state_is_there(); }) || !is_there || !can([&] { context.store(); }))
         return;
     try {
-        if (!context.store().interrupted_runs().empty())
-            context.run([&context] { return reap(context); });
+        context.run([&context] { return reap(context); });
         if (can([&] { context.caches(); }) && context.caches().has_unattended())
             context.run([&context] { return reap_caches(context); });
     } catch (const Error& error) {

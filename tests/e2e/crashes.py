@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import e2e
-from proxy import Creations
+from proxy import Creations, Proxy
 
 PIPELINE = f"""
 defaults: {{ image: {e2e.IMAGE} }}
@@ -39,6 +39,18 @@ class Crashes(e2e.Case):
         live.signal(signal.SIGKILL)
         live.end()
 
+    def runs_once_nothing_is_left(self):
+        """Any command cleans up; what a busy engine makes only then, a later one does."""
+        def nothing_is_left():
+            if not self.left():
+                return True
+            self.runs()
+            return False
+
+        runs = self.runs()
+        e2e.eventually(nothing_is_left, "nothing is left in the engine")
+        return runs
+
     def test_kill_9_at_twenty_moments_leaves_nothing_and_the_run_can_go_on(self):
         length = self.length_of_a_run()
         for moment in range(MOMENTS):
@@ -46,8 +58,7 @@ class Crashes(e2e.Case):
             with self.subTest(f"behind event {number} of {length}"):
                 before = len(self.runs())
                 self.kill_behind(number)
-                runs = self.runs()  # any command cleans up
-                self.assert_nothing_left()
+                runs = self.runs_once_nothing_is_left()
                 if len(runs) == before:
                     continue  # it had not begun
                 if runs[0]["state"] == "interrupted":
@@ -62,8 +73,7 @@ class Crashes(e2e.Case):
             with self.subTest(f"behind event {number}"):
                 self.environment["XDG_CACHE_HOME"] = f"{self.home}/cache{number}"
                 self.kill_behind(number)
-                self.runs()
-                self.assert_nothing_left()
+                self.runs_once_nothing_is_left()
 
     def kill_while_the_engine_makes(self, word):
         """The container with that word in its name is still to come when the run is dead."""
@@ -94,6 +104,22 @@ class Crashes(e2e.Case):
         self.gantry("ps")
         self.assert_nothing_left()
         self.gantry("resume", "1")
+
+    def test_what_is_at_another_engine_is_named_and_the_same_engine_is_known_by_any_way(self):
+        proxy = Proxy.unix(f"{self.home}/docker.sock", os.getgid())
+        self.addCleanup(proxy.close)
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, run: exec sleep 1000, env: {{ GANTRY_FAKE: after=1000s }} }}]\n")
+        for arguments, env in ((["--engine", "fake"], {}), ([], {"DOCKER_HOST": proxy.host})):
+            live = self.start(*arguments, folder, env=env)
+            live.until("step_started")
+            live.signal(signal.SIGKILL)
+            live.end()
+        told = self.gantry("ps", "--engine", "fake").stderr.decode()
+        self.assertEqual(told, f"gantry: run 2 may have left something behind: that is for gantry ps --engine-host {proxy.host}\n"
+                               "gantry: nothing runs; what has run: gantry ps --all\n")
+        self.assertNotEqual(self.left(), [])
+        self.assertIn(b"of run 2", self.gantry("ps").stderr)
+        self.assert_nothing_left()
 
     def test_a_run_that_was_cut_off_is_shown_as_interrupted_until_it_goes_on(self):
         live = self.start(self.folder(f"""

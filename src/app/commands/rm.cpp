@@ -16,12 +16,12 @@ namespace {
 
 awaitable<void> remove_objects(Context& context, const std::string& id)
 {
-    const auto made_by = context.store().meta(id).engine_endpoint;
+    const auto meta = context.store().meta(id);
     const auto info = co_await context.engine().probe();
-    if (info.endpoint != made_by)
+    if (!made_at(meta, info))
         throw Error(Errc::conflict,
-                    "run " + id + " was made on the engine at " + made_by + ", which may have something of it",
-                    "gantry rm " + id + " " + flag_of_endpoint(made_by));
+                    "run " + id + " was made on the engine at " + meta.engine_endpoint + ", which may have something of it",
+                    "gantry rm " + id + " " + flag_of_endpoint(meta.engine_endpoint));
     co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
 }
 
