@@ -226,6 +226,7 @@ Diagnostics check(const Parsed& parsed, const Capabilities* capabilities, const 
         drop_consequences(parsed.definition, parsed.diagnostics, out);
     out.insert(out.begin(), parsed.diagnostics.begin(), parsed.diagnostics.end());
     sort_by_position(out);
+    keep_first(out);
     return out;
 }
 

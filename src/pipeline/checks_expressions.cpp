@@ -282,7 +282,7 @@ private:
     void check_text(const Text& text, const NameContext& context, Path below)
     {
         for (const auto& part : text.parts())
-            if (part.is_expression)
+            if (part.is_expression && !has_told_enough())
                 check_expression(part.text, part.mark, context, [&] { return context.path() + below(); });
     }
 
@@ -413,7 +413,7 @@ private:
     {
         for (const auto& part : script.parts())
             for (const auto& reference : carried(part))
-                if (is_outsiders(reference))
+                if (is_outsiders(reference) && !has_told_enough())
                     out_.push_back(error_at(part.mark.known() ? mark_within(part.mark, part.text, reference.offsets[0])
                                                               : context.fallback,
                                             "outsider-text",
@@ -421,6 +421,9 @@ private:
                                                         join(reference.path, ".")),
                                             context.path() + std::string(below), hint_for_outsiders(reference)));
     }
+
+    // Nobody sees them all (keep_first()), but what follows from others is dropped before.
+    bool has_told_enough() const { return out_.size() >= 100 * k_max_diagnostics; }
 
     const Definition& definition_;
     const StageGraph& graph_;

@@ -1,5 +1,6 @@
 #include "pipeline/diagnostic.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -19,6 +20,20 @@ void sort_by_position(Diagnostics& diagnostics)
     std::stable_sort(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
         return std::tie(a.mark.file, a.mark.line, a.mark.column) < std::tie(b.mark.file, b.mark.line, b.mark.column);
     });
+}
+
+void keep_first(Diagnostics& diagnostics)
+{
+    if (diagnostics.size() <= k_max_diagnostics + 1)
+        return;
+    const auto rest = diagnostics.begin() + k_max_diagnostics;
+    Diagnostic last;
+    last.severity = has_errors({rest, diagnostics.end()}) ? Severity::error : Severity::warning;
+    last.code = "limit";
+    last.message = fmt::format("{} more problems, which are not shown", diagnostics.end() - rest);
+    last.mark = rest->mark;
+    diagnostics.erase(rest, diagnostics.end());
+    diagnostics.push_back(std::move(last));
 }
 
 namespace {

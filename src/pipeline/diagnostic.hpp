@@ -43,6 +43,11 @@ using Diagnostics = std::vector<Diagnostic>;
 
 bool has_errors(const Diagnostics& diagnostics);
 
+// More problems than this help nobody, and a hostile file could have any number of them.
+constexpr std::size_t k_max_diagnostics = 100;
+// Keeps the first so many of these, and says how many more there are: as an error if one of those is.
+void keep_first(Diagnostics& diagnostics);
+
 // file, line and column order; equal positions keep their order.
 void sort_by_position(Diagnostics& diagnostics);
 

@@ -93,6 +93,24 @@ TEST_CASE("problems are sorted by file, line and column; warnings are no errors"
     CHECK_THAT(render_text(list, {{"a", ""}, {"b", ""}}), ContainsSubstring("a:1:7: warning: a"));
 }
 
+TEST_CASE("of very many problems the first ones are kept, and an error stays one", "[pipeline]")
+{
+    const auto some = [](std::size_t warnings, std::size_t errors) {
+        Diagnostics list;
+        for (std::size_t i = 0; i < warnings + errors; ++i)
+            list.push_back({i < warnings ? Severity::warning : Severity::error, "code", "one", {0, static_cast<int>(i + 1), 1}, 1, "", ""});
+        keep_first(list);
+        return list;
+    };
+    CHECK(some(100, 1).size() == 101); // the reader's own limit has its word at the end
+    const auto mixed = some(150, 50);
+    REQUIRE(mixed.size() == 101);
+    CHECK(mixed.back().message == "100 more problems, which are not shown");
+    CHECK(mixed.back().mark.line == 101);
+    CHECK(has_errors(mixed));
+    CHECK_FALSE(has_errors(some(200, 0)));
+}
+
 TEST_CASE("colours are put around, and nothing else changes", "[pipeline]")
 {
     const Sources sources{{"a.yml", "abc\n"}};

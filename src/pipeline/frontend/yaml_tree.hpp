@@ -19,7 +19,6 @@ namespace gantry::pipeline::native {
 constexpr std::size_t k_max_text_bytes = 512 * 1024;
 constexpr std::size_t k_max_line_bytes = 32 * 1024;
 constexpr int k_max_depth = 64;
-constexpr std::size_t k_max_diagnostics = 100;
 constexpr std::size_t k_max_nodes = 80'000;       // written out
 constexpr std::size_t k_max_alias_nodes = 10'000; // that aliases and merge keys add
 constexpr std::size_t k_max_alias_bytes = 2 * 1024 * 1024; // and the text in them
