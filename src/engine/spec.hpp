@@ -70,6 +70,7 @@ struct ImageInfo {
     std::string id;      // sha256:…
     std::string digest;  // of the manifest at the registry, "name@sha256:…"; empty for local images
     std::vector<std::string> entrypoint, command, environment; // environment as KEY=value
+    std::vector<std::string> shell; // of its SHELL instruction, for commands in shell form; empty: the engine's
     std::string user, working_dir;
     std::string stop_signal;
     std::string os, architecture; // "linux", "amd64"; empty: it does not tell

@@ -51,25 +51,33 @@ void take_times(const engine::HealthcheckSpec& from, ReadyCheck& check)
 
 void take_times(const pipeline::Healthcheck& from, ReadyCheck& check)
 {
-    check.interval = from.interval.value_or(check.interval);
-    check.timeout = from.timeout.value_or(check.timeout);
-    check.start_period = from.start_period.value_or(check.start_period);
-    check.retries = from.retries.value_or(check.retries);
+    engine::HealthcheckSpec times;
+    times.interval = from.interval.value_or(times.interval);
+    times.timeout = from.timeout.value_or(times.timeout);
+    times.start_period = from.start_period.value_or(check.start_period);
+    times.retries = from.retries.value_or(times.retries);
+    take_times(times, check);
+    check.start_period = times.start_period; // none is a time as any other
 }
 
 // The command that a healthcheck's test names; empty for NONE.
-std::vector<std::string> command_of(const std::vector<std::string>& test)
+std::vector<std::string> command_of(const std::vector<std::string>& test, std::vector<std::string> shell)
 {
     if (test.empty() || test[0] == "NONE")
         return {};
-    if (test[0] == "CMD-SHELL")
-        return {"/bin/sh", "-c", test.size() > 1 ? test[1] : std::string("true")};
+    if (test[0] == "CMD-SHELL") {
+        if (shell.empty())
+            shell = {"/bin/sh", "-c"};
+        shell.push_back(test.size() > 1 ? test[1] : std::string("true"));
+        return shell;
+    }
     return {test.begin() + (test[0] == "CMD" ? 1 : 0), test.end()};
 }
 
 } // namespace
 
-ReadyCheck ready_check(const pipeline::Service& service, const std::optional<engine::HealthcheckSpec>& of_image)
+ReadyCheck ready_check(const pipeline::Service& service, const std::optional<engine::HealthcheckSpec>& of_image,
+                       const std::vector<std::string>& shell)
 {
     ReadyCheck check;
     const auto& of_file = service.container.healthcheck;
@@ -84,7 +92,7 @@ ReadyCheck ready_check(const pipeline::Service& service, const std::optional<eng
     if (of_file && of_file->disable)
         return check;
     const bool says_test = of_file && !of_file->test.empty();
-    check.command = command_of(says_test ? of_file->test : of_image ? of_image->test : std::vector<std::string>());
+    check.command = command_of(says_test ? of_file->test : of_image ? of_image->test : std::vector<std::string>(), shell);
     if (!check.command.empty())
         check.kind = service.probe == "declared" ? ReadyCheck::Kind::declared : ReadyCheck::Kind::command;
     return check;
@@ -101,24 +109,25 @@ std::string describe(const ReadyCheck& check)
 }
 
 Readiness::Readiness(const ReadyCheck& check, Clock::time_point started)
-    : deadline_(started + check.patience()),
-      longest_(std::max<std::chrono::nanoseconds>(std::min<std::chrono::nanoseconds>(k_longest_pause, check.interval),
+    : check_(check), started_(started),
+      longest_pause_(std::max<std::chrono::nanoseconds>(std::min<std::chrono::nanoseconds>(k_longest_pause, check.interval),
                                                   k_first_pause)),
       next_(k_first_pause)
 {
 }
 
-Readiness::Verdict Readiness::on_probe(bool succeeded, Clock::time_point now)
+Readiness::Verdict Readiness::on_probe(bool succeeded, Clock::time_point begun, Clock::time_point now)
 {
     if (succeeded)
         return Verdict::ready;
-    return now >= deadline_ ? Verdict::failed : Verdict::waiting;
+    longest_probe_ = std::clamp<std::chrono::nanoseconds>(now - begun, longest_probe_, std::max(check_.timeout, longest_probe_));
+    return now >= started_ + patience() ? Verdict::failed : Verdict::waiting;
 }
 
 std::chrono::nanoseconds Readiness::pause(Clock::time_point now)
 {
-    const auto pause = std::exchange(next_, std::min(next_ * 3 / 2, longest_));
-    return std::clamp<std::chrono::nanoseconds>(deadline_ - now, std::chrono::nanoseconds(0), pause);
+    const auto pause = std::exchange(next_, std::min(next_ * 3 / 2, longest_pause_));
+    return std::clamp<std::chrono::nanoseconds>(started_ + patience() - now, std::chrono::nanoseconds(0), pause);
 }
 
 } // namespace gantry::runner

@@ -31,13 +31,16 @@ struct ReadyCheck {
     std::chrono::nanoseconds interval = std::chrono::seconds(30), timeout = std::chrono::seconds(30), start_period{0};
     int retries = 3;
 
-    // After that it has failed: when the engine, probing in its interval, would have said "unhealthy".
-    std::chrono::nanoseconds patience() const { return start_period + retries * interval; }
+    // After that it has failed: when the engine, probing in its interval, would have said "unhealthy". `probe` is how long one takes:
+    // the interval begins at its end.
+    std::chrono::nanoseconds patience(std::chrono::nanoseconds probe = {}) const { return start_period + retries * (interval + probe); }
     friend bool operator==(const ReadyCheck&, const ReadyCheck&) = default;
 };
 
-// Throws bad_input for a `ready` that cannot be (a path without a port's number, a regular expression that is none).
-ReadyCheck ready_check(const pipeline::Service& service, const std::optional<engine::HealthcheckSpec>& of_image);
+// Throws bad_input for a `ready` that cannot be (a path without a port's number, a regular expression that is none). `shell` is the
+// image's, for CMD-SHELL; empty: /bin/sh -c. Times of nothing and no retries mean Docker's defaults, as they do there.
+ReadyCheck ready_check(const pipeline::Service& service, const std::optional<engine::HealthcheckSpec>& of_image,
+                       const std::vector<std::string>& shell = {});
 // "its healthcheck", "port 5432": what the check looks at, for messages.
 std::string describe(const ReadyCheck& check);
 
@@ -49,13 +52,16 @@ public:
 
     enum class Verdict { waiting, ready, failed };
     // A probe ended.
-    Verdict on_probe(bool succeeded, Clock::time_point now);
+    Verdict on_probe(bool succeeded, Clock::time_point begun, Clock::time_point now);
     // How long to wait before the next. The last one comes when the patience is at its end.
     std::chrono::nanoseconds pause(Clock::time_point now);
+    // Grows with the longest probe that there was.
+    std::chrono::nanoseconds patience() const { return check_.patience(longest_probe_); }
 
 private:
-    Clock::time_point deadline_;
-    std::chrono::nanoseconds longest_, next_;
+    ReadyCheck check_;
+    Clock::time_point started_;
+    std::chrono::nanoseconds longest_probe_{0}, longest_pause_, next_;
 };
 
 } // namespace gantry::runner

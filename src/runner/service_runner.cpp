@@ -98,7 +98,7 @@ awaitable<void> ServiceRunner::create()
         const auto platform = context.service->container.platform.value_or("");
         const auto image = co_await parts_.images.get(context.image, platform, request_.pull);
         otherwise = Cause::internal;
-        check_ = ready_check(*context.service, image.info.healthcheck);
+        check_ = ready_check(*context.service, image.info.healthcheck, image.info.shell);
         auto spec = lower_service(context);
         auto files = lower_files(context);
         std::vector<std::string> targets;
@@ -286,13 +286,14 @@ awaitable<void> ServiceRunner::probe_until_ready()
     if (check_.kind == Kind::log || check_.kind == Kind::declared) {
         const bool by_log = check_.kind == Kind::log;
         // The engine begins a probe an interval after the last one ended: its verdict may come that much later than ours.
-        const auto slack = by_log ? std::chrono::nanoseconds(0) : check_.retries * check_.timeout + check_.interval;
+        const auto slack = by_log ? std::chrono::nanoseconds(0) : check_.interval;
+        const auto patience = check_.patience(by_log ? std::chrono::nanoseconds(0) : check_.timeout);
         const std::function<bool()> told = [this, by_log] { return by_log ? matched_ : !health_.empty(); };
         auto news = changed_->wait_until(told);
-        auto limit = parts_.clock.sleep_for(check_.patience() + slack);
+        auto limit = parts_.clock.sleep_for(patience + slack);
         co_await first_of(std::move(news), std::move(limit));
         if (by_log ? !matched_ : health_ != "healthy")
-            fail_not_ready(by_log || health_.empty() ? "nothing" : health_);
+            fail_not_ready(by_log || health_.empty() ? "nothing" : health_, check_.patience());
         become_ready();
         co_return;
     }
@@ -308,14 +309,15 @@ awaitable<void> ServiceRunner::probe_by_our_clock()
 {
     Readiness readiness(check_, begun_);
     for (;;) {
+        const auto begun = parts_.clock.now();
         const auto answer = co_await probe_.ask(check_);
         last_probe_ = answer.said;
         const auto now = parts_.clock.now();
-        const auto verdict = readiness.on_probe(answer.succeeded, now);
+        const auto verdict = readiness.on_probe(answer.succeeded, begun, now);
         if (verdict == Readiness::Verdict::ready)
             co_return;
         if (verdict == Readiness::Verdict::failed)
-            fail_not_ready(answer.said);
+            fail_not_ready(answer.said, std::chrono::round<std::chrono::duration<std::int64_t, std::deci>>(readiness.patience()));
         co_await parts_.clock.sleep_for(readiness.pause(now));
     }
 }
@@ -381,7 +383,7 @@ void ServiceRunner::give_up(Outcome outcome)
     throw ServiceFailure{std::move(outcome)};
 }
 
-void ServiceRunner::fail_not_ready(const std::string& said)
+void ServiceRunner::fail_not_ready(const std::string& said, std::chrono::nanoseconds patience)
 {
     Outcome outcome;
     outcome.cause = Cause::service_unhealthy;
@@ -389,7 +391,7 @@ void ServiceRunner::fail_not_ready(const std::string& said)
                          ? "its output has no line that matches " + terminal_safe(check_.pattern)
                          : describe(check_) + " says " + (said.empty() ? "no" : said);
     outcome.message = fmt::format("service {} was not ready after {}: {}", terminal_safe(name()),
-                                  print_duration(check_.patience()), why);
+                                  print_duration(patience), why);
     outcome.hint = "its log tells more, and healthcheck: {retries, interval, start_period} how long to wait";
     give_up(std::move(outcome));
 }

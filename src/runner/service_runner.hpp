@@ -83,7 +83,7 @@ private:
     void note_end();
     RunEvent event(RunEvent::Kind kind) const;
     Outcome outcome_of_end() const;
-    [[noreturn]] void fail_not_ready(const std::string& said);
+    [[noreturn]] void fail_not_ready(const std::string& said, std::chrono::nanoseconds patience);
     [[noreturn]] void fail_ended();
     [[noreturn]] void give_up(Outcome outcome);
     void tell_not_built(const Outcome& outcome);

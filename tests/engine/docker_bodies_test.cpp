@@ -300,12 +300,13 @@ TEST_CASE("the state of a container is read with its times, health and ports", "
 TEST_CASE("the digest of an image is the one of the name that was asked for", "[engine]")
 {
     const auto answer = Json::parse(R"({"Id": "sha256:1", "Size": 5, "RepoDigests": ["other@sha256:2", "reg:5/app@sha256:3"],
-        "Config": {"Entrypoint": null, "Cmd": ["sh"], "Env": ["A=1"], "User": "u", "WorkingDir": "/w",
+        "Config": {"Entrypoint": null, "Cmd": ["sh"], "Env": ["A=1"], "User": "u", "WorkingDir": "/w", "Shell": ["/bin/bash", "-c"],
                    "Healthcheck": {"Test": ["CMD", "x"]}}})");
     const auto info = image_info(answer, "reg:5/app:1");
     CHECK(info.digest == "reg:5/app@sha256:3");
     CHECK(info.command == std::vector<std::string>{"sh"});
     CHECK(info.entrypoint.empty());
+    CHECK(info.shell == std::vector<std::string>{"/bin/bash", "-c"});
     REQUIRE(info.healthcheck);
     CHECK(info.healthcheck->test == std::vector<std::string>{"CMD", "x"});
     CHECK(info.size_bytes == 5);

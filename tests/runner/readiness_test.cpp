@@ -136,10 +136,49 @@ TEST_CASE("it has failed when the engine would have said so, and is asked once m
     service.container.healthcheck->start_period = 1s;
     const auto begun = clock.now();
     Readiness readiness(ready_check(service, std::nullopt), begun);
-    CHECK(readiness.on_probe(false, begun + 2900ms) == Readiness::Verdict::waiting);
+    CHECK(readiness.on_probe(false, begun + 2900ms, begun + 2900ms) == Readiness::Verdict::waiting);
     for (int i = 0; i < 20; ++i)
         readiness.pause(begun);
     CHECK(readiness.pause(begun + 2900ms) == 100ms);
-    CHECK(readiness.on_probe(false, begun + 3s) == Readiness::Verdict::failed);
-    CHECK(readiness.on_probe(true, begun + 4s) == Readiness::Verdict::ready);
+    CHECK(readiness.on_probe(false, begun + 3s, begun + 3s) == Readiness::Verdict::failed);
+    CHECK(readiness.on_probe(true, begun + 4s, begun + 4s) == Readiness::Verdict::ready);
+}
+
+TEST_CASE("probes that take their time are not counted against the service", "[services]")
+{
+    ManualClock clock;
+    auto service = service_with({"CMD", "x"});
+    service.container.healthcheck->interval = 1s;
+    service.container.healthcheck->timeout = 2s;
+    service.container.healthcheck->retries = 2;
+    const auto begun = clock.now();
+    Readiness readiness(ready_check(service, std::nullopt), begun);
+    CHECK(readiness.on_probe(false, begun, begun + 1s) == Readiness::Verdict::waiting);
+    CHECK(readiness.patience() == 4s); // the engine would begin at 1s and 3s
+    CHECK(readiness.on_probe(false, begun + 2s, begun + 2s) == Readiness::Verdict::waiting);
+    CHECK(readiness.on_probe(false, begun + 3s, begun + 5900ms) == Readiness::Verdict::waiting); // beyond its timeout
+    CHECK(readiness.patience() == 6s);
+    CHECK(readiness.on_probe(false, begun + 6s, begun + 6s) == Readiness::Verdict::failed);
+}
+
+TEST_CASE("times of nothing and no retries are Docker's defaults", "[services]")
+{
+    auto service = service_with({"CMD", "x"});
+    service.container.healthcheck->interval = 0s;
+    service.container.healthcheck->timeout = 0s;
+    service.container.healthcheck->retries = 0;
+    const auto check = ready_check(service, std::nullopt);
+    CHECK(check.interval == 30s);
+    CHECK(check.timeout == 30s);
+    CHECK(check.retries == 3);
+
+    engine::HealthcheckSpec image;
+    image.start_period = 5s;
+    service.container.healthcheck->start_period = 0s;
+    CHECK(ready_check(service, image).start_period == 0s);
+}
+
+TEST_CASE("a check in shell form runs in the image's shell", "[services]")
+{
+    CHECK(ready_check(service_with({"CMD-SHELL", "a"}), std::nullopt, {"/bin/bash", "-ec"}).command == Words{"/bin/bash", "-ec", "a"});
 }

@@ -225,8 +225,8 @@ TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried aga
 
     const auto summary = fixture.run();
 
-    CHECK(summary.stages.at(0).message == "service db was not ready after 5s: its healthcheck says no answer within 2s");
-    CHECK(probes == 3);
+    CHECK(summary.stages.at(0).message == "service db was not ready after 15s: its healthcheck says no answer within 2s"); // 5 × (1s + 2s)
+    CHECK(probes == 8);
 }
 
 TEST_CASE("a finally-step sees what a service that did not get ready has left", "[services]")

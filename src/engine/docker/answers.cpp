@@ -192,6 +192,7 @@ ImageInfo image_info(const Json& answer, const std::string& image)
         info.id = "sha256:" + info.id;
     info.digest = digest_for(list_field(answer, "RepoDigests"), image);
     info.entrypoint = list_field(config, "Entrypoint");
+    info.shell = list_field(config, "Shell");
     info.command = list_field(config, "Cmd");
     info.environment = list_field(config, "Env");
     info.user = text_field(config, "User");
