@@ -61,6 +61,8 @@ void Schedule::Impl::on(const input::StageOpened& opened)
     // Halted while it opened: nothing of it has run, so there is nothing for its finally-steps to do.
     if (stage.halted)
         conclude(opened.stage);
+    else if (stage.lost_unopened)
+        halt(opened.stage, StopReason::service_lost);
     else
         advance(opened.stage);
 }
@@ -147,10 +149,14 @@ void Schedule::Impl::on(const input::StageClosed& closed)
 void Schedule::Impl::on(const input::ServiceLost& lost)
 {
     auto& stage = at(lost.stage);
-    if (stage.phase != StageRun::Phase::open || stage.in_finally || stage.halted)
+    const bool opening = stage.phase == StageRun::Phase::opening;
+    if ((!opening && stage.phase != StageRun::Phase::open) || stage.in_finally || stage.halted)
         return;
     stage.lost = lost.outcome;
-    halt(lost.stage, StopReason::service_lost);
+    if (opening)
+        stage.lost_unopened = true; // there is room for finally-steps when it is open
+    else
+        halt(lost.stage, StopReason::service_lost);
 }
 
 void Schedule::Impl::on(const input::TimerFired& fired)

@@ -37,7 +37,7 @@ struct StepOutput { StepIndex step; };                      // it printed someth
 struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
 struct StageCollected { int stage = 0; Outcome outcome; };  // answers CollectStage
 struct StageClosed { int stage = 0; };                      // answers CloseStage
-// A service that its steps need went away; ignored once only finally-steps run.
+// A service that its steps need went away, be the stage's opening answered or not; ignored once only finally-steps run.
 struct ServiceLost { int stage = 0; Outcome outcome; };
 struct TimerFired { int timer = 0; };
 struct Cancel { bool hard = false; std::string by; };       // hard: no grace, no finally

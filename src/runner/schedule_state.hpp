@@ -45,7 +45,8 @@ struct StageRun {
     pipeline::RuntimeFacts facts; // its steps that are over; the stages that it needs, from when they are asked for
     bool knows_stages = false;
 
-    Outcome lost; // the service that went away
+    Outcome lost;                 // the service that went away
+    bool lost_unopened = false;   // before the stage was open
 
     // The worst that happened, which becomes its state.
     State worst = State::success;

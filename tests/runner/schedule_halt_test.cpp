@@ -403,6 +403,22 @@ TEST_CASE("a service that goes away stops the steps of its stage, which end with
     CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
 }
 
+TEST_CASE("a service that goes away before its stage is told to be open halts it when it is", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("tidy"))})}));
+    run.opens_by_itself = false;
+
+    run.begin().loses_service("a");
+    CHECK(run.state("a") == State::running);
+    run.opened("a");
+    CHECK(run.starts == Names{"a/tidy"});
+    CHECK(run.state("a/one") == State::skipped);
+    run.begins("a/tidy").ends("a/tidy");
+
+    CHECK(run.finished("a").message == "service db ended");
+    CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
+}
+
 TEST_CASE("once only finally-steps run, a service may go", "[schedule]")
 {
     ScheduleDriver run(plan_of({stage("a", {}, {step("one"), in_finally(step("tidy"))})}));

@@ -64,7 +64,8 @@ struct StageFacts {
     int body_left = 0;                                   // steps that are not over, finally aside
     std::optional<TimePoint> in_finally_since;
     Moment timeout;
-    bool lost = false; // a service of it, while its body ran
+    bool lost_unopened = false; // a service of it, before it was open
+    bool lost = false;          // a service of it, while its body ran or before
     Moment lost_at;
     bool passed = false; // those who need it may run
     runner::State state = runner::State::pending;

@@ -163,18 +163,19 @@ void Simulation::learn(const runner::Input& input)
                 stage.cut || stage.life == Life::opening || (stage.life == Life::open && !stage.in_finally_since);
     } else if (const auto* opened = std::get_if<in::StageOpened>(&input)) {
         learn_opened(opened->stage);
+        if (at(opened->stage).lost_unopened && !at(opened->stage).halted_unopened)
+            lose_service(opened->stage);
     } else if (const auto* lost = std::get_if<in::ServiceLost>(&input)) {
         auto& stage = at(lost->stage);
-        if (stage.life == Life::open && stage.opened && !stage.in_finally_since && !rules_.is_halted(lost->stage, now_)) {
-            stage.lost = facts_.anything_lost = true;
-            stage.lost_at = Moment::at(now_);
-        }
+        if (stage.life == Life::open && stage.opened && !stage.in_finally_since && !rules_.is_halted(lost->stage, now_))
+            lose_service(lost->stage);
+        else if (stage.life == Life::opening)
+            stage.lost_unopened = true;
     } else if (const auto* failed = std::get_if<in::StageFailedToOpen>(&input)) {
         auto& stage = at(failed->stage);
         if (failed->has_room && !rules_.is_halted(failed->stage, now_)) {
             learn_opened(failed->stage);
-            stage.lost = facts_.anything_lost = true;
-            stage.lost_at = Moment::at(now_);
+            lose_service(failed->stage);
         }
         stage.life = Life::open;
     } else if (const auto* closed = std::get_if<in::StageClosed>(&input)) {
@@ -191,6 +192,12 @@ void Simulation::learn_opened(int index)
     stage.may_have_been = rules_.may_be_halted(index, now_);
     if (stage.body_left == 0)
         stage.in_finally_since = now_;
+}
+
+void Simulation::lose_service(int index)
+{
+    at(index).lost = facts_.anything_lost = true;
+    at(index).lost_at = Moment::at(now_);
 }
 
 void Simulation::feed(const Pending& pending)
@@ -247,8 +254,8 @@ void Simulation::open(int stage)
     runner::Outcome outcome;
     if (fate_.opens(stage)) {
         outcome.cause = runner::Cause::service_unhealthy;
-        if (random_.chance(8))
-            later(in::ServiceLost{stage, outcome}, milliseconds(6000));
+        if (random_.chance(10))
+            later(in::ServiceLost{stage, outcome}, milliseconds(random_.chance(25) ? 500 : 6000));
         return later(in::StageOpened{stage}, milliseconds(500));
     }
     const bool has_room = random_.chance(50);

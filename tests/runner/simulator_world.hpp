@@ -52,6 +52,7 @@ private:
     bool is_due(const Pending& pending);
     void learn(const runner::Input& input);
     void learn_opened(int index);
+    void lose_service(int stage);
     void feed(const Pending& pending);
     void carry_out(const runner::Action& action);
     void open(int stage);
