@@ -42,6 +42,7 @@ public:
         std::shared_ptr<SharedTraffic> shared_traffic; // of context.network_container
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
         std::function<void()> on_started;  // its command runs
+        std::function<void()> on_exited;   // its process has ended, the step not yet; not of steps without a process of their own
         std::function<void(const std::map<std::string, std::string>&)> on_ports; // published_ports(), where there are some
         std::function<void()> on_output;   // may be empty
     };

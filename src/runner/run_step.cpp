@@ -85,6 +85,7 @@ std::shared_ptr<Attempt> Run::Impl::make_runner(StepIndex index, int attempt, bo
     request.hold = ahead;
     request.grace = options.grace;
     request.on_started = [this, index] { post(input::StepStarted{index}); };
+    request.on_exited = [this, index] { post(input::StepExited{index}); };
     request.on_ports = [this, index, attempt](const auto& ports) {
         RunEvent event;
         event.kind = RunEvent::Kind::step_started;

@@ -89,7 +89,7 @@ void Schedule::Impl::on(const input::StageFailedToOpen& failed)
 void Schedule::Impl::on(const input::StepStarted& started)
 {
     auto& step = at(started.step);
-    if (step.phase != StepRun::Phase::running || step.timeout_timer || step.idle_timer)
+    if (step.phase != StepRun::Phase::running || step.exited || step.timeout_timer || step.idle_timer)
         return;
     step.last_output = now;
     if (const auto& timeout = plan_of(started.step).timeout)
@@ -101,6 +101,14 @@ void Schedule::Impl::on(const input::StepStarted& started)
 void Schedule::Impl::on(const input::StepOutput& output)
 {
     at(output.step).last_output = now;
+}
+
+void Schedule::Impl::on(const input::StepExited& exited)
+{
+    if (at(exited.step).phase != StepRun::Phase::running)
+        return;
+    at(exited.step).exited = true;
+    disarm_step(exited.step);
 }
 
 void Schedule::Impl::on(const input::StepEnded& ended)

@@ -34,6 +34,8 @@ struct StageOpened {                                        // answers OpenStage
 struct StageFailedToOpen { int stage = 0; Outcome outcome; bool has_room = false; };
 struct StepStarted { StepIndex step; };                     // its process runs: the step's timeouts count from here
 struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout
+// Its process has ended, in time: what is still to be read and fetched of it does not count for the step's timeouts.
+struct StepExited { StepIndex step; };
 struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
 struct StageCollected { int stage = 0; Outcome outcome; };  // answers CollectStage
 struct StageClosed { int stage = 0; };                      // answers CloseStage
@@ -44,7 +46,7 @@ struct Cancel { bool hard = false; std::string by; };       // hard: no grace, n
 struct DiskFull { std::string message; };                   // there is no room for the run to go on
 } // namespace input
 using Input = std::variant<input::Begin, input::StageOpened, input::StageFailedToOpen, input::StepStarted,
-                           input::StepOutput, input::StepEnded, input::StageCollected, input::StageClosed,
+                           input::StepOutput, input::StepExited, input::StepEnded, input::StageCollected, input::StageClosed,
                            input::ServiceLost, input::TimerFired, input::Cancel, input::DiskFull>;
 
 namespace action {
@@ -93,12 +95,13 @@ struct ScheduleOptions {
 //   it says so.
 // - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n.
 // - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named. Step and idle
-//   timeouts count from the start of the process, those of stage and run from when they began.
+//   timeouts count from the start of the process to its end, those of stage and run from when they began until all is over.
 // - Cancel: nothing new starts but finally-steps of opened stages; running steps are stopped; a second or hard cancel stops
 //   those too, at once. A step that was asked to stop ends as cancelled or timed out, whatever its process says. A timeout of
 //   stage or run halts like a cancel; what had not begun then is skipped. Final states never change.
 // - A full disk halts the run like a timeout of it, with cause disk_full.
-// - A service that goes away halts its stage like a timeout of the stage: steps that run are stopped and end with its cause.
+// - A service that goes away halts its stage like a timeout of the stage: steps that run are stopped and end with its cause,
+//   unless their process had ended before.
 // - engine_lost, disk_full and other causes of ours end the stage in state error; allow_failure does not cover them.
 // - A stage with artifacts that was opened collects them when its last step has ended, and is final after that. What goes wrong
 //   then is the stage's result if it had succeeded.

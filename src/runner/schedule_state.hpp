@@ -20,6 +20,7 @@ struct StepRun {
     Clock::time_point started{}, last_output{};
     StopReason stop = StopReason::none; // asked to stop, because of this
     bool killed = false;                // asked to stop at once
+    bool exited = false;                // the process of this attempt has ended
     bool prepared = false;
     int timeout_timer = 0, idle_timer = 0, retry_timer = 0; // 0: none
 };
@@ -71,6 +72,7 @@ struct Schedule::Impl {
     void on(const input::StageFailedToOpen& failed);
     void on(const input::StepStarted& started);
     void on(const input::StepOutput& output);
+    void on(const input::StepExited& exited);
     void on(const input::StepEnded& ended);
     void on(const input::StageCollected& collected);
     void on(const input::StageClosed& closed);

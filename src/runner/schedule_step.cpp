@@ -32,6 +32,7 @@ void Schedule::Impl::start(StepIndex index)
     step.phase = StepRun::Phase::running;
     step.state = State::running;
     step.stop = StopReason::none;
+    step.exited = false;
     step.started = now;
     ++step.attempt;
     ++step.tries;
@@ -96,6 +97,8 @@ void Schedule::Impl::stop(StepIndex index, StopReason reason, bool at_once)
 {
     auto& step = at(index);
     if (step.phase != StepRun::Phase::running)
+        return;
+    if (step.exited && reason <= StopReason::service_lost) // of concern to its process alone
         return;
     const bool first = step.stop == StopReason::none;
     step.stop = std::max(step.stop, reason);

@@ -209,6 +209,8 @@ awaitable<engine::ContainerExit> StepRunner::follow()
     ended_ = true;
     use_.stop();
     stop_changed_->notify_all();
+    if (!failure)
+        request_.on_exited();
     const std::function<bool()> is_drained = [this] { return !reading_; };
     if (!failure && reading_)
         co_await until(*drained_, is_drained, k_drain_limit);

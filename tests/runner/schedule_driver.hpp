@@ -45,6 +45,7 @@ public:
     }
     ScheduleDriver& fills_disk() { return send(runner::input::DiskFull{"1 GB free"}); }
     ScheduleDriver& begins(const std::string& step) { return send(runner::input::StepStarted{index(step)}); }
+    ScheduleDriver& exits(const std::string& step) { return send(runner::input::StepExited{index(step)}); }
     ScheduleDriver& says(const std::string& step) { return send(runner::input::StepOutput{index(step)}); }
     ScheduleDriver& ends(const std::string& step, runner::Cause cause = runner::Cause::ok, int exit_code = -1)
     {

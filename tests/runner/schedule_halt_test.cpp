@@ -51,6 +51,45 @@ TEST_CASE("a step that ends in time disarms its timers", "[schedule]")
     CHECK(run.state("a/two") == State::running);
 }
 
+TEST_CASE("a step whose process has ended in time is not timed out while its output is still read", "[schedule]")
+{
+    auto one = limited(10s, step("one"));
+    one.idle_timeout = 5s;
+    ScheduleDriver run(plan_of({stage("a", {}, {one, step("two")})}));
+
+    run.begin().begins("a/one").pass(4s).exits("a/one").pass(60s);
+    CHECK(run.stops.empty());
+    CHECK(run.timers.empty());
+    run.begins("a/one").pass(60s); // told late
+    CHECK(run.stops.empty());
+    run.ends("a/one", Cause::failed, 7);
+
+    CHECK(run.state("a/one") == State::failure);
+}
+
+TEST_CASE("the timeouts of stage and run count also when a step's process has ended", "[schedule]")
+{
+    auto a = stage("a", {}, {step("one")});
+    a.timeout = 10s;
+    ScheduleDriver run(plan_of({a}));
+
+    run.begin().begins("a/one").pass(4s).exits("a/one").pass(6s);
+    CHECK(run.stops == Names{"a/one"});
+    run.ends("a/one");
+
+    CHECK(run.state("a/one") == State::timed_out);
+}
+
+TEST_CASE("a further attempt has timers of its own", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {retried(1, limited(10s, step("one")))})}));
+
+    run.begin().begins("a/one").exits("a/one").ends("a/one", Cause::failed, 1);
+    run.begins("a/one").pass(10s);
+
+    CHECK(run.stops == Names{"a/one"});
+}
+
 TEST_CASE("a step's own timeout can be retried and allowed", "[schedule]")
 {
     auto flaky = may_fail(retried(1, limited(10s, step("one"))));
@@ -416,6 +455,19 @@ TEST_CASE("a service that goes away before its stage is told to be open halts it
     run.begins("a/tidy").ends("a/tidy");
 
     CHECK(run.finished("a").message == "service db ended");
+    CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
+}
+
+TEST_CASE("a service that goes away when a step's process has ended leaves the step its own end", "[schedule]")
+{
+    ScheduleDriver run(plan_of({stage("a", {}, {step("one"), step("two")})}));
+
+    run.begin().begins("a/one").exits("a/one").loses_service("a");
+    CHECK(run.stops.empty());
+    run.ends("a/one");
+
+    CHECK(run.state("a/one") == State::success);
+    CHECK(run.state("a/two") == State::skipped);
     CHECK(run.finishes.at(0).cause == Cause::service_unhealthy);
 }
 

@@ -44,7 +44,9 @@ struct StepFacts {
     bool was_stopped = false; // the last attempt that ended
     int stops = 0;            // of this attempt
     bool killed = false;
-    std::optional<TimePoint> process_since;
+    std::optional<TimePoint> process_since; // while it runs
+    bool exited = false;                    // the process of this attempt has ended, the attempt not yet
+    bool exited_before_loss = false;        // of a service
     TimePoint last_output{};
     std::optional<TimePoint> backing_off_until;
     runner::Outcome outcome; // of the last attempt that ended

@@ -94,12 +94,22 @@ Rules::Verdict Rules::of_condition(StepIndex index, TimePoint now) const
 
 bool Rules::may_be_halted(int stage, TimePoint now) const
 {
-    return facts_.cancelled || at(stage).lost || facts_.timeout.may_be_over(now) || at(stage).timeout.may_be_over(now);
+    return at(stage).lost || may_be_out_of_time(stage, now);
 }
 
 bool Rules::is_halted(int stage, TimePoint now) const
 {
-    return facts_.cancelled || at(stage).lost || facts_.timeout.is_over(now) || at(stage).timeout.is_over(now);
+    return at(stage).lost || is_out_of_time(stage, now);
+}
+
+bool Rules::may_be_out_of_time(int stage, TimePoint now) const
+{
+    return facts_.cancelled || facts_.timeout.may_be_over(now) || at(stage).timeout.may_be_over(now);
+}
+
+bool Rules::is_out_of_time(int stage, TimePoint now) const
+{
+    return facts_.cancelled || facts_.timeout.is_over(now) || at(stage).timeout.is_over(now);
 }
 
 bool Rules::is_own_timeout(StepIndex index, TimePoint now, bool for_certain) const
@@ -127,18 +137,18 @@ Moment Rules::finally_end(int index) const
             std::max(*halt.latest, *stage.in_finally_since) + limits_.finally_limit + k_lateness};
 }
 
-// By what is outside of it: the stage, the run, a cancel.
+// By what is outside of it: the stage, the run, a cancel. A lost service is of no concern to it any more when its process has ended.
 bool Rules::may_be_cut(StepIndex index, TimePoint now) const
 {
     if (!plan_of(index).in_finally)
-        return may_be_halted(index.stage, now);
+        return at(index).exited ? may_be_out_of_time(index.stage, now) : may_be_halted(index.stage, now);
     return facts_.hard || finally_end(index.stage).may_be_over(now);
 }
 
 bool Rules::is_cut(StepIndex index, TimePoint now) const
 {
     if (!plan_of(index).in_finally)
-        return is_halted(index.stage, now);
+        return at(index).exited ? is_out_of_time(index.stage, now) : is_halted(index.stage, now);
     return facts_.hard || finally_end(index.stage).is_over(now);
 }
 
@@ -235,7 +245,7 @@ void Rules::check_end(StepIndex index, const runner::RunEvent& event, TimePoint 
         return check_never_started(index, event, now);
     const bool by_cancel = facts_.cancelled && (!plan_of(index).in_finally || facts_.hard);
     auto state = by_cancel ? State::cancelled : State::timed_out;
-    if (at(index.stage).lost && !by_cancel && !plan_of(index).in_finally) {
+    if (at(index.stage).lost && !step.exited_before_loss && !by_cancel && !plan_of(index).in_finally) {
         state = State::error;
         // The outer reason is the one that counts.
         if (event.state == State::timed_out && (facts_.timeout.may_be_over(now) || at(index.stage).timeout.may_be_over(now)))

@@ -47,6 +47,9 @@ private:
     enum class Verdict { no, yes, unsure };
 
     Verdict of_condition(runner::StepIndex step, TimePoint now) const;
+    // By a cancel, or by a timeout of stage or run.
+    bool may_be_out_of_time(int stage, TimePoint now) const;
+    bool is_out_of_time(int stage, TimePoint now) const;
     bool stage_condition_holds(int stage) const;
     bool failed_before(runner::StepIndex step) const;
     bool is_own_timeout(runner::StepIndex step, TimePoint now, bool for_certain) const;

@@ -131,6 +131,8 @@ bool Simulation::is_due(const Pending& pending)
         return generation_[ended->step] == pending.generation;
     if (const auto* started = std::get_if<in::StepStarted>(&pending.input))
         return !at(started->step).running || at(started->step).attempts == pending.generation;
+    if (const auto* exited = std::get_if<in::StepExited>(&pending.input))
+        return !at(exited->step).running || at(exited->step).attempts == pending.generation;
     return true;
 }
 
@@ -143,13 +145,17 @@ void Simulation::learn(const runner::Input& input)
         settle_kept();
     } else if (const auto* started = std::get_if<in::StepStarted>(&input)) {
         auto& step = at(started->step);
-        if (step.running)
+        if (step.running && !step.exited)
             step.process_since = step.last_output = now_;
+    } else if (const auto* exited = std::get_if<in::StepExited>(&input)) {
+        auto& step = at(exited->step);
+        step.exited = step.running;
+        step.process_since.reset();
     } else if (const auto* output = std::get_if<in::StepOutput>(&input)) {
         at(output->step).last_output = now_;
     } else if (const auto* ended = std::get_if<in::StepEnded>(&input)) {
         auto& step = at(ended->step);
-        step.running = false;
+        step.running = step.exited = false;
         step.just_ended = true;
         step.was_stopped = step.stops > 0;
         step.outcome = ended->outcome;
@@ -198,6 +204,8 @@ void Simulation::lose_service(int index)
 {
     at(index).lost = facts_.anything_lost = true;
     at(index).lost_at = Moment::at(now_);
+    for (auto& step : at(index).steps)
+        step.exited_before_loss = step.exited;
 }
 
 void Simulation::feed(const Pending& pending)
@@ -275,6 +283,7 @@ void Simulation::start(const act::StartStep& start)
     step.stops = 0;
     step.killed = false;
     step.process_since.reset();
+    step.exited = false;
     step.backing_off_until.reset();
     ++facts_.running;
     ++attempts;
@@ -286,7 +295,11 @@ void Simulation::start(const act::StartStep& start)
               step.attempts);
     for (int i = random_.below(3); i > 0; --i)
         later(in::StepOutput{index}, starts_in + milliseconds(3000));
-    later(in::StepEnded{index, fate_.of(index.stage, index.step, step.attempts)}, starts_in + takes, 0,
+    // Its output and its files take a while after the process has ended.
+    const auto reads = milliseconds(random_.chance(30) ? 4000 : 50);
+    if (random_.chance(70))
+        later(in::StepExited{index}, starts_in + takes, 0, step.attempts);
+    later(in::StepEnded{index, fate_.of(index.stage, index.step, step.attempts)}, starts_in + takes + reads, 0,
           ++generation_[index]);
 }
 

@@ -38,7 +38,7 @@ private:
         std::uint64_t order; // random: equal times come in any order
         runner::Input input;
         int timer = 0;      // TimerFired of this one
-        int generation = 0; // StepEnded: of which plan for its end; StepStarted: of which attempt
+        int generation = 0; // StepEnded: of which plan for its end; StepStarted, StepExited: of which attempt
     };
     struct Later {
         bool operator()(const Pending& a, const Pending& b) const
