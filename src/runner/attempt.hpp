@@ -61,7 +61,8 @@ public:
     virtual awaitable<Result> run() = 0;
     // Asks the step to end: signal, grace, kill; hard: kill at once. Whatever it is doing.
     virtual void stop(bool hard) = 0;
-    // Removes its container. May be called on one that was never created.
+    // Removes its container. May be called on one that was never created, and again: what could not be removed stays on the books
+    // and is tried anew.
     virtual awaitable<void> discard() = 0;
 
     // A person can look into it when the step has failed; empty: there is none to look into.

@@ -51,7 +51,8 @@ StepRunner::StepRunner(Parts parts, Request request)
       drained_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
       grace_(request_.grace),
       stop_changed_(std::make_unique<Signal>(parts_.background.executor())),
-      prepared_changed_(std::make_unique<Signal>(parts_.background.executor()))
+      prepared_changed_(std::make_unique<Signal>(parts_.background.executor())),
+      discard_ended_(std::make_unique<Signal>(parts_.background.executor()))
 {
     if (request_.context.step->container.stop_grace_period)
         grace_ = *request_.context.step->container.stop_grace_period;
@@ -394,16 +395,27 @@ awaitable<void> StepRunner::kill()
     }
 }
 
+// Who calls while another call is at it waits for that one: what its container uses is removed next.
 awaitable<void> StepRunner::discard()
 {
-    if (std::exchange(discarded_, true))
+    co_await discard_ended_->wait_until([this] { return !discarding_; });
+    if (discarded_)
         co_return;
+    discarding_ = true;
     attachment_.reset();
+    std::exception_ptr failure;
     try {
         co_await parts_.objects.remove(engine::ObjectKind::container, name_);
+        discarded_ = true;
     } catch (const Error&) {
-        discarded_ = false; // stays on the books; the run's end tries again
+        // Stays on the books; the run's end tries again.
+    } catch (...) {
+        failure = std::current_exception();
     }
+    discarding_ = false;
+    discard_ended_->notify_all();
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 } // namespace gantry::runner

@@ -11,6 +11,7 @@
 
 using namespace gantry;
 using namespace gantry::test;
+using namespace std::chrono_literals;
 using runner::Cause;
 using runner::State;
 using Kind = runner::RunEvent::Kind;
@@ -85,6 +86,24 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
     CHECK(kills == 4);
     CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
     CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a stage takes nothing away before the containers of its steps are gone", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_latency([](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        return call.operation == "remove" && call.detail == "container" ? 4s : 0s;
+    });
+    std::vector<std::string> removed;
+    fixture.engine.on_call([&removed](const engine::FakeCall& call) {
+        if (call.operation == (call.detail == "container" ? "after remove" : "remove"))
+            removed.push_back(call.detail);
+    });
+
+    fixture.finish(fixture.begin());
+
+    REQUIRE(removed.size() > 1);
+    CHECK(removed.at(0) == "container");
 }
 
 TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[run_shell]")
