@@ -12,6 +12,8 @@ namespace gantry::runner {
 namespace {
 
 constexpr auto k_pause_between_kills = std::chrono::seconds(5);
+// A process that has not ended so long after its first SIGKILL hangs in the kernel, or its engine does.
+constexpr auto k_longest_kill = std::chrono::seconds(60);
 
 // Told apart from other errors because its cause is the image's, whichever side failed.
 struct ImageFailure {
@@ -188,22 +190,26 @@ awaitable<void> StepRunner::drain()
     } catch (...) {
         output_failure_ = std::current_exception();
     }
+    reading_ = false;
+    drained_->notify_all();
     // What it prints from now on would be lost, and step and engine may wait for ever to be read.
     if (output_failure_ && !ended_) {
         attachment_.reset();
-        co_await kill();
+        co_await kill_until_ended();
     }
-    reading_ = false;
-    drained_->notify_all();
 }
 
 // Waits for the end of the process, then for the end of its output; leaves nothing reading behind.
 awaitable<engine::ContainerExit> StepRunner::follow()
 {
-    engine::ContainerExit exit;
+    std::optional<engine::ContainerExit> exit;
     std::exception_ptr failure;
+    const auto wait = [this, &exit]() -> awaitable<void> { exit = co_await parts_.engine.wait_container(name_); };
+    const std::function<bool()> is_given_up = [this] { return unkillable_; };
     try {
-        exit = co_await parts_.engine.wait_container(name_);
+        co_await first_of(wait(), stop_changed_->wait_until(is_given_up));
+        if (!exit)
+            throw Error(Errc::unavailable, "its process has not ended " + print_duration(k_longest_kill) + " after it was killed");
     } catch (...) {
         failure = std::current_exception();
     }
@@ -220,7 +226,7 @@ awaitable<engine::ContainerExit> StepRunner::follow()
     co_await drained_->wait_until(is_drained);
     if (failure)
         std::rethrow_exception(failure);
-    co_return exit;
+    co_return *exit;
 }
 
 awaitable<StepRunner::Result> StepRunner::run()
@@ -378,12 +384,20 @@ awaitable<void> StepRunner::stop_process()
         const std::function<bool()> has_to_end = [this] { return ended_ || hard_; };
         co_await until(*stop_changed_, has_to_end, grace_);
     }
-    // A call that fails must not let a step outlive its run.
-    while (!ended_) {
+    co_await kill_until_ended();
+}
+
+// A call that fails must not let a step outlive its run, nor a process that cannot be killed let the run go on for ever.
+awaitable<void> StepRunner::kill_until_ended()
+{
+    const auto deadline = parts_.clock.now() + k_longest_kill;
+    const std::function<bool()> has_ended = [this] { return ended_; };
+    while (!ended_ && parts_.clock.now() < deadline) {
         co_await kill();
-        const std::function<bool()> has_ended = [this] { return ended_; };
         co_await until(*stop_changed_, has_ended, k_pause_between_kills);
     }
+    unkillable_ = unkillable_ || !ended_;
+    stop_changed_->notify_all();
 }
 
 awaitable<void> StepRunner::kill()

@@ -88,6 +88,51 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
     CHECK(fixture.engine.objects().empty());
 }
 
+TEST_CASE("a step that cannot be killed does not keep its run from ending", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "here";
+        behaviour.never_ends = true;
+        return behaviour;
+    });
+    fixture.engine.on_call([](const engine::FakeCall& call) {
+        if (call.operation == "kill_container" || (call.operation == "remove" && call.detail == "container"))
+            throw Error(Errc::timed_out, "no answer");
+    });
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
+    const auto begun = fixture.clock.now();
+    process.cancel(true, begun);
+    fixture.finish(process);
+
+    CHECK(fixture.clock.now() - begun < 5min);
+    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+}
+
+TEST_CASE("a step whose log cannot be written is killed until it has ended", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "too much";
+        behaviour.never_ends = true;
+        return behaviour;
+    });
+    int kills = 0;
+    fixture.engine.on_call([&kills](const engine::FakeCall& call) {
+        if (call.operation == "kill_container" && ++kills < 3)
+            throw Error(Errc::timed_out, "no answer");
+    });
+
+    fixture.finish(fixture.begin(std::make_unique<FillingWriter>(fixture.store->create_run(fixture.plan, {}), -1, "too much")));
+
+    CHECK(kills == 3);
+    CHECK(fixture.store->summary(fixture.id).cause == Cause::disk_full);
+    CHECK(fixture.engine.objects().empty());
+}
+
 TEST_CASE("a stage takes nothing away before the containers of its steps are gone", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
