@@ -194,8 +194,10 @@ pipeline::RuntimeFacts::Step ServiceRunner::facts() const
 
 awaitable<void> ServiceRunner::wait_for_end()
 {
+    const auto wait = [this]() -> awaitable<void> { exit_ = co_await parts_.engine.wait_container(container_); };
+    const std::function<bool()> is_abandoned = [this] { return abandoned_; };
     try {
-        exit_ = co_await parts_.engine.wait_container(container_);
+        co_await first_of(wait(), changed_->wait_until(is_abandoned));
     } catch (...) {
         lost_ = std::current_exception();
     }
@@ -205,6 +207,7 @@ awaitable<void> ServiceRunner::wait_for_end()
         auto limit = parts_.clock.sleep_for(k_drain_limit);
         co_await first_of(std::move(drained), std::move(limit));
     }
+    co_await end_reading();
     note_end();
     changed_->notify_all();
     if (stopping_ || !ready_)
@@ -212,6 +215,15 @@ awaitable<void> ServiceRunner::wait_for_end()
     // That the engine went away, the steps see themselves.
     if (const auto outcome = outcome_of_end(); outcome.cause == Cause::service_unhealthy)
         request_.on_lost(ServiceFailure{outcome});
+}
+
+// What came behind the end that note_end() gives to the output would be masked by itself: half of a secret is none.
+awaitable<void> ServiceRunner::end_reading()
+{
+    if (reading_)
+        cancel_reading_.emit(asio::cancellation_type::terminal);
+    const std::function<bool()> has_ended = [this] { return !reading_; };
+    co_await changed_->wait_until(has_ended);
 }
 
 void ServiceRunner::note_end()
@@ -467,20 +479,35 @@ awaitable<void> ServiceRunner::stop()
         const std::string signal = "SIGKILL";
         co_await kill(signal, k_kill_limit);
     }
-    cancel_reading_.emit(asio::cancellation_type::terminal);
-    if (started_)
-        note_end();
 }
 
 awaitable<void> ServiceRunner::discard()
 {
     if (!created_)
         co_return;
+    bool removed = false;
     try {
         co_await parts_.objects.remove(engine::ObjectKind::container, container_);
+        removed = true;
     } catch (const Error&) {
         // Still on the books: removed at the end of the run.
     }
+    if (!started_)
+        co_return;
+    const std::function<bool()> is_over = [this] { return told_end_; };
+    if (removed) {
+        auto end = changed_->wait_until(is_over);
+        auto limit = parts_.clock.sleep_for(k_kill_limit);
+        co_await first_of(std::move(end), std::move(limit));
+    } else if (!exit_ && !lost_ && !given_up_) {
+        given_up_.emplace();
+        given_up_->cause = Cause::engine_lost;
+        given_up_->message =
+            fmt::format("service {} did not end when it was killed: its container {} may still run", terminal_safe(name()), container_);
+    }
+    abandoned_ = true;
+    changed_->notify_all();
+    co_await changed_->wait_until(is_over);
 }
 
 } // namespace gantry::runner

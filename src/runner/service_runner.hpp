@@ -54,7 +54,8 @@ public:
     awaitable<void> completion();
     // Signal, grace, kill. Its last words are in the log. Throws nothing.
     awaitable<void> stop();
-    // Removes the container, if it was made. Throws nothing.
+    // Removes the container, if it was made. Nothing waits for its process any more afterwards, even where neither stop() nor
+    // the removal could end it: that is told as its end then. Throws nothing.
     awaitable<void> discard();
 
     // No grace for it, in a stop() that runs or comes.
@@ -76,6 +77,7 @@ private:
     class Sink;
     void watch_end();
     awaitable<void> wait_for_end();
+    awaitable<void> end_reading();
     awaitable<void> learn_ports();
     awaitable<void> probe_until_ready();
     awaitable<void> probe_by_our_clock();
@@ -106,10 +108,10 @@ private:
     Clock::time_point begun_{};
     std::optional<engine::ContainerExit> exit_;
     std::exception_ptr lost_;         // the engine, while it ran
-    std::optional<Outcome> given_up_; // why the gate did not open
+    std::optional<Outcome> given_up_; // why the gate did not open, or that its process does not end
     std::string health_, last_probe_;
     bool created_ = false, publishes_ = false, started_ = false, ready_ = false, probing_ = false, reading_ = false, stopping_ = false,
-         told_end_ = false, matched_ = false, hurried_ = false;
+         told_end_ = false, matched_ = false, hurried_ = false, abandoned_ = false;
 };
 
 } // namespace gantry::runner

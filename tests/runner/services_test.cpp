@@ -295,6 +295,57 @@ TEST_CASE("a log that cannot be written at the end of a service ends nothing but
     CHECK(fixture.told("db").back() == Kind::service_finished);
 }
 
+TEST_CASE("a service that cannot be killed does not keep its run from ending, and is told", "[services]")
+{
+    ServiceFixture fixture(plan_with({service("db")}));
+    const auto is_of_db = [](const engine::FakeCall& call) { return call.object.find("services-db") != std::string::npos; };
+    fixture.engine.on_call([&](const engine::FakeCall& call) {
+        if (is_of_db(call) && (call.operation == "kill_container" || call.operation == "remove"))
+            throw Error(Errc::timed_out, "no answer");
+    });
+    const auto begun = fixture.clock.now();
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&process] { return process.has_ended(); });
+    process.die();
+
+    CHECK(fixture.clock.now() - begun < 5min);
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.state == State::success);
+    CHECK(summary.stages.at(0).services.at(0).cause == Cause::engine_lost);
+    CHECK(fixture.told("db").back() == Kind::service_finished);
+}
+
+TEST_CASE("a service that only its removal ends has ended well", "[services]")
+{
+    ServiceFixture fixture(plan_with({service("db")}));
+    fixture.engine.on_call([](const engine::FakeCall& call) {
+        if (call.operation == "kill_container")
+            throw Error(Errc::timed_out, "no answer");
+    });
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.stages.at(0).services.at(0).state == State::success);
+    CHECK(fixture.told("db").back() == Kind::service_finished);
+}
+
+TEST_CASE("nothing is written to a service's log behind its end", "[services]")
+{
+    ServiceFixture fixture(plan_with({service("db")}));
+    auto& db = fixture.behaviours["services/db"];
+    db.output = "hunter22\n";
+    db.runs_for = 1s;
+    fixture.behaviours["one"].runs_for = 60s;
+    fixture.engine.on_latency([](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        return call.operation == "read_all" && call.object.find("services-db") != std::string::npos ? 40s : 0s;
+    });
+
+    const auto summary = fixture.run();
+
+    const auto log = fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100);
+    CHECK(log.size() == summary.stages.at(0).services.at(0).log_bytes);
+}
+
 TEST_CASE("a service that ends before it is ready fails its stage at once", "[services]")
 {
     ServiceFixture fixture(plan_with({checked(service("db")), service("other")}));
