@@ -65,11 +65,10 @@ ServiceRunner::ServiceRunner(Parts parts, Request request)
 
 ServiceRunner::~ServiceRunner() = default;
 
-void ServiceRunner::warn_of_missing(const PlacedFile& file) const
+void ServiceRunner::warn(const std::string& what) const
 {
     auto warning = event(RunEvent::Kind::warning);
-    warning.message = fmt::format("{}: service {}: there is no '{}' in the workspace, and so {} is an empty folder",
-                                  request_.context.stage->id, name(), file.source, file.target);
+    warning.message = fmt::format("{}: service {}: {}", request_.context.stage->id, name(), what);
     parts_.tell(std::move(warning));
 }
 
@@ -113,7 +112,7 @@ awaitable<void> ServiceRunner::create()
         if (!files.empty()) {
             const auto missing = co_await place_files(parts_.engine, request_.carrier(), spec, std::move(files));
             for (const auto& file : missing)
-                warn_of_missing(file);
+                warn(fmt::format("there is no '{}' in the workspace, and so {} is an empty folder", file.source, file.target));
         }
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
@@ -203,9 +202,10 @@ awaitable<void> ServiceRunner::wait_for_end()
     }
     if (exit_) {
         const std::function<bool()> is_drained = [this] { return !reading_; };
-        auto drained = changed_->wait_until(is_drained);
-        auto limit = parts_.clock.sleep_for(k_drain_limit);
-        co_await first_of(std::move(drained), std::move(limit));
+        const std::function<bool()> in_haste = [this] { return hurried_ || abandoned_; };
+        co_await output_->wait_for_rest(*changed_, is_drained, in_haste);
+        if (reading_)
+            warn(k_cut_words);
     }
     co_await end_reading();
     note_end();

@@ -89,7 +89,7 @@ private:
     [[noreturn]] void fail_ended();
     [[noreturn]] void give_up(Outcome outcome);
     void tell_not_built(const Outcome& outcome);
-    void warn_of_missing(const PlacedFile& file) const;
+    void warn(const std::string& what) const;
     [[noreturn]] void fail(const std::exception_ptr& failure, Cause otherwise) const;
 
     Parts parts_;

@@ -13,8 +13,13 @@
 
 namespace gantry::runner {
 
-// How long output may still come after the main process has ended: a process that it left behind can hold a stream open.
-inline constexpr std::chrono::seconds k_drain_limit{2};
+// How long the output may be silent after the main process has ended, and how long it may still come: a process that was left
+// behind can hold a stream open, and write to it.
+inline constexpr std::chrono::seconds k_drain_limit{2}, k_longest_drain{300};
+
+// The warning where more may have come.
+inline constexpr const char* k_cut_words =
+    "its output stayed open after its end, and what came later is not in its log: it may have left a process behind";
 
 // Where the output of one attempt goes: masked, to disk first, then to those who watch.
 class StepOutput final : public engine::OutputSink {
@@ -28,6 +33,10 @@ public:
     void write_now(engine::Stream stream, std::string_view bytes);
     // Both streams have ended: writes what the maskers held back.
     void finish();
+    // For when the main process has ended: until `is_drained` (which changes with `changed`), or k_drain_limit after the last
+    // bytes, or k_longest_drain; `in_haste`: k_drain_limit in all. Only time in which the loop ran counts: while whoever watches
+    // blocks it, nothing can be read.
+    awaitable<void> wait_for_rest(Signal& changed, const std::function<bool()>& is_drained, const std::function<bool()>& in_haste);
     std::uint64_t size_bytes() const { return log_->size_bytes(); }
 
 private:
@@ -41,6 +50,7 @@ private:
     Clock& clock_;
     const std::vector<RunObserver*>& observers_;
     std::function<void()> on_activity_;
+    std::uint64_t received_bytes_ = 0;
 };
 
 } // namespace gantry::runner

@@ -219,8 +219,10 @@ awaitable<engine::ContainerExit> StepRunner::follow()
     if (!failure)
         request_.on_exited();
     const std::function<bool()> is_drained = [this] { return !reading_; };
-    if (!failure && reading_)
-        co_await until(*drained_, is_drained, k_drain_limit);
+    const std::function<bool()> in_haste = [this] { return hard_; };
+    if (!failure)
+        co_await output_->wait_for_rest(*drained_, is_drained, in_haste);
+    cut_ = !failure && reading_;
     if (reading_)
         cancel_.emit(asio::cancellation_type::terminal); // the reader
     co_await drained_->wait_until(is_drained);
@@ -289,6 +291,8 @@ awaitable<StepRunner::Result> StepRunner::run()
 awaitable<void> StepRunner::finish(Result& result, const engine::ContainerExit& exit)
 {
     result.outcome = outcome_of(exit);
+    if (cut_)
+        result.problems.emplace_back(k_cut_words);
     // Without all of its output a step has neither passed nor failed. We cancel the reading only where the process has left
     // another one behind that holds its streams open.
     if (output_failure_ && !is_cancellation(output_failure_)) {

@@ -60,7 +60,7 @@ private:
     Timings timings_;
     std::map<std::string, std::string> ports_; // published_ports()
     bool preparing_ = false, prepared_ = false, publishes_ = false, held_ = false, running_ = false, ended_ = false, reading_ = false;
-    bool stop_requested_ = false, hard_ = false, stopping_ = false, killed_by_us_ = false, unkillable_ = false;
+    bool stop_requested_ = false, hard_ = false, stopping_ = false, killed_by_us_ = false, unkillable_ = false, cut_ = false;
     bool discarding_ = false, discarded_ = false;
     std::unique_ptr<Signal> stop_changed_, prepared_changed_, discard_ended_;
 };

@@ -64,6 +64,27 @@ TEST_CASE("a step whose output cannot be read to its end has neither passed nor 
     CHECK(fixture.engine.objects().empty());
 }
 
+TEST_CASE("a step whose output does not end with it has its own end, and a warning that it was cut", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "too late";
+        return behaviour;
+    });
+    fixture.engine.on_latency([](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        return call.operation == "read_all" ? 20s : 0s;
+    });
+
+    fixture.finish(fixture.begin());
+
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.state == State::success);
+    CHECK(fixture.store->read_log(fixture.id, {"a", "one", 1}, 0, 100).empty());
+    REQUIRE(summary.warnings.size() == 1);
+    CHECK_THAT(summary.warnings.at(0).message, ContainsSubstring("a/one: its output stayed open"));
+}
+
 TEST_CASE("a step that is killed is killed again when the call fails", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));

@@ -344,6 +344,8 @@ TEST_CASE("nothing is written to a service's log behind its end", "[services]")
 
     const auto log = fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100);
     CHECK(log.size() == summary.stages.at(0).services.at(0).log_bytes);
+    REQUIRE(summary.warnings.size() == 1);
+    CHECK_THAT(summary.warnings.at(0).message, ContainsSubstring("a: service db: its output stayed open"));
 }
 
 TEST_CASE("a service that ends before it is ready fails its stage at once", "[services]")
