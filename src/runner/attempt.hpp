@@ -51,13 +51,15 @@ public:
         std::map<std::string, std::string> exported; // lines of CI_ENV
         std::string summary;
         std::vector<std::string> problems;           // of those files
+        bool may_still_run = false; // nobody knows its process to have ended, and its container could not be removed
     };
 
     virtual ~Attempt() = default;
 
     // Gets ready what the step needs. Throws nothing: a failure is kept and comes out of run().
     virtual awaitable<void> prepare() = 0;
-    // To the end of the step. Never throws; what goes wrong is the outcome's cause.
+    // To the end of the step. Never throws; what goes wrong is the outcome's cause. Where the end of the process is not known, its
+    // container has been removed, unless the result says otherwise.
     virtual awaitable<Result> run() = 0;
     // Asks the step to end: signal, grace, kill; hard: kill at once. Whatever it is doing.
     virtual void stop(bool hard) = 0;

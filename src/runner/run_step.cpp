@@ -169,7 +169,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> ru
         runtime.ended.push_back(runner);
         tasks->spawn([runner]() { return runner->discard(); });
     }
-    post(input::StepEnded{index, std::move(ended.outcome)});
+    post(input::StepEnded{index, std::move(ended.outcome), ended.may_still_run});
 }
 
 void Run::Impl::keep_for_shell(Attempt& runner)

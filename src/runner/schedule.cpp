@@ -119,7 +119,7 @@ void Schedule::Impl::on(const input::StepEnded& ended)
     --running;
     disarm_step(ended.step);
     auto outcome = ended.outcome;
-    if (step.stop != StopReason::none) {
+    if (step.stop != StopReason::none && !ended.may_still_run) {
         outcome.cause = cause_of(step.stop);
         outcome.message = words_for(ended.step, step.stop);
         outcome.hint = hint_for(ended.step, step.stop);
@@ -127,7 +127,7 @@ void Schedule::Impl::on(const input::StepEnded& ended)
     const auto& stage = at(ended.step.stage);
     const bool closed_to_it = plan_of(ended.step).in_finally ? hard || stage.finally_over : stage.halted;
     const auto& retry = plan_of(ended.step).retry;
-    if (!closed_to_it && step.tries <= retry.max && may_retry(retry, outcome))
+    if (!ended.may_still_run && !closed_to_it && step.tries <= retry.max && may_retry(retry, outcome))
         return retry_later(ended.step, outcome);
     end(ended.step, state_of(outcome.cause), outcome);
     advance(ended.step.stage);

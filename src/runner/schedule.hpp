@@ -36,7 +36,9 @@ struct StepStarted { StepIndex step; };                     // its process runs:
 struct StepOutput { StepIndex step; };                      // it printed something: for idle_timeout
 // Its process has ended, in time: what is still to be read and fetched of it does not count for the step's timeouts.
 struct StepExited { StepIndex step; };
-struct StepEnded { StepIndex step; Outcome outcome; };      // answers StartStep, always and once, whatever happened
+// Answers StartStep, always and once, whatever happened. `may_still_run`: its process may be there yet, so that no other attempt
+// may begin beside it.
+struct StepEnded { StepIndex step; Outcome outcome; bool may_still_run = false; };
 struct StageCollected { int stage = 0; Outcome outcome; };  // answers CollectStage
 struct StageClosed { int stage = 0; };                      // answers CloseStage
 // A service that its steps need went away, be the stage's opening answered or not; ignored once only finally-steps run.
@@ -93,12 +95,13 @@ struct ScheduleOptions {
 //   allow_failure), later steps run only if their condition says so (failure(), always()). Finally-steps always run once
 //   the stage has room for them, also when a service kept it from beginning; a condition of theirs asks for success only where
 //   it says so.
-// - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n.
+// - A failed attempt is tried again while retry.max allows and its cause or exit code is listed, after backoff * 2^n; never
+//   while it may still run.
 // - A timeout (step, idle, stage, run) stops the step with cause timeout; the outermost that expired is named. Step and idle
 //   timeouts count from the start of the process to its end, those of stage and run from when they began until all is over.
 // - Cancel: nothing new starts but finally-steps of opened stages; running steps are stopped; a second or hard cancel stops
-//   those too, at once. A step that was asked to stop ends as cancelled or timed out, whatever its process says. A timeout of
-//   stage or run halts like a cancel; what had not begun then is skipped. Final states never change.
+//   those too, at once. A step that was asked to stop ends as cancelled or timed out, whatever its process says, but with
+//   its own outcome if it may still run. A timeout of stage or run halts like a cancel; what had not begun then is skipped. Final states never change.
 // - A full disk halts the run like a timeout of it, with cause disk_full.
 // - A service that goes away halts its stage like a timeout of the stage: steps that run are stopped and end with its cause,
 //   unless their process had ended before.

@@ -15,6 +15,22 @@ constexpr auto k_pause_between_kills = std::chrono::seconds(5);
 // A process that has not ended so long after its first SIGKILL hangs in the kernel, or its engine does.
 constexpr auto k_longest_kill = std::chrono::seconds(60);
 
+// An engine that went away may be back soon.
+constexpr auto k_removal_limit = std::chrono::seconds(60);
+constexpr auto k_pause_between_removals = std::chrono::seconds(1);
+
+// The engine has refused to start a process; after any other error it may have begun.
+bool is_refusal(const Error& error)
+{
+    switch (error.code()) {
+    case Errc::unavailable:
+    case Errc::timed_out:
+    case Errc::cancelled:
+    case Errc::internal: return false;
+    default: return true;
+    }
+}
+
 // Told apart from other errors because its cause is the image's, whichever side failed.
 struct ImageFailure {
     Error error;
@@ -161,11 +177,17 @@ awaitable<void> StepRunner::place_files(const engine::ContainerSpec& spec, const
 awaitable<void> StepRunner::begin()
 {
     const auto before = parts_.clock.now();
+    may_run_ = true;
     if (held_) {
         co_await attachment_->write("\n");
         co_await attachment_->close_stdin();
     } else {
-        co_await parts_.engine.start_container(name_);
+        try {
+            co_await parts_.engine.start_container(name_);
+        } catch (const Error& error) {
+            may_run_ = !is_refusal(error);
+            throw;
+        }
     }
     timings_.start += parts_.clock.now() - before;
 }
@@ -216,8 +238,10 @@ awaitable<engine::ContainerExit> StepRunner::follow()
     ended_ = true;
     use_.stop();
     stop_changed_->notify_all();
-    if (!failure)
+    if (!failure) {
+        may_run_ = false;
         request_.on_exited();
+    }
     const std::function<bool()> is_drained = [this] { return !reading_; };
     const std::function<bool()> in_haste = [this] { return hard_; };
     if (!failure)
@@ -278,6 +302,13 @@ awaitable<StepRunner::Result> StepRunner::run()
     if (stop_requested_ && outcome.cause != Cause::disk_full && outcome.cause != Cause::engine_lost &&
         (!running_ || killed_by_us_))
         outcome.cause = Cause::cancelled;
+    if (may_run_)
+        may_run_ = !co_await remove_at_last();
+    if (may_run_) {
+        result.may_still_run = true;
+        outcome.cause = Cause::engine_lost;
+        outcome.hint = "its container " + name_ + " may still run; the next gantry command tries to remove it";
+    }
     outcome.outputs.insert(ports_.begin(), ports_.end());
     outcome.image = image_;
     outcome.timings = timings_;
@@ -411,6 +442,25 @@ awaitable<void> StepRunner::kill()
     } catch (const std::exception&) {
         // Of no matter: an engine that does not answer ends the step through follow(), which may also cancel this.
     }
+}
+
+// True when it is gone. What kills could not end, no removal does.
+awaitable<bool> StepRunner::remove_at_last()
+{
+    if (unkillable_)
+        co_return false;
+    const auto remove = [this]() -> awaitable<void> {
+        const std::function<bool()> in_haste = [this] { return hard_; };
+        for (;;) {
+            co_await discard();
+            if (discarded_ || hard_)
+                co_return;
+            co_await until(*stop_changed_, in_haste, k_pause_between_removals);
+        }
+    };
+    auto limit = parts_.clock.sleep_for(k_removal_limit);
+    co_await first_of(remove(), std::move(limit));
+    co_return discarded_;
 }
 
 // Who calls while another call is at it waits for that one: what its container uses is removed next.

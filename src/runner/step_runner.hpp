@@ -40,6 +40,7 @@ private:
     awaitable<void> stop_process();
     awaitable<void> kill();
     awaitable<void> kill_until_ended();
+    awaitable<bool> remove_at_last();
     awaitable<void> guarded(std::function<awaitable<void>()> phase);
     awaitable<void> finish(Result& result, const engine::ContainerExit& exit);
     Outcome outcome_of(const engine::ContainerExit& exit) const;
@@ -61,7 +62,7 @@ private:
     std::map<std::string, std::string> ports_; // published_ports()
     bool preparing_ = false, prepared_ = false, publishes_ = false, held_ = false, running_ = false, ended_ = false, reading_ = false;
     bool stop_requested_ = false, hard_ = false, stopping_ = false, killed_by_us_ = false, unkillable_ = false, cut_ = false;
-    bool discarding_ = false, discarded_ = false;
+    bool may_run_ = false, discarding_ = false, discarded_ = false;
     std::unique_ptr<Signal> stop_changed_, prepared_changed_, discard_ended_;
 };
 

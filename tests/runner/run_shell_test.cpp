@@ -109,6 +109,76 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
     CHECK(fixture.engine.objects().empty());
 }
 
+TEST_CASE("a step is tried again when the attempt before it is gone, also where the engine was away", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {retried(1, step("one"))})}));
+    std::vector<std::size_t> containers;
+    fixture.engine.on_start([&](const engine::ContainerSpec& spec) {
+        const auto objects = fixture.engine.objects();
+        containers.push_back(static_cast<std::size_t>(std::count_if(
+            objects.begin(), objects.end(), [](const auto& object) { return object.labels.contains("gantry.attempt"); })));
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "here";
+        behaviour.never_ends = spec.labels.at("gantry.attempt") == "1";
+        return behaviour;
+    });
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
+    fixture.engine.go_away();
+    const auto back = [&fixture]() -> awaitable<void> {
+        co_await fixture.clock.sleep_for(30s);
+        fixture.engine.come_back(true);
+    };
+    run_to_end(fixture.loop, fixture.clock, back());
+    fixture.finish(process);
+
+    CHECK(fixture.store->summary(fixture.id).state == State::success);
+    CHECK(containers == std::vector<std::size_t>{1, 1});
+    CHECK(fixture.engine.objects().empty());
+}
+
+TEST_CASE("a step whose container cannot be removed is not tried again, and its container is named", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {retried(3, step("one"))})}));
+    fixture.engine.on_start([](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.never_ends = true;
+        return behaviour;
+    });
+    std::string container;
+    fixture.engine.on_call([&container](const engine::FakeCall& call) {
+        if (call.operation == "wait_container")
+            container = call.object;
+        if (call.operation == "wait_container" || (call.operation == "remove" && call.detail == "container"))
+            throw Error(Errc::unavailable, "broken pipe");
+    });
+    const auto begun = fixture.clock.now();
+
+    fixture.finish(fixture.begin());
+
+    const auto summary = fixture.store->summary(fixture.id);
+    const auto& one = summary.stages.at(0).steps.at(0);
+    CHECK(one.attempt == 1);
+    CHECK(one.cause == Cause::engine_lost);
+    CHECK_THAT(one.hint, ContainsSubstring(container));
+    CHECK(fixture.clock.now() - begun < 5min);
+}
+
+TEST_CASE("a step that the engine refuses to start keeps its cause, whatever becomes of its container", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    fixture.engine.on_call([](const engine::FakeCall& call) {
+        if (call.operation == "start_container")
+            throw Error(Errc::bad_input, "no such program");
+        if (call.operation == "remove" && call.detail == "container")
+            throw Error(Errc::unavailable, "not now");
+    });
+
+    fixture.finish(fixture.begin());
+
+    CHECK(fixture.store->summary(fixture.id).stages.at(0).steps.at(0).cause == Cause::config_error);
+}
+
 TEST_CASE("a step that cannot be killed does not keep its run from ending", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
@@ -129,7 +199,9 @@ TEST_CASE("a step that cannot be killed does not keep its run from ending", "[ru
     fixture.finish(process);
 
     CHECK(fixture.clock.now() - begun < 5min);
-    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.state == State::cancelled);
+    CHECK(summary.stages.at(0).steps.at(0).cause == Cause::engine_lost);
 }
 
 TEST_CASE("a step whose log cannot be written is killed until it has ended", "[run_shell]")

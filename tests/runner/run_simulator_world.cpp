@@ -316,10 +316,25 @@ void RunWorld::check_call(const engine::FakeCall& call)
     const auto* spec = engine_->spec_of(call.object);
     if (!spec || label(*spec, "step").empty() || (starts && spec->open_stdin)) // held: it begins with the first write
         return;
+    check_alone(*spec);
     if (!living_->cancelled_at || clock_.now() <= *living_->cancelled_at)
         return;
     require(!living_->hard, "a step begins after the hard cancel");
     require(step_of(label(*spec, "stage"), label(*spec, "step")).in_finally, "a step begins after the cancel");
+}
+
+// No earlier attempt is there yet.
+void RunWorld::check_alone(const engine::ContainerSpec& begins) const
+{
+    if (label(begins, "attempt") == "1")
+        return;
+    for (const auto& object : engine_->objects())
+        if (object.kind == engine::ObjectKind::container && object.name != begins.name) {
+            const auto* other = engine_->spec_of(object.name);
+            const bool same = label(*other, "stage") == label(begins, "stage") && label(*other, "step") == label(begins, "step");
+            require(!same || engine_->describe().find("container " + object.name + " running") == std::string::npos,
+                    "an attempt begins while an earlier one runs");
+        }
 }
 
 void RunWorld::check_process(const Process& process, bool ended)

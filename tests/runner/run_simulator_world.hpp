@@ -75,6 +75,7 @@ private:
     void clean_up(const std::string& id);
 
     void check_call(const engine::FakeCall& call);
+    void check_alone(const engine::ContainerSpec& begins) const;
     void check_process(const Process& process, bool ended);
     void check_journal(const std::string& id);
     void check_logs(const std::string& id);

@@ -54,6 +54,14 @@ public:
         outcome.exit_code = exit_code >= 0 ? exit_code : cause == runner::Cause::ok ? 0 : 1;
         return send(runner::input::StepEnded{index(step), outcome});
     }
+    // Its process may be there yet.
+    ScheduleDriver& is_given_up(const std::string& step)
+    {
+        runner::Outcome outcome;
+        outcome.cause = runner::Cause::engine_lost;
+        outcome.hint = "look";
+        return send(runner::input::StepEnded{index(step), outcome, true});
+    }
     ScheduleDriver& ends_with(const std::string& step, runner::Outcome outcome)
     {
         return send(runner::input::StepEnded{index(step), std::move(outcome)});

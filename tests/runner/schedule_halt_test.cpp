@@ -260,6 +260,23 @@ TEST_CASE("a step that was stopped is not tried again, and one in back-off ends"
     CHECK(run.schedule.finished());
 }
 
+TEST_CASE("a step that may still run is not tried again, and says so also when it was stopped", "[schedule]")
+{
+    auto flaky = retried(2, limited(10s, step("one")));
+    flaky.retry.when = {"always"};
+    ScheduleDriver lost(plan_of({stage("a", {}, {flaky})}));
+    lost.begin().begins("a/one").is_given_up("a/one");
+    CHECK(lost.starts == Names{"a/one"});
+    CHECK(lost.finished("a/one").cause == Cause::engine_lost);
+
+    ScheduleDriver stopped(plan_of({stage("a", {}, {flaky})}));
+    stopped.begin().begins("a/one").pass(10s).is_given_up("a/one");
+    CHECK(stopped.starts == Names{"a/one"});
+    CHECK(stopped.finished("a/one").cause == Cause::engine_lost);
+    CHECK(stopped.finished("a/one").hint == "look");
+    CHECK(stopped.finishes.at(0).state == State::error);
+}
+
 TEST_CASE("after its stage's timeout a step is not tried again, its finally-steps are", "[schedule]")
 {
     auto flaky = retried(3, step("one"));

@@ -42,6 +42,7 @@ struct StepFacts {
     bool over = false;
     bool just_ended = false;  // an attempt did, by the input that is being handled
     bool was_stopped = false; // the last attempt that ended
+    bool may_still_run = false; // that attempt
     int stops = 0;            // of this attempt
     bool killed = false;
     std::optional<TimePoint> process_since; // while it runs
@@ -81,7 +82,7 @@ struct RunFacts {
     Moment cancel, timeout;
     std::optional<TimePoint> all_final_since;
     bool anything_expired = false;
-    bool anything_lost = false; // a service
+    bool anything_lost = false; // a service, or how a step ended
     int running = 0; // steps
     std::vector<StageFacts> stages;
 };

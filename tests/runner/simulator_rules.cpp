@@ -230,7 +230,7 @@ void Rules::check_after_attempt(StepIndex index, TimePoint now) const
     if (step.was_stopped)
         outcome.cause = Cause::timeout;
     const auto& retry = plan_of(index).retry;
-    const bool wants = attempts <= retry.max && is_retried(retry, outcome);
+    const bool wants = !step.may_still_run && attempts <= retry.max && is_retried(retry, outcome);
     require(!retried || (wants && !is_cut(index, now)), "a step is tried again without a reason");
     require(retried || !wants || may_be_cut(index, now), "a step is not tried again");
 }
@@ -251,7 +251,7 @@ void Rules::check_end(StepIndex index, const runner::RunEvent& event, TimePoint 
         if (event.state == State::timed_out && (facts_.timeout.may_be_over(now) || at(index.stage).timeout.may_be_over(now)))
             state = State::timed_out;
     }
-    if (step.just_ended && step.stops == 0)
+    if (step.just_ended && (step.stops == 0 || step.may_still_run))
         state = state_of(step.outcome.cause);
     else if (!step.just_ended)
         require(may_be_cut(index, now), "a step ends between two attempts without a reason");

@@ -159,6 +159,8 @@ void Simulation::learn(const runner::Input& input)
         step.just_ended = true;
         step.was_stopped = step.stops > 0;
         step.outcome = ended->outcome;
+        step.may_still_run = ended->may_still_run;
+        facts_.anything_lost = facts_.anything_lost || ended->may_still_run;
         --facts_.running;
     } else if (const auto* cancel = std::get_if<in::Cancel>(&input); cancel && !facts_.all_final_since) {
         facts_.hard = facts_.hard || cancel->hard || facts_.cancelled;
@@ -299,8 +301,9 @@ void Simulation::start(const act::StartStep& start)
     const auto reads = milliseconds(random_.chance(30) ? 4000 : 50);
     if (random_.chance(70))
         later(in::StepExited{index}, starts_in + takes, 0, step.attempts);
-    later(in::StepEnded{index, fate_.of(index.stage, index.step, step.attempts)}, starts_in + takes + reads, 0,
-          ++generation_[index]);
+    auto outcome = fate_.of(index.stage, index.step, step.attempts);
+    const bool may_still_run = outcome.cause == runner::Cause::engine_lost && random_.chance(30);
+    later(in::StepEnded{index, std::move(outcome), may_still_run}, starts_in + takes + reads, 0, ++generation_[index]);
 }
 
 void Simulation::stop(const act::StopStep& stop)
@@ -315,7 +318,10 @@ void Simulation::stop(const act::StopStep& stop)
         outcome.cause = runner::Cause::killed_by_signal;
         outcome.signal = 15;
     }
-    later(in::StepEnded{stop.step, outcome}, milliseconds(stop.hard ? 100 : 3000), 0, ++generation_[stop.step]);
+    const bool may_still_run = random_.chance(5);
+    if (may_still_run)
+        outcome.cause = runner::Cause::engine_lost;
+    later(in::StepEnded{stop.step, outcome, may_still_run}, milliseconds(stop.hard ? 100 : 3000), 0, ++generation_[stop.step]);
 }
 
 void Simulation::close(int stage)
