@@ -47,7 +47,7 @@ Scenario::Scenario(std::uint64_t the_seed) : seed(the_seed), fate(the_seed, Fate
     }
     if (random.chance(20))
         for (int i = random.between(1, 2); i > 0; --i)
-            outages.push_back({within(12'000), within(random.chance(80) ? 20'000 : 400'000), random.chance(50)});
+            outages.push_back({within(12'000), within(random.chance(50) ? 2000 : random.chance(60) ? 20'000 : 400'000), random.chance(50)});
     if (random.chance(30))
         for (int i = random.between(1, 3); i > 0; --i)
             cancels.push_back({within(9000), random.chance(25)});
@@ -76,14 +76,28 @@ RunWorld::~RunWorld()
 
 void RunWorld::script_engine()
 {
-    engine_->on_start([this](const engine::ContainerSpec& spec) { return behave(spec); });
+    engine_->on_start([this](const engine::ContainerSpec& spec) {
+        engine::FakeBehaviour behaviour;
+        remember([&] { behaviour = behave(spec); });
+        return behaviour;
+    });
     engine_->on_call([this](const engine::FakeCall& call) {
-        check_call(call);
+        remember([&] { check_call(call); });
         fail_calls(call);
     });
     engine_->on_latency([this](const engine::FakeCall&) -> std::chrono::nanoseconds {
         return std::chrono::milliseconds(random_.below(static_cast<int>(scenario_.longest_call.count()) + 1));
     });
+}
+
+// The caller of the engine would take it for the engine's failure.
+void RunWorld::remember(const std::function<void()>& check)
+{
+    try {
+        check();
+    } catch (const std::exception& broken) {
+        broken_ = broken.what();
+    }
 }
 
 void RunWorld::fail_calls(const engine::FakeCall& call)
@@ -128,7 +142,8 @@ engine::FakeBehaviour RunWorld::behave(const engine::ContainerSpec& spec)
     const auto step = label(spec, "step");
     const int attempt = std::stoi(label(spec, "attempt"));
     const auto key = key_of(stage, step, attempt);
-    require(!outputs_.contains(key), "an attempt of a step is started twice");
+    // One that was held, and prepared in vain, is made anew.
+    require(spec.open_stdin || began_.insert(key).second, "an attempt of a step is started twice");
     ++containers;
 
     const auto index = living_->index_of(stage, step);
@@ -189,6 +204,7 @@ void RunWorld::play_outside(Process& process)
 // One handler, or else a move of the clock.
 void RunWorld::move()
 {
+    require(broken_.empty(), broken_.c_str());
     loop_.restart();
     if (loop_.poll_one() == 0)
         require(clock_.advance_to_next(), "stuck: nothing is ready and nobody sleeps");

@@ -8,6 +8,7 @@
 #include "support/random_plan.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -74,6 +75,7 @@ private:
     bool remove_leftovers(const std::string& id);
     void clean_up(const std::string& id);
 
+    void remember(const std::function<void()>& check);
     void check_call(const engine::FakeCall& call);
     void check_alone(const engine::ContainerSpec& begins) const;
     void check_process(const Process& process, bool ended);
@@ -93,8 +95,10 @@ private:
     Process* living_ = nullptr;
     std::vector<runner::RunEvent> told_;         // by all processes
     std::map<std::string, std::string> outputs_; // "stage/step/attempt": what it printed
+    std::set<std::string> began_;                // the same
     std::optional<runner::RunResult> result_;
-    bool calm_ = false; // no more faults
+    bool calm_ = false;  // no more faults
+    std::string broken_; // what a call of the engine has shown to be wrong
 };
 
 } // namespace gantry::test
