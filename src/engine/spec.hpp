@@ -165,6 +165,8 @@ struct Mount {
     bool read_only = false;
     bool no_copy = false;
     std::string subpath;
+    std::string propagation;       // of a bind: rprivate, rshared, …; empty: the engine's default
+    bool create_host_path = false; // of a bind: a folder of the host that is missing is made
     std::optional<std::uint64_t> tmpfs_size_bytes;
     std::optional<std::uint32_t> tmpfs_mode;
 };

@@ -4,7 +4,8 @@
 
 #include "base/format.hpp"
 
-#include <unordered_map>
+#include <map>
+#include <tuple>
 
 namespace gantry::pipeline {
 
@@ -20,20 +21,23 @@ public:
             const auto& problem = problem_of(file);
             if (problem.code.empty())
                 continue;
-            out_.push_back(error_at(mark_of(container.marks, "env_file", fallback), problem.code, problem.message, path() + ".env_file", hint_of(problem)));
+            const auto mark = file.mark.known() ? file.mark : mark_of(container.marks, "env_file", fallback);
+            out_.push_back(error_at(mark, problem.code, problem.message, path() + ".env_file", hint_of(problem)));
         }
     }
 
 private:
     static std::string hint_of(const EnvFile::Problem& problem)
     {
-        return problem.hint.empty() && problem.code == "missing-file" ? "paths start at the root of the repository" : problem.hint;
+        if (!problem.hint.empty() || problem.code != "missing-file")
+            return problem.hint;
+        return "paths start at the root of the repository; { path: …, required: false } is passed over where there is none";
     }
 
     // Many steps name the same few files.
-    const EnvFile::Problem& problem_of(const std::string& file)
+    const EnvFile::Problem& problem_of(const EnvFileEntry& file)
     {
-        const auto [found, is_new] = problems_.try_emplace(file);
+        const auto [found, is_new] = problems_.try_emplace({file.path, file.required, file.raw});
         if (is_new)
             found->second = read_env_file(read_file_, file).problem;
         return found->second;
@@ -41,7 +45,7 @@ private:
 
     const ReadFile& read_file_;
     Diagnostics& out_;
-    std::unordered_map<std::string, EnvFile::Problem> problems_;
+    std::map<std::tuple<std::string, bool, bool>, EnvFile::Problem> problems_;
 };
 
 } // namespace

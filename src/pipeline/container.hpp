@@ -36,6 +36,8 @@ struct VolumeMount {
     bool read_only = false;
     bool nocopy = false;
     std::string subpath;
+    std::string propagation;       // of a bind: rprivate, private, rshared, shared, rslave, slave; empty: the engine's
+    bool create_host_path = false; // of a bind: the engine makes the folder of its host where there is none
     std::optional<std::uint64_t> tmpfs_size_bytes;
     std::optional<std::uint32_t> tmpfs_mode;
     Mark mark;
@@ -94,6 +96,14 @@ struct Link { // a further name of a service, which all of the stage find it und
     friend bool operator==(const Link&, const Link&) = default;
 };
 
+struct EnvFileEntry {
+    std::string path;     // from the root of the repository
+    bool required = true; // false: passed over where there is none
+    bool raw = false;     // each line is NAME and its value as it stands, quotes included
+    Mark mark;
+    friend bool operator==(const EnvFileEntry&, const EnvFileEntry&) = default;
+};
+
 // What a step, a service and `defaults` may say about their container. Everything may be absent; an absent key takes
 // the stage's value, then the defaults', then the engine's.
 struct Container {
@@ -102,7 +112,7 @@ struct Container {
     std::optional<std::vector<Text>> entrypoint;
     std::optional<std::vector<Text>> command;
     EnvMap environment;
-    std::vector<std::string> env_file;
+    std::vector<EnvFileEntry> env_file;
     std::optional<Text> user;
     std::optional<Text> working_dir;
     std::optional<Text> hostname;

@@ -79,13 +79,13 @@ void StageBuilder::add_env(VariableMerge& variables, const EnvMap& env, const st
         variables.set(name, value.is_literal() ? value : with_variables(value_of(value, [&, &n = name] { return path + "." + n; }, fallback), variables));
 }
 
-void StageBuilder::add_env_file(VariableMerge& variables, const Container& level, const std::string& file,
+void StageBuilder::add_env_file(VariableMerge& variables, const Container& level, const EnvFileEntry& file,
                                 const std::string& path, Mark fallback)
 {
-    const auto mark = mark_of(level.marks, "env_file", fallback);
+    const auto mark = file.mark.known() ? file.mark : mark_of(level.marks, "env_file", fallback);
     auto read = read_env_file(options_.read_file, file);
-    for (auto& [name, value] : read.variables)
-        variables.set(name, Text(std::move(value)));
+    for (auto& variable : read.variables)
+        variables.set(variable.name, Text(std::move(variable.value)));
     if (auto& problem = read.problem; !problem.code.empty() && !quiet_)
         problems_.push_back(error_at(mark, problem.code, problem.message, path + ".env_file", problem.hint));
 }

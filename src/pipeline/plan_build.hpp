@@ -31,7 +31,7 @@ private:
     void fill_step(const Stage& stage, const PlacedStep& placed, PlanStep& result);
     void add_level(VariableMerge& variables, const Container& level, const std::string& path, Mark fallback);
     void add_env(VariableMerge& variables, const EnvMap& env, const std::string& path, Mark fallback);
-    void add_env_file(VariableMerge& variables, const Container& level, const std::string& file,
+    void add_env_file(VariableMerge& variables, const Container& level, const EnvFileEntry& file,
                       const std::string& path, Mark fallback);
     template <typename Condition, typename Reason>
     void put_condition(const std::optional<Text>& condition, Condition& left, Reason& skip_reason,

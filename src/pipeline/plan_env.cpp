@@ -36,37 +36,44 @@ namespace {
 class EnvFileReader {
 public:
     EnvFileReader(std::string_view text, EnvFileProblem& problem, EnvFileValues values)
-        : text_(text), problem_(problem), templates_(values == EnvFileValues::templates)
+        : text_(text), problem_(problem), values_(values)
     {
     }
 
-    std::vector<std::pair<std::string, std::string>> read()
+    std::vector<EnvFileVariable> read()
     {
-        std::vector<std::pair<std::string, std::string>> result;
+        std::vector<EnvFileVariable> result;
         while (at_ < text_.size() && problem_.line == 0)
             read_line(result);
         return result;
     }
 
 private:
-    void read_line(std::vector<std::pair<std::string, std::string>>& result)
+    void read_line(std::vector<EnvFileVariable>& result)
     {
         const auto start_line = line_;
         auto rest = trim(text_.substr(at_, line_end() - at_));
         if (rest.empty() || rest.front() == '#')
             return next_line();
-        if (rest.starts_with("export "))
+        const bool raw = values_ == EnvFileValues::raw;
+        if (rest.starts_with("export ") && !raw)
             rest = trim(rest.substr(7));
-        const auto equals = rest.find('=');
+        const auto equals = rest.find_first_of(raw ? "=" : "=:");
         const auto name = trim(rest.substr(0, equals));
         const bool is_name = std::none_of(name.begin(), name.end(), [](char c) { return c == ' ' || c == '\t'; });
         if (name.empty() || !is_name || equals == std::string_view::npos)
             return refuse(start_line, "is not NAME=value");
         at_ = static_cast<std::size_t>(rest.data() - text_.data()) + equals + 1;
+        if (raw) {
+            auto value = text_.substr(at_, line_end() - at_);
+            value.remove_suffix(value.ends_with('\r') ? 1 : 0);
+            result.push_back({std::string(name), std::string(value), start_line});
+            return next_line();
+        }
         while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t'))
             ++at_;
         const bool quoted = at_ < text_.size() && (text_[at_] == '\'' || text_[at_] == '"');
-        result.emplace_back(name, quoted ? read_quoted(start_line) : read_bare());
+        result.push_back({std::string(name), quoted ? read_quoted(start_line) : read_bare(), start_line});
         next_line();
     }
 
@@ -101,7 +108,7 @@ private:
                 is_text = true;
             }
             value += c;
-            if (templates_ && is_text && c == '$')
+            if (values_ == EnvFileValues::templates && is_text && c == '$')
                 value += '$';
         }
         if (at_ >= text_.size())
@@ -130,22 +137,23 @@ private:
 
     std::string_view text_;
     EnvFileProblem& problem_;
-    bool templates_;
+    EnvFileValues values_;
     std::size_t at_ = 0;
     int line_ = 1;
 };
 
 } // namespace
 
-std::vector<std::pair<std::string, std::string>> parse_env_file(std::string_view text, EnvFileProblem& problem, EnvFileValues values)
+std::vector<EnvFileVariable> parse_env_file(std::string_view text, EnvFileProblem& problem, EnvFileValues values)
 {
     if (text.starts_with("\xef\xbb\xbf"))
         text.remove_prefix(3);
     return EnvFileReader(text, problem, values).read();
 }
 
-EnvFile read_env_file(const ReadFile& read_file, const std::string& path)
+EnvFile read_env_file(const ReadFile& read_file, const EnvFileEntry& entry)
 {
+    const auto& path = entry.path;
     EnvFile file;
     std::optional<std::string> text;
     try {
@@ -154,12 +162,14 @@ EnvFile read_env_file(const ReadFile& read_file, const std::string& path)
         file.problem = {"missing-file", error.what(), error.hint()};
         return file;
     }
+    if (!text && !entry.required)
+        return file;
     if (!text) {
         file.problem = {"missing-file", fmt::format("there is no file '{}'", terminal_safe(path)), {}};
         return file;
     }
     EnvFileProblem problem;
-    file.variables = parse_env_file(*text, problem);
+    file.variables = parse_env_file(*text, problem, entry.raw ? EnvFileValues::raw : EnvFileValues::plain);
     if (problem.line > 0)
         file.problem = {"bad-file", fmt::format("{}:{} {}", terminal_safe(path), problem.line, problem.message), {}};
     return file;

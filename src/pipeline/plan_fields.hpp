@@ -54,6 +54,8 @@ void fields(W& walk, T& o)
     walk("read_only", o.read_only);
     walk("nocopy", o.nocopy);
     walk("subpath", o.subpath);
+    walk("propagation", o.propagation);
+    walk("create_host_path", o.create_host_path);
     walk("tmpfs_size", o.tmpfs_size_bytes);
     walk("tmpfs_mode", o.tmpfs_mode);
     walk("mark", o.mark);
@@ -116,6 +118,15 @@ template <typename W, Like<Link> T> void fields(W& walk, T& o)
 {
     walk("service", o.service);
     walk("name", o.name);
+    walk("mark", o.mark);
+}
+
+template <typename W, Like<EnvFileEntry> T>
+void fields(W& walk, T& o)
+{
+    walk("path", o.path);
+    walk("required", o.required, true);
+    walk("raw", o.raw);
     walk("mark", o.mark);
 }
 

@@ -59,6 +59,8 @@ engine::Mount lower_volume(const pipeline::VolumeMount& volume, const ContainerS
     if (volume.type == Type::bind) {
         mount.type = engine::Mount::Type::bind;
         mount.source = source;
+        mount.propagation = volume.propagation;
+        mount.create_host_path = volume.create_host_path;
         if (source.empty() || source[0] != '/')
             refuse(fmt::format("volumes: '{}' is not a path from the root of the engine's host", terminal_safe(source)),
                    fmt::format("the repository is at {} in every step", k_workspace));

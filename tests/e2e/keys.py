@@ -201,7 +201,7 @@ USUAL = {
     "dns_opt": (["ndots:3"], said("resolv", "options ndots:3")),
     "networks": ({"back": {"aliases": ["other"], "ipv4_address": f"{SUBNET}.10"}, "default": None}, networks),
     "links": (["base:further"], linked),
-    "ports": (["127.0.0.1::8080", {"target": "9000", "protocol": "udp"}, "7001-7002", "31000-31999:7003"], ports),
+    "ports": (["127.0.0.1::8080", {"target": "9000", "protocol": "udp", "name": "udp", "app_protocol": "x", "mode": "host"}, "7001-7002", "31000-31999:7003"], ports),
     "volumes": (["data:/data", "data:/read:ro", "/anonymous", "full:/filled",
                  {"type": "volume", "source": "bare", "target": "/empty", "volume": {"nocopy": True}},
                  {"type": "tmpfs", "target": "/ram", "tmpfs": {"size": "1m", "mode": 0o1777}}], volumes),
@@ -241,6 +241,8 @@ OTHER = {
     "command": (f"sh -c '{SCRIPT.replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}' zero 'one two'",
                 equal(lambda seen: seen["arguments"], "zero one two")),
     "env": (["THREE=3"], line("variables", "THREE=3")),
+    "env_file": ([{"path": "some.env"}, {"path": "gone.env", "required": False}, {"path": "raw.env", "format": "raw"}],
+                 all_of(line("variables", "FROM_FILE=yes"), line("variables", 'RAW="$x" # y'))),
     "working_dir": ("/full/../tmp", equal(lambda seen: seen["folder"], "/tmp")),
     "extra_hosts": ({"three.test": "10.1.2.5"}, said("hosts", "10.1.2.5\tthree.test")),
     "dns": ("10.9.9.7", equal(lambda seen: seen.host["Dns"], ["10.9.9.7"])),
@@ -276,11 +278,17 @@ NO_NETWORK = {
 # Each needs the consent that is named beside it.
 HOST_PATH = "/tmp/gantry-e2e-keys"
 TO_THE_HOST = {
-    "devices": (["/dev/null:/dev/nothing:r"], "devices", said("devices", "nothing")),
+    "devices": (["/dev/null:/dev/nothing:r", {"source": "/dev/null", "target": "/dev/zilch", "permissions": "rw"}], "devices",
+                all_of(said("devices", "nothing"), said("devices", "zilch"))),
     "security_opt": (["seccomp=unconfined", "no-new-privileges:false"], "security-opt",
                      all_of(equal(lambda seen: seen.field("Seccomp"), "0"), equal(lambda seen: seen.field("NoNewPrivs"), "0"))),
-    "volumes": ([f"{HOST_PATH}:/data", {"type": "bind", "source": HOST_PATH, "target": "/read", "read_only": True}], "host-paths",
-                all_of(said("files", "/data written"), said("files", "/read/of-the-host"),
+    "volumes": ([f"{HOST_PATH}:/data:cached",
+                 {"type": "bind", "source": HOST_PATH, "target": "/read", "read_only": True, "bind": {"propagation": "private"}},
+                 {"type": "bind", "source": HOST_PATH, "target": "/own", "consistency": "cached", "bind": {"create_host_path": False}}],
+                "host-paths",
+                all_of(said("files", "/data written"), said("files", "/read/of-the-host"), said("files", "/own written"),
+                       lambda case, seen: case.assertEqual([mount["Propagation"] for mount in seen.whole["Mounts"]
+                                                            if mount["Destination"] == "/read"], ["private"]),
                        lambda case, seen: case.assertNotIn("/read written", seen["files"]))),
     "network_mode": ("host", "host-namespaces", equal(lambda seen: seen["hostname"], os.uname().nodename)),
 }
@@ -311,7 +319,7 @@ class Case(e2e.Case):
 
     def see(self, kind, container, *arguments):
         """Runs it until it has said all, and gives a Seen."""
-        folder = self.folder(self.pipeline(kind, container), {"some.env": "FROM_FILE=yes\n"}, name=kind)
+        folder = self.folder(self.pipeline(kind, container), {"some.env": "FROM_FILE=yes\n", "raw.env": 'RAW="$x" # y\n'}, name=kind)
         run = self.start(*arguments, folder)
         if kind == "service":
             run.until("service_ready", step="services/it")

@@ -168,18 +168,23 @@ TEST_CASE("mounts of each type keep all their options", "[engine]")
     bind.type = Mount::Type::bind;
     bind.source = "/host";
     bind.target = "/b";
+    Mount shared = bind;
+    shared.target = "/s";
+    shared.propagation = "rshared";
+    shared.create_host_path = true;
     Mount tmpfs;
     tmpfs.type = Mount::Type::tmpfs;
     tmpfs.target = "/t";
     tmpfs.tmpfs_size_bytes = 10;
     tmpfs.tmpfs_mode = 01777;
-    spec.mounts = {volume, bind, tmpfs};
+    spec.mounts = {volume, bind, tmpfs, shared};
     spec.volumes_from = {"other"};
     const auto host = host_of(spec);
     const auto& mounts = host["Mounts"];
     CHECK(mounts[0] == Json{{"Type", "volume"}, {"Source", "v"}, {"Target", "/v"}, {"ReadOnly", true}, {"VolumeOptions", {{"NoCopy", true}}}});
     CHECK(mounts[1] == Json{{"Type", "bind"}, {"Source", "/host"}, {"Target", "/b"}, {"ReadOnly", false}});
     CHECK(mounts[2] == Json{{"Type", "tmpfs"}, {"Target", "/t"}, {"ReadOnly", false}, {"TmpfsOptions", {{"SizeBytes", 10}, {"Mode", 01777}}}});
+    CHECK(mounts[3]["BindOptions"] == Json{{"Propagation", "rshared"}, {"CreateMountpoint", true}});
     CHECK(host["VolumesFrom"] == Json::array({"other"}));
 }
 

@@ -182,10 +182,11 @@ TEST_CASE("files of variables are looked at, and told where they are named", "[c
 {
     const std::string text = "image: a\nsteps:\n- run: x\n  env_file: a.env\n";
     CHECK(said_of(text, {{"a.env", "A=1\n"}}) == Said{});
-    CHECK(said_of(text) == Said{"4:3 there is no file 'a.env' | paths start at the root of the repository"});
-    CHECK(said_of(text, {{"a.env", "A=1\nno variable\n"}}) == Said{"4:3 a.env:2 is not NAME=value"});
-    CHECK(said_of("env_file: ../../etc/passwd\nimage: a\nsteps: [x]\n") ==
-          Said{"1:1 ../../etc/passwd leads out of the repository | paths start at the root of the repository"});
+    check_one(said_of(text), "4:13 there is no file 'a.env' | paths start at the root of the repository; { path: …, required: false }");
+    CHECK(said_of(text, {{"a.env", "A=1\nno variable\n"}}) == Said{"4:13 a.env:2 is not NAME=value"});
+    check_one(said_of("env_file: ../../etc/passwd\nimage: a\nsteps: [x]\n"), "1:11 ../../etc/passwd leads out of the repository | ");
+    CHECK(said_of("env_file: [{ path: gone.env, required: false }]\nimage: a\nsteps: [x]\n") == Said{});
+    check_one(said_of("env_file: [{ path: gone.env, required: false }, gone.env]\nimage: a\nsteps: [x]\n"), "1:49 there is no file 'gone.env'");
     CHECK(said_of("image: a\nservices: { db: { image: b, env_file: [no.env] } }\nsteps: [x]\n").size() == 1);
 }
 

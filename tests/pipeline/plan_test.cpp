@@ -245,7 +245,7 @@ TEST_CASE("an env_file lies under the variables of its own level", "[plan]")
 {
     auto definition = pipeline_of({stage("a", {step_with_env("s", {{"A", "step"}})})});
     definition.stages[0].container.environment = {{"B", "stage"}};
-    definition.stages[0].steps[0].steps[0].container.env_file = {"ci/a.env"};
+    definition.stages[0].steps[0].steps[0].container.env_file = {EnvFileEntry{"ci/a.env"}};
     PlanOptions options;
     options.read_file = [](const std::string& path) -> std::optional<std::string> {
         if (path != "ci/a.env")
@@ -259,8 +259,14 @@ TEST_CASE("an env_file lies under the variables of its own level", "[plan]")
     CHECK(env_of(plan.stages[0].steps[0]) ==
           Env{{"A", "step"}, {"B", "file"}, {"C", "x # y"}, {"D", "a\nb"}, {"E", "v"}, {"F", ""}});
     CHECK(plan.stages[0].steps[0].container.env_file.empty());
-    definition.stages[0].steps[0].steps[0].container.env_file = {"ci/b.env"};
+    definition.stages[0].steps[0].steps[0].container.env_file = {EnvFileEntry{"ci/b.env"}};
     CHECK(plan_problems(definition, options) == Lines{"there is no file 'ci/b.env'"});
+    definition.stages[0].steps[0].steps[0].container.env_file[0].required = false;
+    CHECK(env_of(plan_of(definition, options).stages[0].steps[0]) == Env{{"A", "step"}, {"B", "stage"}});
+    definition.stages[0].steps[0].steps[0].container.env_file[0].raw = true;
+    options.read_file = [](const std::string&) { return "D='x' # y\n"; };
+    CHECK(env_of(plan_of(definition, options).stages[0].steps[0]).at("D") == "'x' # y");
+    definition.stages[0].steps[0].steps[0].container.env_file = {EnvFileEntry{"ci/b.env"}};
     options.read_file = [](const std::string&) { return "A=1\nnot a variable\n"; };
     CHECK(plan_problems(definition, options) == Lines{"ci/b.env:2 is not NAME=value"});
     options.read_file = [](const std::string& path) -> std::optional<std::string> {

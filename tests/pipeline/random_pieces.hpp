@@ -146,6 +146,10 @@ private:
         mount.read_only = chance(30);
         mount.nocopy = chance(20);
         mount.subpath = chance(20) ? word() : "";
+        if (mount.type == VolumeMount::Type::bind) {
+            mount.propagation = chance(20) ? "rshared" : "";
+            mount.create_host_path = chance(20);
+        }
         if (chance(20))
             mount.tmpfs_size_bytes = size();
         if (chance(20))
@@ -198,7 +202,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("pull_policy", made.pull_policy, [&] { return std::string(pick(policies)); });
     key("entrypoint", made.entrypoint, command);
     key("environment", made.environment, [&] { return variables(); });
-    key("env_file", made.env_file, word_list);
+    key("env_file", made.env_file, [&] { return list([&] { return EnvFileEntry{word(), chance(70), chance(30), {}}; }); });
     key("user", made.user, [&] { return Text(pick(users)); });
     key("working_dir", made.working_dir, a_text);
     key("extra_hosts", made.extra_hosts, [] { return hosts(); });

@@ -159,8 +159,11 @@ TEST_CASE("volumes are the run's, the host's with consent, in memory, or nameles
     auto read_only = volume(Type::volume, "shared", "/shared/");
     read_only.read_only = read_only.nocopy = true;
     read_only.subpath = "sub";
+    auto bound = volume(Type::bind, "/srv/data", "/data");
+    bound.propagation = "rslave";
+    bound.create_host_path = true;
     fixture.container().volumes = {volume(Type::volume, "scratch", "/scratch"), read_only, volume(Type::volume, "", "/anon"),
-                                   volume(Type::bind, "/srv/data", "/data"), in_memory};
+                                   bound, in_memory};
 
     const auto mounts = fixture.lower().mounts;
     REQUIRE(mounts.size() == 6);
@@ -173,6 +176,8 @@ TEST_CASE("volumes are the run's, the host's with consent, in memory, or nameles
     CHECK(mounts[3].source.empty());
     CHECK(mounts[4].type == engine::Mount::Type::bind);
     CHECK(mounts[4].source == "/srv/data");
+    CHECK(mounts[4].propagation == "rslave");
+    CHECK(mounts[4].create_host_path);
     CHECK(mounts[5].type == engine::Mount::Type::tmpfs);
     CHECK(mounts[5].tmpfs_size_bytes == 1024);
     CHECK(mounts[5].tmpfs_mode == 0700);

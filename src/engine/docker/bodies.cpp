@@ -53,6 +53,12 @@ Json mount_body(const Mount& mount, const Labels& labels, const Dialect& dialect
     } else if (!mount.subpath.empty() || mount.no_copy) {
         throw Error(Errc::bad_input, fmt::format("mount {}: only volumes have a subpath or no_copy", mount.target));
     }
+    if (mount.type == Mount::Type::bind) {
+        if (!mount.propagation.empty())
+            body["BindOptions"]["Propagation"] = mount.propagation;
+        if (mount.create_host_path) // engines that do not know it say that the folder is missing
+            body["BindOptions"]["CreateMountpoint"] = true;
+    }
     if (mount.type == Mount::Type::tmpfs) {
         if (mount.tmpfs_size_bytes)
             body["TmpfsOptions"]["SizeBytes"] = *mount.tmpfs_size_bytes;

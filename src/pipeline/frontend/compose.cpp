@@ -12,12 +12,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
 namespace gantry::pipeline::native {
 
 namespace {
+
+using PlaceOfLine = std::function<Node(int line)>;
+
+Node place_at(Mark mark)
+{
+    Node at;
+    at.mark = mark;
+    at.offset = UINT32_MAX;
+    return at;
+}
 
 // What `$NAME` stands for: the stage's variables, the pipeline's, then those of .env.
 class ComposeVariables {
@@ -30,26 +41,22 @@ public:
     }
 
     // A value may use those that stand above it.
-    void add_file(Reader& reader, const Node& from, const std::string& path, const std::string& text)
+    void add_file(Reader& reader, const PlaceOfLine& place, const std::string& text)
     {
         EnvFileProblem problem;
-        const auto pairs = parse_env_file(text, problem, EnvFileValues::templates);
-        if (problem.line > 0 || !is_utf8(text))
-            return reader.error(from, "bad-value",
-                                problem.line > 0
-                                    ? fmt::format("line {} of '{}' {}", problem.line, path, problem.message)
-                                    : fmt::format("'{}' is not UTF-8", path));
+        const auto variables = parse_env_file(text, problem, EnvFileValues::templates);
+        if (problem.line > 0)
+            return reader.error(place(problem.line), "bad-value", "this line " + problem.message);
         std::map<std::string, Text> found;
         const FindVariable find = [&](const std::string& name) {
             const auto* outer = this->find(name);
             const auto inner = found.find(name);
             return outer ? outer : inner == found.end() ? nullptr : &inner->second;
         };
-        for (const auto& [name, value] : pairs) {
+        for (const auto& [name, value, line] : variables) {
             auto result = interpolate(value, find);
             if (result.problem)
-                reader.error(from, "interpolation",
-                             fmt::format("'{}' of '{}': {}", clip(name), path, result.problem->message),
+                reader.error(place(line), "interpolation", fmt::format("'{}': {}", clip(name), result.problem->message),
                              result.problem->hint);
             else
                 found.insert_or_assign(
@@ -113,18 +120,21 @@ private:
         const auto first = repository_path("", files.front()->text);
         const auto folder = first ? folder_of(*first) : "";
         const auto env_path = folder.empty() ? ".env" : folder + "/.env";
-        if (const auto file = read_repository_file(input_.read_file, env_path); file.text)
-            variables.add_file(reader_, *files.front(), env_path, *file.text);
+        const auto file = read_repository_file(input_.read_file, env_path);
+        if (file.text && is_utf8(*file.text))
+            variables.add_file(reader_, [&](int line) { return place_in_env_file(env_path, line); }, *file.text);
+        else if (file.text)
+            reader_.error(*files.front(), "bad-value", fmt::format("'{}' is not UTF-8", env_path));
         else if (!file.is_missing)
             reader_.error(*files.front(), "missing-file", file.problem, file.hint);
         const FindVariable find = [&](const std::string& name) { return variables.find(name); };
         ComposeWorld world{reader_, tree_, find, input_.read_file};
         ComposeLoader loader(input_, world, texts_);
-        Node* file = loader.load(files);
-        if (!file)
+        Node* merged = loader.load(files);
+        if (!merged)
             return;
-        select_services(world, *file);
-        const Node* lowered = lower_compose(world, *file);
+        select_services(world, *merged);
+        const Node* lowered = lower_compose(world, *merged);
         tree_.charge(*lowered);
         read_lowered(*lowered, stage);
     }
@@ -181,10 +191,16 @@ private:
 
     void report(Mark mark, const char* code, std::string message, std::string hint)
     {
-        Node at;
-        at.mark = mark;
-        at.offset = UINT32_MAX;
-        reader_.error(at, code, std::move(message), std::move(hint));
+        reader_.error(place_at(mark), code, std::move(message), std::move(hint));
+    }
+
+    // The file is among the sources without its text: problems are shown with their lines, and those may hold passwords.
+    Node place_in_env_file(const std::string& path, int line)
+    {
+        const auto [found, is_new] = env_files_.emplace(path, static_cast<int>(input_.sources.size()));
+        if (is_new)
+            input_.sources.push_back({path, ""});
+        return place_at({found->second, line, 1});
     }
 
     const ComposeInput& input_;
@@ -192,6 +208,7 @@ private:
     Definition& definition_;
     ComposeTree tree_;
     ComposeTexts texts_;
+    std::map<std::string, int> env_files_; // in the sources, by path
     std::set<std::string> own_volumes_, own_networks_;
 };
 

@@ -119,19 +119,6 @@ Node* each(const Place& place, Node& value, Node* (*form)(ComposeWorld&, Node&, 
 Node* mounts(const Place& place, Node& value) { return each(place, value, canonical_mount); }
 Node* grants(const Place& place, Node& value) { return each(place, value, canonical_grant); }
 
-// Only what says which port is published where.
-Node* canonical_port(ComposeWorld& world, Node& item, const std::string&)
-{
-    if (!item.is_map())
-        return &item;
-    Node* map = world.tree.copy(item);
-    for (const char* key : {"mode", "name", "app_protocol"})
-        remove(*map, key);
-    return map;
-}
-
-Node* ports(const Place& place, Node& value) { return each(place, value, canonical_port); }
-
 // ---- env_file
 
 // Entries as {path, required, format}, with paths from the root of the repository.
@@ -234,7 +221,6 @@ const Form k_service_forms[] = {
     {"depends_on networks", names},
     {"dns dns_search dns_opt tmpfs", one_or_list},
     {"extra_hosts", hosts},
-    {"ports", ports},
     {"volumes", mounts},
     {"configs secrets", grants},
     {"env_file", env_files},

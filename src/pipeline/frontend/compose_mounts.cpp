@@ -16,24 +16,43 @@ namespace {
 
 // ---- volumes
 
-// Of the third part of a short form. Labels for SELinux and caching on desktops change nothing that a service sees.
-bool put_options(ComposeWorld& world, const Node& item, std::string_view options, Node& mount)
+bool is_of_repository(const Node& source) { return source.text.starts_with("./"); }
+
+// What is copied has no mounts that could be seen elsewhere.
+bool check_propagation(ComposeWorld& world, const Node& at, std::string_view propagation)
 {
-    for (const auto& option : split(options, ',')) {
-        if (is_word_of("rw z Z cached delegated consistent rprivate private", option))
-            continue;
-        if (option == "ro") {
-            put(world.tree, mount, "read_only", *world.tree.scalar("true", item));
-        } else if (option == "nocopy") {
-            Node* volume = world.tree.map(item);
-            put(world.tree, *volume, "nocopy", *world.tree.scalar("true", item));
-            put(world.tree, mount, "volume", *volume);
-        } else {
-            world.reader.error(item, "bad-value", fmt::format("'{}' is not an option of a volume here", clip(option)),
-                               "one of: ro, rw, nocopy, z, Z");
-            return false;
-        }
+    const bool good = is_word_of("rprivate private", propagation) || propagation.empty();
+    if (!good)
+        world.reader.error(at, "unsupported", fmt::format("'{}' of a path of the repository is not supported", clip(propagation)),
+                           "it is copied into the service, see docs/compose.md; leave it out");
+    return good;
+}
+
+// The third part of a short form.
+bool put_options(ComposeWorld& world, const Node& item, std::string_view written, Node& mount)
+{
+    const auto options = parse_mount_options(written);
+    const auto put_section = [&](const char* name, const char* key, const std::string& value) {
+        Node* section = world.tree.map(item);
+        put(world.tree, *section, key, *world.tree.scalar(value, item));
+        put(world.tree, mount, name, *section);
+    };
+    if (!options.unknown.empty()) {
+        world.reader.error(item, "bad-value", fmt::format("'{}' is not an option of a volume here", clip(options.unknown)),
+                           k_mount_options_hint);
+        return false;
     }
+    const bool is_copied = is_of_repository(*mount.find("source"));
+    if (is_copied && !check_propagation(world, item, options.propagation))
+        return false;
+    if (options.read_only)
+        put(world.tree, mount, "read_only", *world.tree.scalar("true", item));
+    if (options.nocopy)
+        put_section("volume", "nocopy", "true");
+    if (!options.propagation.empty())
+        put_section("bind", "propagation", options.propagation);
+    if (options.relabels && !is_copied && mount.find("type")->text == "bind")
+        warn_of_relabel(world.reader, item);
     return true;
 }
 
@@ -89,30 +108,23 @@ Node* from_short(ComposeWorld& world, Node& item, const std::string& folder)
     return options.empty() || put_options(world, item, options, *mount) ? mount : nullptr;
 }
 
-// Takes keys off that change nothing here, and refuses a propagation that would.
-void strip_bind(ComposeWorld& world, Node& mount)
+// What `bind` says of a path of the repository; of the host's, it is read with the other keys.
+bool check_bind(ComposeWorld& world, const Node& mount)
 {
-    Node* found = mount.find("bind");
-    remove(mount, "consistency");
-    if (!found || !found->is_map())
-        return;
-    Node* bind = world.tree.copy(*found);
-    for (const char* key : {"create_host_path", "selinux"})
-        remove(*bind, key);
-    if (const Node* propagation = bind->find("propagation");
-        propagation && is_word_of("rprivate private", propagation->text))
-        remove(*bind, "propagation");
-    if (bind->items.empty())
-        remove(mount, "bind");
-    else
-        world.reader.error(bind->key(0), "unsupported",
-                           fmt::format("'{}' of a bind is not supported", clip(bind->key(0).text)), "leave it out");
+    const Node* bind = mount.find("bind");
+    VolumeMount said;
+    if (!bind || bind->is_null())
+        return true;
+    const Reader::Inside inside(world.reader, key_of(mount, "bind"));
+    if (!read_bind_section(world.reader, *bind, said))
+        return false;
+    const Node* propagation = bind->find("propagation");
+    return check_propagation(world, propagation ? *propagation : *bind, said.propagation);
 }
 
 Node* from_long(ComposeWorld& world, Node& item, const std::string& folder)
 {
     Node* mount = world.tree.copy(item);
-    strip_bind(world, *mount);
     if (Node* tmpfs = mount->find("tmpfs"); tmpfs && tmpfs->is_map() && tmpfs->find("mode")) {
         Node* with_mode = world.tree.copy(*tmpfs);
         put(world.tree, *with_mode, "mode", *octal(world, *tmpfs->find("mode")));
@@ -131,7 +143,7 @@ Node* from_long(ComposeWorld& world, Node& item, const std::string& folder)
     if (!kept)
         return nullptr;
     put(world.tree, *mount, "source", *kept);
-    return mount;
+    return !is_of_repository(*kept) || check_bind(world, *mount) ? mount : nullptr;
 }
 } // namespace
 

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_service.hpp"
 
+#include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/plan_env.hpp"
@@ -55,12 +56,12 @@ void read_env_file(ComposeService& service, const Node& path, bool raw, Node& en
             path, "missing-file", file.problem,
             file.is_missing ? "what a pipeline uses is in its repository; or write required: false" : file.hint);
     EnvFileProblem problem;
-    auto pairs = parse_env_file(*file.text, problem, raw ? EnvFileValues::plain : EnvFileValues::templates);
+    auto variables = parse_env_file(*file.text, problem, raw ? EnvFileValues::raw : EnvFileValues::templates);
     if (problem.line > 0)
         return world.reader.error(path, "bad-value",
                                   fmt::format("line {} of '{}' {}", problem.line, clip(path.text), problem.message));
     MapEditor editor(environment);
-    for (auto& [name, value] : pairs) {
+    for (auto& [name, value, line] : variables) {
         Interpolated result;
         if (!raw)
             result = interpolate(value, world.find);
@@ -76,8 +77,6 @@ void read_env_file(ComposeService& service, const Node& path, bool raw, Node& en
             editor.put(*world.tree.scalar(name, path), *world.tree.scalar(std::move(result.text), path));
     }
 }
-
-bool is_true(const Node* node) { return !node || !node->is_scalar() || to_lower(node->text) != "false"; }
 
 } // namespace
 
@@ -184,11 +183,11 @@ void lower_env_file(ComposeService& service, Node&, Node& value)
     for (std::size_t i = 0; i < value.items.size(); ++i) {
         const Reader::Inside inside(service.world.reader, i);
         const Node& entry = *value.items[i];
-        const Node& path = *entry.find("path");
-        const Node* format = entry.find("format");
-        if (!is_true(entry.find("required")) && read_repository_file(service.world.read_file, path.text).is_missing)
+        EnvFileEntry file;
+        if (!EnvFileType::read(service.world.reader, entry, file) ||
+            (!file.required && read_repository_file(service.world.read_file, file.path).is_missing))
             continue;
-        read_env_file(service, path, format && format->text == "raw", *files);
+        read_env_file(service, *entry.find("path"), file.raw, *files);
     }
     // What the service says itself goes over its files, whichever key stands first.
     MapEditor editor(*files);

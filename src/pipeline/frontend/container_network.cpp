@@ -89,13 +89,20 @@ bool read_short_port(Reader& reader, const Node& node, PortMapping& port)
     return check_port(reader, node, port);
 }
 
+const Words k_port_modes{{"host", "ingress"}, "a mode of a port"};
+
 const ObjectKeys& port_keys()
 {
+    using Note = UnkeptType<StringType, PortMapping>;
+    using Mode = UnkeptType<WordType<k_port_modes>, PortMapping>;
     static const Key rows[] = {
         key<StringType, &PortMapping::target>("target", "Port inside the container, or a range."),
         key<StringType, &PortMapping::published>("published", "Port on the host; absent: a free one."),
         key<StringType, &PortMapping::host_ip>("host_ip", "Address on the host."),
         key<StringType, &PortMapping::protocol>("protocol", "tcp, udp or sctp."),
+        whole<Note>("name", "What it is for; for people."),
+        whole<Note>("app_protocol", "What is spoken on it; for people."),
+        whole<Mode>("mode", "host or ingress: the same on one machine."),
     };
     static const ObjectKeys keys{"port", "a port", {{rows}}, {"target"}};
     return keys;

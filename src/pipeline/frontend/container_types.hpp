@@ -32,6 +32,32 @@ struct VolumeType {
     static Out schema(SchemaBuilder& builder);
 };
 
+// What stands behind the second ':' of a volume's short form.
+struct MountOptions {
+    bool read_only = false, nocopy = false;
+    bool relabels = false;   // z or Z: a label of SELinux for the folder of the host
+    std::string propagation; // as in VolumeMount
+    std::string unknown;     // the first that is none
+};
+MountOptions parse_mount_options(std::string_view written);
+constexpr const char* k_mount_options_hint = "one of: ro, rw, nocopy, z, Z, or a propagation such as rshared";
+// Engines take labels for SELinux only with mounts of another kind than ours: says so, where somebody may count on one.
+void warn_of_relabel(Reader& reader, const Node& at);
+// The section `bind` of a long form; fills `mount`.
+bool read_bind_section(Reader& reader, const Node& node, VolumeMount& mount);
+
+struct EnvFileType { // "path", or {path, required, format}
+    using Value = EnvFileEntry;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(const Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
+struct DeviceType : StringType { // "/dev/a:/dev/b:rwm", or {source, target, permissions}; kept as the former
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out schema(SchemaBuilder& builder);
+};
+
 struct NetworksType { // a list of names, or name: {aliases, …}
     using Value = std::vector<NetworkAttachment>;
     static bool read(Reader& reader, const Node& node, Value& value);

@@ -273,6 +273,18 @@ struct FixedCommandType { // without `${{ }}`
     static Out schema(SchemaBuilder& builder) { return CommandType::schema(builder); }
 };
 
+// A key of `Owner` whose value must be good and says nothing to us.
+template <class Type, class Owner> struct UnkeptType {
+    using Value = Owner;
+    static bool read(Reader& reader, const Node& node, Value&)
+    {
+        typename Type::Value value{};
+        return Type::read(reader, node, value);
+    }
+    static Out write(const Value&) { return {}; }
+    static Out schema(SchemaBuilder& builder) { return Type::schema(builder); }
+};
+
 // An object with a table of its own.
 template <class Struct, const ObjectKeys& (*Keys)()> struct ObjectType {
     using Value = Struct;

@@ -98,8 +98,14 @@ TEST_CASE("keys of a Compose service in our own words", "[pipeline][compose]")
         {"volumes: [/a]", "volumes:\n  - target: /a"},
         {"volumes: [\"v:/a:ro\"]", "volumes:\n  - source: v\n    target: /a\n    read_only: true"},
         {"volumes: [\"v:/a:nocopy\"]", "volumes:\n  - source: v\n    target: /a\n    volume:\n      nocopy: true"},
-        {"volumes: [\"/h:/a:z,ro\"]", "volumes:\n  - type: bind\n    source: /h\n    target: /a\n    read_only: true"},
-        {"volumes: [\"./d:/a:ro\"]", "files:\n  - target: /a\n    source: d"},
+        {"volumes: [\"/h:/a:cached,ro\"]", "volumes:\n  - type: bind\n    source: /h\n    target: /a\n    read_only: true"},
+        {"volumes: [\"/h:/a:rshared\"]",
+         "volumes:\n  - type: bind\n    source: /h\n    target: /a\n    bind:\n      propagation: rshared"},
+        {"volumes: [{ type: bind, source: /h, target: /a, consistency: cached, bind: { create_host_path: true } }]",
+         "volumes:\n  - type: bind\n    source: /h\n    target: /a\n    bind:\n      create_host_path: true"},
+        {"volumes: [\"./d:/a:ro,Z\"]", "files:\n  - target: /a\n    source: d"},
+        {"devices: [{ source: /dev/null, target: /dev/x, permissions: r }]", "devices: [/dev/null:/dev/x:r]"},
+        {"ports: [{ target: 80, name: web, app_protocol: http, mode: host }]", "ports:\n  - target: \"80\""},
         {"volumes: [\".:/a\"]", "files:\n  - target: /a\n    source: ."},
         {"volumes: [{ type: bind, source: d/e, target: /a, bind: { create_host_path: true } }]",
          "files:\n  - target: /a\n    source: d/e"},
@@ -287,6 +293,14 @@ TEST_CASE("what is wrong with one key is said where it stands", "[pipeline][comp
         {"scale: 2, ports: ['80:80']", "2 containers cannot have one port of the host"},
         {"restart: on-failure-3", "'on-failure-3' is not a way to restart"},
         {"build: ../../x", "'../../x' is outside of the repository"},
+        {"env_file: [{ path: a, required: false, format: json }]", "'json' is not a format of an env_file"},
+        {"env_file: [{ path: a, required: false, requird: false }]", "unknown key 'requird' in an env_file"},
+        {"ports: [{ target: 80, mode: x }]", "'x' is not a mode of a port"},
+        {"devices: [{ source: zero }]", "'zero' is not a path of a device"},
+        {"volumes: ['./a:/b:shared']", "'shared' of a path of the repository is not supported"},
+        {"volumes: [{ type: bind, source: ./a, target: /b, bind: { propagation: rslave } }]",
+         "'rslave' of a path of the repository is not supported"},
+        {"volumes: [{ type: bind, source: ./a, target: /b, bind: { propagate: x } }]", "unknown key 'propagate' in the options of a bind"},
         {"env_file: /etc/environment", "'/etc/environment' is outside of the repository"},
         {"secrets: [x]", "'x' is not declared under 'secrets' at the top"},
         {"depends_on: { a: { condition: healthy } }", "'healthy' is not a condition"},
@@ -396,10 +410,14 @@ TEST_CASE("bombs meet a limit", "[pipeline][compose]")
 
 TEST_CASE("problems of .env and of files that cannot be read", "[pipeline][compose]")
 {
-    CHECK(messages_of(parse_compose("services: { s: { image: i } }\n", {{".env", "A=1\nnothing\n"}})) ==
-          "line 2 of '.env' is not NAME=value");
-    CHECK(messages_of(parse_compose("services: { s: { image: i } }\n", {{".env", "A=$(date)\n"}}))
-              .find("this '$' does not begin") != std::string::npos);
+    const auto broken = parse_compose("services: { s: { image: i } }\n", {{".env", "A=1\nmy password\n"}});
+    CHECK(messages_of(broken) == "this line is not NAME=value");
+    CHECK_THAT(places_of(broken), Catch::Matchers::StartsWith(".env:2:1 bad-value"));
+    CHECK(problems_of(broken).find("password") == std::string::npos);
+    const auto unknown = parse_compose("services: { s: { image: i } }\n", {{".env", "B=1\n\nA: $(date)\n"}});
+    CHECK_THAT(messages_of(unknown), ContainsSubstring("'A': this '$' does not begin"));
+    CHECK_THAT(places_of(unknown), Catch::Matchers::StartsWith(".env:3:1 interpolation"));
+    CHECK(lines_of("hostname: \"$A-$B\"", {{".env", "A: gcc\nB : 'x'\n"}}) == "hostname: gcc-x");
     CHECK(messages_of(parse_compose("services: { s: { image: i } }\n", {{".env", "A=\xff\n"}})) ==
           "'.env' is not UTF-8");
     CHECK(messages_of(parse_compose("# nothing\n")) == "the file is empty");
@@ -423,6 +441,17 @@ TEST_CASE("what has no effect and may be counted on is warned of where it stands
                                  "'placement' of deploy has no effect in a pipeline\n"
                                  "'memory' of reservations has no effect in a pipeline");
     CHECK(places_of(parsed).find("compose.yml:4:5 no-effect") != std::string::npos);
+}
+
+TEST_CASE("a label for SELinux is warned of where a folder of the host is bound", "[pipeline][compose]")
+{
+    const auto warnings = [](const char* volume) {
+        return messages_of(parse_compose("services: { s: { image: i, volumes: [" + std::string(volume) + "] } }\nvolumes: { v: }\n", {{"d/f", ""}}));
+    };
+    CHECK_THAT(warnings("'/h:/a:z'"), ContainsSubstring("the label for SELinux has no effect"));
+    CHECK_THAT(warnings("{ type: bind, source: /h, target: /a, bind: { selinux: Z } }"), ContainsSubstring("the label for SELinux has no effect"));
+    CHECK(warnings("'v:/a:z'") == "");
+    CHECK(warnings("'./d/f:/a:z'") == "");
 }
 
 TEST_CASE("docs/compose.md tells of every key", "[pipeline][compose]")
