@@ -41,6 +41,10 @@ void check_expressions(const Definition& definition, const StageGraph& graph, Di
 // What each step and service says for itself, and the volumes, networks, services, caches and reports that it names.
 void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 void check_services(const Stage& stage, std::size_t index, Diagnostics& out);
+// Ports of the host and fixed addresses that two services of a stage ask for at the same time.
+void check_claims(const Definition& definition, const Stage& stage, std::size_t index, Diagnostics& out);
+// Subnets of declared networks: what is in them, and where two of them meet.
+void check_subnets(const Definition& definition, Diagnostics& out);
 // Whether its rows are known before there is an event.
 bool is_written_out(const Matrix& matrix);
 void check_matrix(const Stage& stage, std::size_t index, Diagnostics& out);

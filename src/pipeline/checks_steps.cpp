@@ -287,6 +287,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
     check_container(definition, nullptr, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
     check_variables(definition.env, {0, 1, 1}, "env", out);
     check_variables(definition.defaults.container, {}, "defaults.", out);
+    check_subnets(definition, out);
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
         const auto& stage = definition.stages[i];
         check_container(definition, &stage, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
@@ -297,6 +298,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
                 definition, &stage, service.container,
                 [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
+        check_claims(definition, stage, i, out);
         check_container_parts(definition, graph, i, out);
         check_matrix(stage, i, out);
         check_caches(stage, i, out);

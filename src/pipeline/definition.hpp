@@ -269,6 +269,7 @@ struct NetworkDeclaration {
     bool internal = false, attachable = false, external = false, enable_ipv6 = false;
     struct Subnet {
         std::string subnet, gateway, ip_range;
+        Marks marks; // of these keys, where the file has them
         friend bool operator==(const Subnet&, const Subnet&) = default;
     };
     std::vector<Subnet> ipam;

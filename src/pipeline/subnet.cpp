@@ -11,20 +11,6 @@ namespace {
 
 using Bytes = std::array<unsigned char, 16>;
 
-struct Address {
-    bool is_v6 = false;
-    Bytes bytes{};
-};
-
-std::optional<Address> parse_address(std::string_view written)
-{
-    const std::string text(written);
-    Address address;
-    address.is_v6 = text.find(':') != std::string::npos;
-    const bool good = text.find('\0') == std::string::npos && inet_pton(address.is_v6 ? AF_INET6 : AF_INET, text.c_str(), address.bytes.data()) == 1;
-    return good ? std::optional(address) : std::nullopt;
-}
-
 bool agree(const Bytes& a, const Bytes& b, int bits)
 {
     const auto whole = static_cast<std::size_t>(bits / 8);
@@ -36,6 +22,17 @@ bool agree(const Bytes& a, const Bytes& b, int bits)
 bool is_subnet(std::string_view text) { return parse_subnet(text).has_value(); }
 
 } // namespace
+
+std::optional<Address> parse_address(std::string_view written)
+{
+    const std::string text(written);
+    Address address;
+    address.is_v6 = text.find(':') != std::string::npos;
+    const bool good = text.find('\0') == std::string::npos && inet_pton(address.is_v6 ? AF_INET6 : AF_INET, text.c_str(), address.bytes.data()) == 1;
+    return good ? std::optional(address) : std::nullopt;
+}
+
+bool Address::is_any() const { return bytes == Bytes{}; }
 
 bool is_address(std::string_view text) { return parse_address(text).has_value(); }
 
@@ -58,7 +55,21 @@ bool Subnet::contains(std::string_view written) const
     const auto other = parse_address(written);
     if (!other || other->is_v6 != is_v6)
         return false;
-    return address == Bytes{} || agree(address, other->bytes, prefix_bits);
+    return is_open() || agree(address, other->bytes, prefix_bits);
+}
+
+bool Subnet::is_open() const { return address == Bytes{}; }
+
+bool Subnet::contains(const Subnet& other) const
+{
+    if (other.is_v6 != is_v6 || other.prefix_bits < prefix_bits)
+        return false;
+    return is_open() || agree(address, other.address, prefix_bits);
+}
+
+bool Subnet::overlaps(const Subnet& other) const
+{
+    return !is_open() && !other.is_open() && (contains(other) || other.contains(*this));
 }
 
 const ValueRule k_address_rule{is_address, "an address", "write one of IPv4 or IPv6: 10.0.0.2, fd00::2"};

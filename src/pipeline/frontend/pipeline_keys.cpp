@@ -45,7 +45,10 @@ const ObjectKeys& subnet_keys()
         key<RuledStringType<k_address_rule>, &NetworkDeclaration::Subnet::gateway>("gateway", "Address of the gateway."),
         key<RuledStringType<k_subnet_rule>, &NetworkDeclaration::Subnet::ip_range>("ip_range", "Range that addresses are taken from."),
     };
-    static const ObjectKeys keys{"subnet", "a subnet", {{rows}}};
+    const auto marks = [](void* subnet) -> std::map<std::string, Mark>* {
+        return &static_cast<NetworkDeclaration::Subnet*>(subnet)->marks;
+    };
+    static const ObjectKeys keys{"subnet", "a subnet", {{rows, nullptr, marks}}};
     return keys;
 }
 
