@@ -164,4 +164,15 @@ std::string familiar_name(const std::string& image)
     return image;
 }
 
+std::string full_name(const std::string& image)
+{
+    try {
+        const auto reference = parse_image_reference(image);
+        return reference.name() + (reference.tag.empty() ? "" : ":" + reference.tag) +
+               (reference.digest.empty() ? "" : "@" + reference.digest);
+    } catch (const Error&) {
+        return image;
+    }
+}
+
 } // namespace gantry

@@ -22,4 +22,7 @@ ImageReference parse_image_reference(const std::string& image);
 // "busybox:1" of "docker.io/library/busybox:1", "me/app" of "docker.io/me/app": as Docker shows it. Anything else stays as it is.
 std::string familiar_name(const std::string& image);
 
+// One spelling for all that name the same image: "docker.io/library/busybox:latest" of "busybox". What is no image stays as it is.
+std::string full_name(const std::string& image);
+
 } // namespace gantry

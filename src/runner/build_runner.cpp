@@ -155,7 +155,8 @@ awaitable<void> BuildRunner::build()
     }
     const auto& image = *result.image;
     for (const auto& name : built_)
-        parts_.images.put(name, "", image);
+        parts_.images.put(name, image);
+    parts_.images.put(image.id, image);
     built_id_ = image.id;
     outcome_.image = built_.empty() ? image.id : built_.front();
     say(fmt::format("image {}, {}{}\n", image.id.substr(0, 19), format_size(image.size_bytes),
@@ -192,7 +193,7 @@ awaitable<void> BuildRunner::push_one(std::string image, std::string name)
     const auto began = parts_.clock.now();
     const auto pushed = co_await in_context("push " + name, parts_.engine.push_image(name, std::ref(progress)));
     if (const auto found = co_await parts_.engine.find_image(name))
-        parts_.images.put(name, "", *found);
+        parts_.images.put(name, *found);
     outcome_.outputs.emplace("digest", pushed.digest); // of the first; the others are the same image
     say(fmt::format("pushed {}@{}: {}, {} there before, {}\n", name, pushed.digest,
                              format_count(static_cast<std::uint64_t>(pushed.layers), "layer"), pushed.layers_there,

@@ -1,5 +1,7 @@
 #include "runner/images.hpp"
 
+#include "base/image_reference.hpp"
+
 #include <optional>
 
 namespace gantry::runner {
@@ -45,19 +47,17 @@ void Images::begin(const std::string& image, const std::string& platform, engine
     tasks_.spawn([this, kept = entry]() -> awaitable<void> { return fetch(kept); });
 }
 
-void Images::put(const std::string& image, const std::string& platform, engine::ImageInfo info)
+void Images::put(const std::string& image, engine::ImageInfo info)
 {
-    const auto entry = std::make_shared<Entry>(tasks_.executor());
-    entry->image = image;
-    entry->platform = platform;
-    entry->ready.emplace();
-    entry->ready->info = std::move(info);
-    for (const auto policy : {engine::PullPolicy::missing, engine::PullPolicy::always, engine::PullPolicy::never})
-        entries_[key_of(image, platform, policy)] = entry;
+    Ready ready;
+    ready.info = std::move(info);
+    made_[full_name(image)] = std::move(ready);
 }
 
 awaitable<Images::Ready> Images::get(const std::string& image, const std::string& platform, engine::PullPolicy policy)
 {
+    if (const auto made = made_.find(full_name(image)); made != made_.end())
+        co_return made->second;
     begin(image, platform, policy);
     const auto key = key_of(image, platform, policy);
     const auto entry = entries_[key];

@@ -25,8 +25,8 @@ public:
 
     // Starts to fetch it, unless that has begun. Any number at a time; the engine's side is bounded by slots of 4.
     void begin(const std::string& image, const std::string& platform, engine::PullPolicy policy);
-    // It has just been made: whoever asks from now on gets this one.
-    void put(const std::string& image, const std::string& platform, engine::ImageInfo info);
+    // It has just been made: whoever asks from now on gets this one, whatever the platform and the policy that are asked for.
+    void put(const std::string& image, engine::ImageInfo info);
     // The image, or the error that getting it ended with. Cancelling stops the waiting only.
     awaitable<Ready> get(const std::string& image, const std::string& platform, engine::PullPolicy policy);
 
@@ -40,6 +40,7 @@ private:
     std::function<void(const engine::PullProgress&)> progress_;
     std::function<void(const std::string&, const Ready&)> ready_;
     std::map<std::string, std::shared_ptr<Entry>> entries_;
+    std::map<std::string, Ready> made_; // by full_name()
     std::shared_ptr<Signal> slot_freed_;
     int pulling_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 #include "pipeline/build_values.hpp"
 #include "runner/lower_container.hpp"
 #include "runner/lower_environment.hpp"
@@ -87,7 +88,7 @@ void add_literals(const std::vector<pipeline::Text>& texts, std::set<std::string
 {
     for (const auto& text : texts)
         if (text.is_literal())
-            names.insert(std::string(trim(text.literal())));
+            names.insert(full_name(std::string(trim(text.literal()))));
 }
 
 } // namespace
@@ -152,16 +153,30 @@ LoweredPush lower_push(const StepContext& context, const std::vector<std::string
     return lowered;
 }
 
+std::set<std::string> built_names(const pipeline::Service& service)
+{
+    std::set<std::string> names;
+    if (!service.build)
+        return names;
+    add_literals(service.build->tags, names);
+    if (service.container.image)
+        add_literals({*service.container.image}, names);
+    return names;
+}
+
 std::set<std::string> made_images(const pipeline::Plan& plan)
 {
     std::set<std::string> names;
-    for (const auto& stage : plan.stages)
+    for (const auto& stage : plan.stages) {
+        for (const auto& service : stage.services)
+            names.merge(built_names(service));
         for (const auto& step : stage.steps) {
             if (step.build)
                 add_literals(step.build->tags, names);
             if (step.push)
                 add_literals(step.push->tags, names);
         }
+    }
     return names;
 }
 

@@ -4,6 +4,7 @@
 #include "runner/lower.hpp"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,11 @@ struct LoweredPush {
 // The step has a push; `built` are the names of what it builds. Throws bad_input.
 LoweredPush lower_push(const StepContext& context, const std::vector<std::string>& built);
 
-// The names that builds and pushes of this plan will give, as far as they are known: not to be pulled ahead.
+// The names that the build of a service gives, as far as they are written out, by full_name(); none: it has no build.
+std::set<std::string> built_names(const pipeline::Service& service);
+
+// The names that builds and pushes of this plan will give, of steps and of services, as far as they are written out, by
+// full_name(): not to be pulled ahead.
 std::set<std::string> made_images(const pipeline::Plan& plan);
 
 } // namespace gantry::runner

@@ -1,5 +1,6 @@
 #include "runner/run.hpp"
 
+#include "base/image_reference.hpp"
 #include "runner/run_state.hpp"
 
 #include <algorithm>
@@ -292,20 +293,20 @@ Intend Run::Impl::on_the_books()
 
 void Run::Impl::begin_images()
 {
+    const auto begin = [this](const pipeline::Container& container) {
+        const auto& image = container.image;
+        if (image && image->is_literal() && !made.contains(full_name(image->literal())))
+            images->begin(image->literal(), container.platform.value_or(""), policy_of(container, options.pull));
+    };
     for (const auto& stage : plan.stages) {
         if (stage.skip_reason || options.kept.contains(stage.id))
             continue;
-        for (const auto& step : stage.steps) {
-            const auto& image = step.container.image;
-            if (image && image->is_literal() && !step.skip_reason && !step.build && !step.push && !made.contains(image->literal()))
-                images->begin(image->literal(), step.container.platform.value_or(""),
-                              policy_of(step.container, options.pull));
-        }
+        for (const auto& step : stage.steps)
+            if (!step.skip_reason && !step.build && !step.push)
+                begin(step.container);
         for (const auto& service : stage.services)
-            if (const auto& image = service.container.image;
-                image && image->is_literal() && !service.build && !made.contains(image->literal()))
-                images->begin(image->literal(), service.container.platform.value_or(""),
-                              policy_of(service.container, options.pull));
+            if (!service.build)
+                begin(service.container);
     }
 }
 

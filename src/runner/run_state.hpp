@@ -95,7 +95,7 @@ struct Run::Impl {
     RunOptions options;
     Schedule schedule;
     MaskSet masks;
-    const std::set<std::string> made; // images that are not there before a step has made them
+    const std::set<std::string> made; // images that are not there before the run has made them, by full_name()
     std::vector<StageRuntime> stages;
     StageLayers layers;
 

@@ -1,5 +1,6 @@
 #include "runner/run_state.hpp"
 
+#include "base/image_reference.hpp"
 #include "runner/build_runner.hpp"
 #include "runner/step_runner.hpp"
 
@@ -111,7 +112,7 @@ void Run::Impl::prepare_step(StepIndex index)
     const auto& step = plan.stages[index.stage].steps[index.step];
     if (!is_complete(step) || runtime.ahead.contains(index.step))
         return;
-    if (step.container.image && made.contains(step.container.image->literal()))
+    if (step.container.image && made.contains(full_name(step.container.image->literal())))
         return;
     const auto runner = make_runner(index, schedule.attempt(index) + 1, true);
     runtime.ahead[index.step] = runner;

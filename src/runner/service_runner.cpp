@@ -84,16 +84,13 @@ RunEvent ServiceRunner::event(RunEvent::Kind kind) const
 
 // ---- coming up
 
-awaitable<void> ServiceRunner::create()
+awaitable<void> ServiceRunner::create(std::string built)
 {
     auto& context = request_.context;
     std::exception_ptr failure;
     Cause otherwise = Cause::image_error;
     try {
-        if (context.service->build)
-            context.image = co_await request_.build(context.owner);
-        else
-            context.image = image_of(*context.plan, *context.stage, *context.service, context.facts);
+        context.image = built.empty() ? image_of(*context.plan, *context.stage, *context.service, context.facts) : std::move(built);
         const auto platform = context.service->container.platform.value_or("");
         const auto image = co_await parts_.images.get(context.image, platform, request_.pull);
         otherwise = Cause::internal;
@@ -122,9 +119,6 @@ awaitable<void> ServiceRunner::create()
             parts_.writer.open_log({context.stage->id, context.owner.step, context.owner.attempt}), parts_.masks,
             parts_.clock, parts_.observers, std::function<void()>());
         sink_ = std::make_unique<Sink>(*this, check_);
-    } catch (const ServiceFailure& not_built) {
-        tell_not_built(not_built.outcome);
-        throw;
     } catch (...) {
         failure = std::current_exception();
     }
@@ -367,7 +361,6 @@ void ServiceRunner::on_health(const std::string& health)
 
 // ---- failures
 
-// It never ran, and its log has the builder's words.
 void ServiceRunner::tell_not_built(const Outcome& outcome)
 {
     auto ended = event(RunEvent::Kind::service_finished);

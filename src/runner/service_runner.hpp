@@ -34,8 +34,7 @@ public:
         ServiceContext context; // without image: filled in here
         engine::PullPolicy pull = engine::PullPolicy::missing;
         std::chrono::nanoseconds grace = std::chrono::seconds(10);
-        std::function<awaitable<std::string>(const Owner&)> build; // its image; of a service that has a build
-        std::function<const std::string&()> carrier;               // a container that has the workspace, for `files`
+        std::function<const std::string&()> carrier; // a container that has the workspace, for `files`
         // It ended after it had been ready and before stop(). An end with 0 is no loss.
         std::function<void(const ServiceFailure&)> on_lost;
     };
@@ -43,8 +42,8 @@ public:
     ServiceRunner(Parts parts, Request request);
     ~ServiceRunner();
 
-    // Image (which may have to be built), container, streams. Throws ServiceFailure.
-    awaitable<void> create();
+    // Image, container, streams. `built` is the image that was built for it; empty: the one that it names. Throws ServiceFailure.
+    awaitable<void> create(std::string built);
     // Its process runs from here on. Throws ServiceFailure.
     awaitable<void> start();
     // Until it is ready. Throws ServiceFailure: it ended first (unless with 0 and nothing asks more of it than to run), or its
@@ -58,6 +57,9 @@ public:
     // the removal could end it: that is told as its end then. Throws nothing.
     awaitable<void> discard();
 
+    // Instead of create(): its image was not built. Its log has the builder's words.
+    void tell_not_built(const Outcome& outcome);
+
     // No grace for it, in a stop() that runs or comes.
     void hurry();
 
@@ -69,6 +71,7 @@ public:
     bool is_ready() const { return ready_; }
     bool has_check() const { return check_.kind != ReadyCheck::Kind::none; }
     const std::string& name() const { return request_.context.service->name; }
+    const Owner& owner() const { return request_.context.owner; }
     const std::string& container() const { return container_; }
     // What expressions may read of it, once it is ready.
     pipeline::RuntimeFacts::Step facts() const;
@@ -88,7 +91,6 @@ private:
     [[noreturn]] void fail_not_ready(const std::string& said, std::chrono::nanoseconds patience);
     [[noreturn]] void fail_ended();
     [[noreturn]] void give_up(Outcome outcome);
-    void tell_not_built(const Outcome& outcome);
     void warn(const std::string& what) const;
     [[noreturn]] void fail(const std::exception_ptr& failure, Cause otherwise) const;
 

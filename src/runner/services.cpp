@@ -10,7 +10,9 @@ namespace gantry::runner {
 using pipeline::Condition;
 
 Services::Services(const ServiceRunner::Parts& parts, Request request)
-    : parts_(parts), request_(std::move(request)), watching_(parts.background.executor())
+    : parts_(parts), request_(std::move(request)),
+      images_(request_.stage->services, parts.background.executor(), [this](const pipeline::Service& service) { return build(service); }),
+      watching_(parts.background.executor())
 {
     const auto owner_of = [this](const pipeline::Service& service) {
         auto owner = request_.owner;
@@ -34,7 +36,6 @@ Services::Services(const ServiceRunner::Parts& parts, Request request)
         context.services = containers_;
         one.pull = request_.pull(service.container);
         one.grace = request_.grace;
-        one.build = [this, &service](const Owner& owner) { return request_.build(service, owner); };
         one.carrier = [this]() -> const std::string& { return carrier_; };
         one.on_lost = [this](const ServiceFailure& failure) {
             if (up_)
@@ -105,18 +106,31 @@ awaitable<void> Services::create_carrier_if_needed()
 
 awaitable<void> Services::bring_up(Entry& entry)
 {
+    // Before everything else that it waits for: what that is may wait for this image.
+    auto built = co_await images_.of(*entry.service);
     // Whose network or volumes it shares has to be there before it is made.
     const bool shares = pipeline::shares_with_service(entry.service->container);
     if (!shares)
-        co_await entry.runner->create();
+        co_await entry.runner->create(std::move(built));
     for (const auto& dependency : entry.needs)
         co_await wait_for(*entry.service, dependency);
     if (shares)
-        co_await entry.runner->create();
+        co_await entry.runner->create(std::move(built));
     co_await entry.runner->start();
     co_await entry.runner->gate();
     if (entry.has_to_end)
         co_await entry.runner->completion();
+}
+
+awaitable<std::string> Services::build(const pipeline::Service& service)
+{
+    auto& runner = *find(service.name)->runner;
+    try {
+        co_return co_await request_.build(service, runner.owner());
+    } catch (const ServiceFailure& failure) {
+        runner.tell_not_built(failure.outcome);
+        throw;
+    }
 }
 
 awaitable<void> Services::wait_for(const pipeline::Service& who, const pipeline::Dependency& dependency)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runner/service_images.hpp"
 #include "runner/service_runner.hpp"
 
 #include <map>
@@ -53,6 +54,7 @@ private:
 
     awaitable<void> create_carrier_if_needed();
     awaitable<void> bring_up(Entry& entry);
+    awaitable<std::string> build(const pipeline::Service& service);
     awaitable<void> wait_for(const pipeline::Service& who, const pipeline::Dependency& dependency);
     awaitable<void> watch_health();
     awaitable<void> ask_health();
@@ -61,6 +63,7 @@ private:
 
     ServiceRunner::Parts parts_;
     Request request_;
+    ServiceImages images_;
     std::vector<Entry> entries_;
     std::map<std::string, std::string> containers_;
     TaskGroup watching_;

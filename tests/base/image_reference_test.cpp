@@ -40,6 +40,15 @@ TEST_CASE("an image of the hub is shown without the hub's name", "[base]")
         CHECK(familiar_name(other) == other);
 }
 
+TEST_CASE("all spellings of one image have the same full name", "[base]")
+{
+    for (const auto* same : {"busybox", "busybox:latest", "docker.io/busybox", "index.docker.io/library/busybox:latest"})
+        CHECK(full_name(same) == "docker.io/library/busybox:latest");
+    CHECK(full_name("x.example/a:1@" + k_digest) == "x.example/a:1@" + k_digest);
+    CHECK(full_name("x.example/a@" + k_digest) == "x.example/a@" + k_digest);
+    CHECK(full_name("No Image") == "No Image");
+}
+
 TEST_CASE("what is no image is refused with its reason", "[base]")
 {
     const auto bad = GENERATE(as<std::string>{}, "", ":", "/", "a/", "/a", "a//b", "App", "a..b", "a___b", "-a", "a-", "a:",

@@ -1,7 +1,9 @@
 """Compose files on a real engine: what they say is what containers and steps find."""
 
+import os
 import textwrap
 
+import build
 import e2e
 
 COMPOSE = f"""
@@ -96,6 +98,48 @@ services:
         done = self.gantry("run", folder)
         self.assertIn(b"looked\n", done.stdout)
         self.assertIn("there is no 'data' in the workspace, and so /data is an empty folder", done.stderr.decode())
+
+    def test_services_run_what_one_of_their_stage_builds_just_now(self):
+        name = "gantry-e2e-" + os.path.basename(self.home)[-8:].lower().replace("_", "x") + ":1"
+        build.add_clean_up(self)
+        pipeline = f"""
+            stages:
+              - name: test
+                image: {e2e.IMAGE}
+                compose: compose.yml
+                steps: ["wget -qO- http://worker:8080/word; wget -qO- http://web-2:8080/word"]
+              - name: later
+                needs: [test]
+                steps: [{{ name: use, image: "{name}", run: cat /www/word }}]
+            """
+        files = {"web/Dockerfile": f"FROM {e2e.IMAGE}\nCOPY word /www/word\nRUN sleep 1\nCMD httpd -f -p 8080 -h /www\n",
+                 "compose.yml": f"""
+services:
+  worker:
+    image: {name}
+    depends_on: {{ web: {{ condition: service_started }} }}
+    healthcheck: {{ test: "wget -qO- localhost:8080/word" }}
+  web: {{ image: "{name}", build: ./web, scale: 3, healthcheck: {{ test: "wget -qO- localhost:8080/word" }} }}
+"""}
+        for word in ("first", "second"):
+            done = self.gantry("run", self.folder(pipeline, {**files, "web/word": word + "\n"}))
+            self.assertEqual(self.logs("use").decode(), word + "\n")
+            self.assertEqual(done.stdout.decode().count(word + "\n"), 3)
+            self.assertIn("Dockerfile:3 RUN sleep 1", self.logs("services/web-1").decode())
+            for other in ("worker", "web-2", "web-3"):
+                self.assertNotIn("Dockerfile", self.logs(f"services/{other}").decode())
+
+    def test_a_build_that_fails_ends_the_stage_with_the_name_of_its_service(self):
+        folder = self.folder(f"""
+            image: {e2e.IMAGE}
+            compose: compose.yml
+            steps: [x]
+            """, {"Dockerfile": f"FROM {e2e.IMAGE}\nRUN echo no such thing && exit 7\n",
+                  "compose.yml": "services:\n  worker: { image: 'gantry.invalid/shop:1', pull_policy: never }\n"
+                                 "  web: { image: 'gantry.invalid/shop:1', build: . }\n"})
+        done = self.gantry("run", folder, expect=1)
+        self.assertIn("the image of service web was not built", done.stderr.decode())
+        self.assertNotIn("gantry.invalid/shop", done.stderr.decode())
 
     def test_what_is_not_honoured_is_refused_where_it_stands(self):
         folder = self.folder(f"""

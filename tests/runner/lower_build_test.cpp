@@ -179,6 +179,14 @@ TEST_CASE("what a plan makes itself is known as far as it is written out", "[low
     auto push = test::step("copy");
     push.push = pipeline::Push{};
     push.push->tags = {pipeline::Text("b/c:1")};
-    const auto plan = plan_of({stage("s", {}, {build, push})});
-    CHECK(runner::made_images(plan) == std::set<std::string>{"a:1", "b/c:1"});
+    pipeline::Service service;
+    service.container.image = pipeline::Text("d");
+    auto built = service;
+    built.build = pipeline::Build{};
+    built.build->tags = {pipeline::Text("x.example/e:1")};
+    built.container.image = pipeline::Text("f");
+    auto with_services = stage("s", {}, {build, push});
+    with_services.services = {service, built};
+    const std::set<std::string> names{"docker.io/b/c:1", "docker.io/library/a:1", "docker.io/library/f:latest", "x.example/e:1"};
+    CHECK(runner::made_images(plan_of({with_services})) == names);
 }

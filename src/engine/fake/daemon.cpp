@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <algorithm>
 
@@ -72,7 +73,7 @@ void FakeDaemon::violate(std::string what)
 
 bool FakeDaemon::has_image(const std::string& image) const
 {
-    if (made_images.contains(image))
+    if (made_images.contains(full_name(image)))
         return true;
     return !settings.images_to_pull.contains(image) &&
            (!settings.only_images || settings.only_images->contains(image));
@@ -96,7 +97,7 @@ ImageInfo FakeDaemon::pull(const std::string& image, const std::function<void(co
     for (const int done : {0, 1})
         if (progress)
             progress({image, 1, done, 1'000'000, done * std::uint64_t{1'000'000}});
-    made_images.insert(image);
+    made_images.insert(full_name(image));
     auto info = image_info(image);
     info.digest = image + "@" + info.id;
     return info;
@@ -269,7 +270,7 @@ void FakeDaemon::remove(ObjectKind kind, const std::string& name)
     case ObjectKind::network: networks.erase(name); return;
     case ObjectKind::volume: volumes.erase(name); return;
     case ObjectKind::image:
-        made_images.erase(name);
+        made_images.erase(full_name(name));
         named_images.erase(name);
         if (settings.only_images)
             settings.only_images->erase(name);

@@ -1,6 +1,7 @@
 #include "engine/fake/fake.hpp"
 
 #include "base/error.hpp"
+#include "base/image_reference.hpp"
 #include "engine/fake/daemon.hpp"
 
 // The calls of Engine: each one arrives, has its effect at one moment, and is answered.
@@ -79,7 +80,7 @@ awaitable<ImageInfo> FakeEngine::import_image(const std::string& tag, const Labe
     const auto daemon = daemon_;
     auto call = call_of("import_image", tag);
     co_await daemon->arrive(call);
-    daemon->made_images.insert(tag);
+    daemon->made_images.insert(full_name(tag));
     auto info = daemon->image_info(tag);
     co_await daemon->answer(call);
     co_return info;
@@ -92,7 +93,7 @@ awaitable<ImageInfo> FakeEngine::commit_container(const std::string& container, 
     co_await daemon->arrive(call);
     if (daemon->container(container)->running())
         daemon->violate("commit_container " + container + ", which still runs");
-    daemon->made_images.insert(tag);
+    daemon->made_images.insert(full_name(tag));
     auto info = daemon->image_info(tag);
     co_await daemon->answer(call);
     co_return info;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/image_reference.hpp"
 
 #include <algorithm>
 
@@ -58,7 +59,7 @@ void FakeDaemon::tag(const std::string& image, const std::string& tag)
     auto tagged = named == named_images.end() ? FakeImage() : named->second;
     tagged.id = image_info(image).id;
     named_images[tag] = std::move(tagged);
-    made_images.insert(tag);
+    made_images.insert(full_name(tag));
 }
 
 awaitable<BuildResult> FakeEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
@@ -97,7 +98,7 @@ awaitable<BuildResult> FakeEngine::build_image(const BuildSpec& spec, ReadPiece 
     } else {
         const auto id = "sha256:" + sha256_hex(archive + dockerfile);
         daemon->named_images[id] = FakeImage{id, spec.labels, daemon->clock.wall()};
-        daemon->made_images.insert(id);
+        daemon->made_images.insert(full_name(id));
         for (const auto& tag : spec.tags)
             daemon->tag(id, tag);
         result.image = daemon->image_info(id);
@@ -181,7 +182,7 @@ awaitable<std::vector<std::string>> FakeEngine::load_images(ReadPiece archive)
     if (loaded.empty())
         throw Error(Errc::bad_input, "there is no image in this archive");
     for (const auto& image : loaded)
-        daemon->made_images.insert(image);
+        daemon->made_images.insert(full_name(image));
     co_await daemon->answer(call);
     co_return loaded;
 }
