@@ -95,8 +95,8 @@ struct BuildSpec {
     std::string platform;                  // empty: the engine's
     std::vector<std::pair<std::string, std::string>> args;
     Labels labels;
-    std::vector<std::string> cache_from; // images
-    std::string network_mode;            // of RUN: "", "none", "host"
+    std::vector<std::string> cache_from; // images that are here: the builder takes layers of these and of nothing else; empty: of all
+    std::string network_mode; // of RUN: "", "none", "host"
     std::vector<std::string> extra_hosts;
     std::optional<std::uint64_t> shm_size_bytes;
     bool pull = false, no_cache = false;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace gantry::pipeline {
@@ -63,19 +64,28 @@ BuildPlace refused(std::string problem, std::string hint)
 
 bool is_build_network(std::string_view text) { return text == "default" || text == "none" || text == "host"; }
 
-bool is_tag(std::string_view text)
+std::optional<ImageReference> find_image_in(std::string_view text)
 {
     try {
-        return parse_image_reference(std::string(trim(text))).digest.empty();
+        return parse_image_reference(std::string(trim(text)));
     } catch (const Error&) {
-        return false;
+        return std::nullopt;
     }
+}
+
+bool is_image(std::string_view text) { return find_image_in(text).has_value(); }
+
+bool is_tag(std::string_view text)
+{
+    const auto image = find_image_in(text);
+    return image && image->digest.empty();
 }
 
 } // namespace
 
 const ValueRule k_build_network_rule{is_build_network, "a network for a build", "one of: default, none, host"};
 const ValueRule k_tag_rule{is_tag, "a name that an image can have", "write name:tag or registry.example/name:tag, the name in small letters"};
+const ValueRule k_cache_from_rule{is_image, "an image to take layers from", "only names of images: registry/name:tag"};
 
 bool names_registry(std::string_view image) { return image.find('/') != std::string_view::npos; }
 

@@ -25,6 +25,8 @@ BuildPlace build_dockerfile(std::string_view written, std::string_view context);
 extern const ValueRule k_build_network_rule;
 // A name that an image can be given.
 extern const ValueRule k_tag_rule;
+// An image that layers are taken from: other kinds of caches (type=registry,…) are for other builders.
+extern const ValueRule k_cache_from_rule;
 
 // Whether it has a registry or a user: not even a registry of one's own takes an image without.
 bool names_registry(std::string_view image);

@@ -117,12 +117,46 @@ awaitable<void> BuildRunner::tell(BuildLog& log, const engine::BuildEvent& event
         co_await output_->write(event.stream, event.text);
 }
 
+// Those of `cache_from` that can be had. A builder with a list takes layers of these images alone, and of the first one that fits:
+// what it made for this build the last time goes before them, and where nothing can be had there is no list.
+awaitable<std::vector<std::string>> BuildRunner::cache_images(const engine::BuildSpec& spec)
+{
+    constexpr auto k_policy = engine::PullPolicy::missing;
+    std::vector<std::string> images, there;
+    if (spec.no_cache)
+        co_return images;
+    for (const auto& name : spec.cache_from)
+        parts_.images.begin(name, spec.platform, k_policy);
+    for (const auto& name : spec.cache_from) {
+        std::exception_ptr failure;
+        try {
+            (void)co_await parts_.images.get(name, spec.platform, k_policy);
+            there.push_back(name);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && is_cancellation(failure))
+            std::rethrow_exception(failure);
+        if (failure)
+            say(fmt::format("cache_from: {} is not there: {}\n", name, terminal_safe(to_error(failure).what())));
+    }
+    if (there.empty())
+        co_return images;
+    for (const auto& tag : spec.tags)
+        if (const auto found = co_await parts_.engine.find_image(tag))
+            images.push_back(tag);
+    images.insert(images.end(), there.begin(), there.end());
+    co_return images;
+}
+
 awaitable<void> BuildRunner::build()
 {
     const auto began = parts_.clock.now();
     auto& request = request_.context;
     auto lowered = lower_build(request);
     built_ = lowered.spec.tags;
+    auto cache = co_await cache_images(lowered.spec);
+    lowered.spec.cache_from = std::move(cache);
     if (!lowered.context.empty()) {
         parts_.objects.intend(engine::ObjectKind::container, carrier_);
         auto labels = labels_of(request.owner);

@@ -32,6 +32,7 @@ public:
 private:
     awaitable<void> work();
     awaitable<void> build();
+    awaitable<std::vector<std::string>> cache_images(const engine::BuildSpec& spec);
     awaitable<void> push(const LoweredPush& push);
     awaitable<void> push_one(std::string image, std::string name);
     void say(const std::string& line);

@@ -111,6 +111,9 @@ LoweredBuild lower_build(const StepContext& context)
 
     spec.tags = names_in(build.tags, "build.tags", resolve);
     spec.cache_from = names_in(build.cache_from, "build.cache_from", resolve);
+    for (const auto& name : spec.cache_from)
+        if (const auto& rule = pipeline::k_cache_from_rule; !rule.fits(name))
+            throw Error(Errc::bad_input, fmt::format("build.cache_from: '{}' is not {}", terminal_safe(name), rule.what), rule.hint);
     spec.target = computed(build.target, "build.target", resolve);
     for (const auto& [name, value] : build.args)
         spec.args.emplace_back(name, resolve(value, "build.args." + name));

@@ -36,6 +36,9 @@ class Case(e2e.Case):
     def step(self, shown, name="main/app"):
         return e2e.steps_of(shown)[name]
 
+    def layers(self, image):
+        return self.engine.get(f"/images/{image}/json")["RootFS"]["Layers"]
+
     def inline(self, words):
         return f"dockerfile_inline: \"FROM {BASE}\\nRUN echo {words} {self.home} > /x\\n\""
 
@@ -95,6 +98,39 @@ class Open(Case):
                 sent.append(sum('"POST /v2/' in line for line in log))  # an upload of a layer, or of the configuration, begins so
         self.assertGreater(sent[0], 0)
         self.assertEqual(*sent)
+
+    def test_layers_come_from_an_image_that_is_pulled_for_them_and_from_what_the_build_made_the_last_time(self):
+        far, own, none = f"{self.name}:cache", f"{self.name}:own", f"{self.name}-none:1"
+        dockerfile = f"FROM {BASE}\\nRUN cat /proc/sys/kernel/random/uuid > /one\\n"
+        self.run_pipeline(f"steps: [{{ name: app, build: {{ dockerfile_inline: \"{dockerfile}RUN touch /x\", tags: '{far}' }}, push: true }}]\n")
+        made = self.layers(far)
+        self.engine.call("DELETE", f"/images/{far}?force=1")  # and what its build has left in the engine's cache
+        pipeline = f"""
+            steps:
+              - name: app
+                build:
+                  dockerfile_inline: "{dockerfile}RUN cat /proc/sys/kernel/random/uuid > /two"
+                  cache_from: ["{none}", "{far}"]
+                  tags: "{own}"
+        """
+        self.run_pipeline(pipeline)
+        log = self.logs("app").decode()
+        self.assertIn(f"cache_from: {none} is not there: ", log)
+        self.assertRegex(log, r"\n\[2/\d\] cached\n")
+        self.assertNotRegex(log, r"\n\[3/\d\] cached\n")
+        first = self.layers(own)
+        self.assertEqual(first[:-1], made[:-1])
+
+        self.run_pipeline(pipeline)
+        self.assertRegex(self.logs("app").decode(), r"\n\[3/\d\] cached\n")
+        self.assertEqual(self.layers(own), first)
+
+    def test_images_that_cannot_be_had_do_not_keep_a_build_from_the_engines_own_cache(self):
+        pipeline = f"steps: [{{ name: app, build: {{ {self.inline('c')}, cache_from: '{self.name}-none:1' }} }}]\n"
+        self.run_pipeline(pipeline)
+        self.assertNotRegex(self.logs("app").decode(), r"\[2/\d\] cached")
+        self.run_pipeline(pipeline)
+        self.assertRegex(self.logs("app").decode(), r"\n\[2/\d\] cached\n")
 
     def test_names_that_no_registry_takes(self):
         for push, words in (("[latest]", "'latest' names no registry"), ("true", "there is no name to push under")):

@@ -46,7 +46,7 @@ struct Daemon {
     explicit Daemon(ScriptedDaemon::Script answer)
         : daemon(loop, [this, answer = std::move(answer)](const Asked& asked) {
               if (asked.line == "GET /version")
-                  return ScriptedDaemon::version();
+                  return version;
               if (asked.line.starts_with("GET ") && asked.line.find("/images/") != std::string::npos)
                   return ScriptedDaemon::json(200, image);
               return answer(asked);
@@ -83,6 +83,7 @@ struct Daemon {
     }
 
     std::string image = R"({"Id":"sha256:1","Config":{}})"; // every one that is there
+    Says version = ScriptedDaemon::version();
     RealLoop loop;
     ScriptedDaemon daemon;
     std::unique_ptr<Engine> engine;
@@ -182,6 +183,17 @@ TEST_CASE("a build asks for all of its spec", "[engine]")
                              "&target=run&platform=linux%2Farm64&networkmode=none&buildargs=%7B%22A%22%3A%22b%20c%22%7D"
                              "&labels=%7B%22l%22%3A%22v%22%7D&cachefrom=%5B%22c%3A1%22%5D&extrahosts=h%3A1.2.3.4"
                              "&shmsize=67108864&pull=1&nocache=1") == 1);
+}
+
+TEST_CASE("Podman is not told what images to take layers from: it refuses names with tags, and looks at all images", "[engine]")
+{
+    auto world = building({{{"aux", {{"ID", "sha256:1"}}}}});
+    world.version = ScriptedDaemon::json(200, R"({"ApiVersion":"1.41","MinAPIVersion":"1.24","Components":[{"Name":"Podman Engine"}]})");
+    BuildSpec spec;
+    spec.cache_from = {"c:1"};
+    CHECK(world.build(world.plain(), spec).image->id == "sha256:1");
+    CHECK(world.daemon.count("/build?") == 1);
+    CHECK(world.daemon.count("cachefrom") == 0);
 }
 
 TEST_CASE("an image of another platform than was asked for is no result of a build", "[engine]")

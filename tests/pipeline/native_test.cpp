@@ -185,6 +185,12 @@ TEST_CASE("a build is made from the workspace, and its image can be named", "[pi
     CHECK_THAT(problems("{ context: a.tar, dockerfile_inline: FROM a }"), ContainsSubstring("only a context that is a folder"));
     CHECK_THAT(problems("{ network: foo }"), ContainsSubstring(":2:23: error: 'foo' is not a network for a build"));
     CHECK_THAT(problems("{ network: foo }"), ContainsSubstring("one of: default, none, host"));
+    for (const char* good : {"app", "[\"x.example:5000/a/b:1\", \"${{ env.X }}\"]"})
+        CHECK(problems("{ cache_from: " + std::string(good) + " }") == "");
+    CHECK(problems("{ cache_from: \"a@sha256:" + std::string(64, 'a') + "\" }") == "");
+    CHECK_THAT(problems("{ cache_from: [a, \"type=registry,ref=x/y\"] }"),
+               ContainsSubstring(":2:30: error: 'type=registry,ref=x/y' is not an image to take layers from"));
+    CHECK_THAT(problems("{ cache_from: Bad Name }"), ContainsSubstring("only names of images: registry/name:tag"));
     CHECK_THAT(problems("{ tags: [BAD] }"), ContainsSubstring(":2:21: error: 'BAD' is not a name that an image can have"));
     CHECK_THAT(problems("{ tags: \"a@sha256:" + std::string(64, 'a') + "\" }"), ContainsSubstring("is not a name that an image can have"));
     CHECK_THAT(problems("., push: { tags: \"a b\" }"), ContainsSubstring("'a b' is not a name that an image can have"));

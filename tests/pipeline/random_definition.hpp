@@ -117,7 +117,7 @@ private:
         maybe(made.target, [&] { return filled(); });
         made.args = variables();
         made.tags = images();
-        made.cache_from = filled_list();
+        made.cache_from = images();
         made.cache_to = filled_list();
         made.labels = variables();
         maybe(made.network, [&] { return std::string(pick(networks)); });

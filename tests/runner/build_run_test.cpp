@@ -119,6 +119,86 @@ TEST_CASE("a step that names what an earlier one builds does not pull it", "[bui
     CHECK(fixture.calls("pull_image") == 0);
 }
 
+namespace {
+
+// What the builder is told to take layers from.
+struct CachedBuild : BuildRunFixture {
+    explicit CachedBuild(pipeline::PlanStep step) : BuildRunFixture(plan_of({stage("a", {}, {std::move(step)})}))
+    {
+        engine.on_build([this](const engine::BuildSpec& spec, const std::string&) {
+            cache_from = spec.cache_from;
+            return engine::FakeBuildBehaviour();
+        });
+    }
+    std::vector<std::string> cache_from{"not asked"};
+};
+
+pipeline::PlanStep cached(pipeline::PlanStep step, std::vector<std::string> images)
+{
+    for (auto& image : images)
+        step.build->cache_from.emplace_back(std::move(image));
+    return step;
+}
+
+} // namespace
+
+TEST_CASE("images to take layers from are pulled first, and those that cannot be had are told and left out", "[build_run]")
+{
+    CachedBuild fixture(cached(build_step("app", {"x/y:1"}), {"x/none:1", "x/far:1", "x/here:1"}));
+    fixture.engine.only_images({"busybox", "gantry/holder:1", "x/here:1"});
+    fixture.engine.images_to_pull({"x/far:1"});
+
+    CHECK(fixture.run().state == State::success);
+
+    CHECK(fixture.cache_from == std::vector<std::string>{"x/far:1", "x/here:1"});
+    CHECK(fixture.calls("pull_image") == 2);
+    CHECK_THAT(fixture.log(), ContainsSubstring("cache_from: x/none:1 is not there: pull access denied"));
+}
+
+TEST_CASE("a build whose images to take layers from cannot be had uses the engine's own cache", "[build_run]")
+{
+    CachedBuild fixture(cached(build_step("app", {"x/y:1"}), {"x/none:1"}));
+    fixture.engine.only_images({"busybox", "gantry/holder:1", "x/y:1"});
+    CHECK(fixture.run().state == State::success);
+    CHECK(fixture.cache_from.empty());
+}
+
+TEST_CASE("before the images to take layers from goes what the build made the last time", "[build_run]")
+{
+    CachedBuild fixture(cached(build_step("app", {"x/new:1", "x/y:1"}), {"x/here:1"}));
+    fixture.engine.only_images({"busybox", "gantry/holder:1", "x/here:1", "x/y:1"});
+    CHECK(fixture.run().state == State::success);
+    CHECK(fixture.cache_from == std::vector<std::string>{"x/y:1", "x/here:1"});
+}
+
+TEST_CASE("a build that runs every instruction anew pulls nothing to take layers from", "[build_run]")
+{
+    auto app = cached(build_step("app", {"x/y:1"}), {"x/far:1"});
+    app.build->no_cache = true;
+    CachedBuild fixture(app);
+    fixture.engine.images_to_pull({"x/far:1"});
+    CHECK(fixture.run().state == State::success);
+    CHECK(fixture.cache_from.empty());
+    CHECK(fixture.calls("pull_image") == 0);
+}
+
+TEST_CASE("a cancel ends a build that still pulls images to take layers from", "[build_run]")
+{
+    CachedBuild fixture(cached(build_step("app", {"x/y:1"}), {"x/far:1"}));
+    fixture.engine.images_to_pull({"x/far:1"});
+    bool pulls = false;
+    fixture.engine.on_latency([&pulls](const engine::FakeCall& call) -> std::chrono::nanoseconds {
+        const bool slow = call.operation == "pull_image";
+        pulls = pulls || slow;
+        return slow ? std::chrono::hours(10) : std::chrono::hours(0);
+    });
+    auto& process = fixture.begin();
+    drive(fixture.loop, fixture.clock, [&pulls] { return pulls; });
+    process.cancel(false, fixture.clock.now());
+    CHECK(fixture.finish().cause == Cause::cancelled);
+    CHECK(fixture.calls("build_image") == 0);
+}
+
 TEST_CASE("a command of a build that fails fails the step with its code and line", "[build_run]")
 {
     BuildRunFixture fixture(plan_of({stage("a", {}, {pushed(build_step("app", {"x/y:1"}))})}));

@@ -149,6 +149,9 @@ TEST_CASE("a build cannot take what is not its own", "[lower_build]")
     fixture.build().network.reset();
     fixture.build().tags = {expression("tag")};
     CHECK(fixture.problem() == "build.tags: '${{ tag }}' gives no name");
+    fixture.build().tags.clear();
+    fixture.build().cache_from = {pipeline::Text("type=registry,ref=x/y")};
+    CHECK(fixture.problem() == "build.cache_from: 'type=registry,ref=x/y' is not an image to take layers from");
 }
 
 TEST_CASE("a push knows what to push under which names", "[lower_build]")

@@ -18,7 +18,7 @@ namespace {
 
 constexpr auto k_header_limit = 600s; // the engine clones a remote context first
 
-std::string query_of(const BuildSpec& spec)
+std::string query_of(const BuildSpec& spec, const Dialect& dialect)
 {
     // What the builder makes on its way is removed even when it fails.
     std::string query = "/build?rm=1&forcerm=1&dockerfile=" + encode_query(spec.dockerfile);
@@ -39,7 +39,8 @@ std::string query_of(const BuildSpec& spec)
         add("buildargs", dump(args));
     if (!spec.labels.empty())
         add("labels", dump(Json(spec.labels)));
-    if (!spec.cache_from.empty())
+    // Podman takes repositories without tags alone, and layers of any image that is here without being told.
+    if (!spec.cache_from.empty() && !dialect.podman)
         add("cachefrom", dump(Json(spec.cache_from)));
     for (const auto& host : spec.extra_hosts)
         add("extrahosts", host);
@@ -89,7 +90,8 @@ awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiec
 {
     for (const auto& tag : spec.tags)
         (void)parse_image_reference(tag); // the daemon would not say which one is wrong, and only after the context was sent
-    Request request("POST", query_of(spec));
+    co_await api_->connect();
+    Request request("POST", query_of(spec, dialect()));
     request.content_type = "application/x-tar";
     if (spec.remote.empty())
         request.stream = std::move(context);

@@ -235,6 +235,7 @@ const ObjectKeys& build_keys()
 {
     using Texts = OneOrListType<FilledTextType>;
     using Strings = OneOrListType<NameType>;
+    using Images = OneOrListType<RuledTextType<k_cache_from_rule, FilledTextType>>;
     using Tags = OneOrListType<RuledTextType<k_tag_rule, FilledTextType>>;
     static const Key rows[] = {
         key<FilledTextType, &Build::context>("context", "Folder that the build sees (default: the workspace)."),
@@ -243,7 +244,7 @@ const ObjectKeys& build_keys()
         key<FilledTextType, &Build::target>("target", "Stage of the Dockerfile to build."),
         key<AssignmentsType, &Build::args>("args", "Build arguments."),
         key<Tags, &Build::tags>("tags", "Names of the image."),
-        key<Texts, &Build::cache_from>("cache_from", "Images to take layers from."),
+        key<Images, &Build::cache_from>("cache_from", "Images to take layers from."),
         key<Texts, &Build::cache_to>("cache_to", "Where to keep layers."),
         key<LabelsType, &Build::labels>("labels", "Labels of the image."),
         key<RuledStringType<k_build_network_rule>, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
