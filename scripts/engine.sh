@@ -51,7 +51,7 @@ find_engine() {
     local endpoint
     if [ "${GANTRY_DEV_ENGINE:-}" != private ]; then
         for endpoint in "${DOCKER_HOST:-}" "$(context_endpoint)" unix:///var/run/docker.sock \
-            "unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/podman/podman.sock" unix:///run/podman/podman.sock; do
+            ${XDG_RUNTIME_DIR:+"unix://$XDG_RUNTIME_DIR/docker.sock"} "unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/podman/podman.sock" unix:///run/podman/podman.sock; do
             if [ -n "$endpoint" ] && engine_answers "$endpoint"; then
                 printf '%s\n' "$endpoint"
                 return
