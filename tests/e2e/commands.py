@@ -297,6 +297,49 @@ class Problems(e2e.Case):
         self.assertEqual([(one["file"], one["line"]) for one in problems], [(".gantry.yml", 4)])
 
 
+class Doctor(e2e.Case):
+    def findings(self, expect, **env):
+        """What stands behind each mark, by the mark, and the lines below each."""
+        found, hints = {}, []
+        for line in self.gantry("doctor", expect=expect, env={"LC_ALL": "C", **env}).stdout.decode().splitlines():
+            if line.startswith("    "):
+                hints.append(line.strip())
+            else:
+                mark, text = line.split(" ", 1)
+                found.setdefault(mark, []).append(text)
+        return found, hints
+
+    def test_each_thing_that_matters_has_a_line(self):
+        found, _ = self.findings(0)
+        told = "\n".join(found["ok"] + found.get("!", []))
+        facts = self.engine.get("/info")
+        for expected in (rf"docker {facts['ServerVersion'].split('+')[0]}.* \(API 1\.\d+\) at {self.engine.host}",
+                         rf"storage: {facts['Driver']}, cgroup v{facts['CgroupVersion']}, {facts['NCPU']} processors", "workspaces: ",
+                         r"clock: 20\d\d-.*, the engine's is", "user: ", f"state: {self.state}/gantry", r"disk: .* free for journals and logs"):
+            self.assertRegex(told, expected)
+        self.assertNotIn("x", found)
+
+    def test_an_engine_that_is_not_there_is_told_with_what_to_do(self):
+        found, hints = self.findings(3, DOCKER_HOST="unix:///nowhere")
+        self.assertEqual(found["x"], ["cannot reach Docker at unix:///nowhere: no such file or directory"])
+        self.assertTrue(any("start" in hint for hint in hints), hints)
+        self.assertIn("clock", " ".join(found["ok"]))
+
+
+class Slots(e2e.Case):
+    def test_no_more_steps_run_at_once_than_there_are_jobs(self):
+        steps = "".join(f"- {{ name: s{n}, run: 'true', env: {{ GANTRY_FAKE: after=200ms }} }}\n" for n in range(6))
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps:\n- parallel:\n" + "".join("  " + line for line in steps.splitlines(True)))
+        for jobs in (1, 2, 6):
+            running, most = 0, 0
+            live = self.start("--engine", "fake", "--jobs", str(jobs), folder)
+            self.assertEqual(live.end(), 0, live.report())
+            for event in live.events:
+                running += {"step_started": 1, "step_finished": -1}.get(event["event"], 0)
+                most = max(most, running)
+            self.assertEqual(most, jobs)
+
+
 class Version(e2e.Case):
     def test_all_ways_to_ask_for_the_version_agree(self):
         short = self.gantry("--version").stdout.decode()
