@@ -23,6 +23,7 @@ packages_of() { # CODENAME GROUP...
             curl) echo curl ;;
             busybox) echo busybox-static ;;
             debian) echo mmdebstrap ;;
+            bench) echo zstd ;;
             clang) echo "clang-$clang" "llvm-$clang" "libclang-rt-$clang-dev" ;;
             tidy) echo "clang-tidy-$clang" ;;
             coverage) echo gcovr ;;
