@@ -208,7 +208,8 @@ awaitable<void> Run::Impl::close_stage(int stage)
             // As above.
         }
     };
-    co_await both(first_of(caches->close(stage, passed), moved->wait_until([this, passed] { return passed && in_haste; })), close_rest());
+    const std::function<bool()> too_late = [this, passed] { return passed && in_haste; };
+    co_await both(first_of(caches->close(stage, passed), moved->wait_until(too_late)), close_rest());
     runtime.place = {};
     post(input::StageClosed{stage});
 }
