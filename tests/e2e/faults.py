@@ -30,6 +30,10 @@ class Case(e2e.Case):
         self.assertIn(words, said)
         self.assertIn(hint, said)
 
+    def assert_checked(self, pipeline, words):
+        """As a mistake that no run is needed for."""
+        self.assertIn(words, self.gantry("check", self.folder(json.dumps(pipeline)), expect=2).stderr.decode())
+
 
 class Pulls(Case):
     def pull_from(self, server):
@@ -131,11 +135,12 @@ class Objects(Case):
 
     def test_an_address_that_is_taken(self):
         fixed = {"back": {"ipv4_address": "10.231.80.5"}}
+        networks = {"back": {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}}
         first = {"image": e2e.IMAGE, "command": "sleep 1000", "stop_signal": "SIGKILL", "networks": fixed}
-        second = {**first, "depends_on": {"first": {"condition": "service_started"}}}
-        for step, services in (({"networks": fixed}, {"first": first}), ({}, {"first": first, "second": second})):
-            self.assert_refused({"run": "true", **step}, "10.231.80.5: Address already in use", "leave it out and the engine picks one", services=services,
-                                networks={"back": {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}})
+        self.assert_refused({"run": "true", "networks": fixed}, "10.231.80.5: Address already in use", "leave it out and the engine picks one",
+                            services={"first": first}, networks=networks)
+        self.assert_checked({"networks": networks, "stages": [{"services": {"first": first, "second": first}, "steps": [{"image": e2e.IMAGE, "run": "true"}]}]},
+                            "is the address of service 'first', too")
 
     def test_an_address_that_the_network_does_not_have(self):
         with_subnet = {"ipam": {"config": [{"subnet": "10.231.80.0/24"}]}}
@@ -156,11 +161,11 @@ class Objects(Case):
 
     def test_a_subnet_that_overlaps_or_is_none(self):
         taken = self.engine.get("/networks/bridge")["IPAM"]["Config"][0]["Subnet"]
-        for config, hint in (({"subnet": taken}, "choose another subnet"),
-                             ({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "an address of the subnet")):
-            self.assert_refused({"run": "true", "networks": ["back"]}, "network back: ", hint, networks={"back": {"ipam": {"config": [config]}}})
-        none = {"networks": {"back": {"ipam": {"config": [{"subnet": "10.231.79.0/99"}]}}}, "steps": [{"image": e2e.IMAGE, "run": "true", "networks": ["back"]}]}
-        self.assertIn("such as 10.8.0.0/24", self.gantry("check", self.folder(json.dumps(none)), expect=2).stderr.decode())
+        self.assert_refused({"run": "true", "networks": ["back"]}, "network back: ", "choose another subnet",
+                            networks={"back": {"ipam": {"config": [{"subnet": taken}]}}})
+        for config, words in (({"subnet": "10.231.79.0/24", "gateway": "10.9.9.9"}, "'10.9.9.9' is not in the subnet 10.231.79.0/24"),
+                              ({"subnet": "10.231.79.0/99"}, "such as 10.8.0.0/24")):
+            self.assert_checked({"networks": {"back": {"ipam": {"config": [config]}}}, "steps": [{"image": e2e.IMAGE, "run": "true", "networks": ["back"]}]}, words)
 
     def test_drivers_that_the_engine_does_not_have(self):
         for top, key, words in (({"volumes": {"data": {"driver": "nosuch"}}}, {"volumes": ["data:/data"]}, "volume data: "),
