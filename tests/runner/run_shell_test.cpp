@@ -376,7 +376,7 @@ TEST_CASE("a secret that a step gives as an output without a name is not told in
 
     fixture.finish(fixture.begin(fixture.store->create_run(fixture.plan, {}), options));
 
-    const auto& outputs = fixture.store->summary(fixture.id).stages.at(0).steps.at(0).outputs;
+    const auto outputs = fixture.store->summary(fixture.id).stages.at(0).steps.at(0).outputs;
     CHECK(outputs == std::map<std::string, std::string>{{"fine", "yes"}});
     std::string journal;
     for (const auto& event : fixture.store->events(fixture.id))
