@@ -1,14 +1,11 @@
 """dockerd at a port, with mutual TLS of its own: the contract of engines, and a pipeline."""
 
-import os
-import subprocess
 import unittest
 
+import contract
 import e2e
 from private_engine import PrivateEngine, why_not_here
 from tls_front import Keys
-
-ENGINE_TESTS = os.environ.get("GANTRY_ENGINE_TESTS", "build/dev/tests/engine_tests")
 
 
 @unittest.skipIf(why_not_here(), why_not_here())
@@ -31,13 +28,7 @@ class EngineTls(e2e.Case):
         self.environment.update(DOCKER_HOST=self.host, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=self.keys.folder)
 
     def test_the_contract_of_engines(self):
-        if not os.access(ENGINE_TESTS, os.X_OK):
-            self.skipTest(f"there is no {ENGINE_TESTS}: GANTRY_ENGINE_TESTS names it")
-        done = subprocess.run([ENGINE_TESTS, "the docker engine keeps the contract of engines"], env=self.environment, check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=500)
-        print(done.stdout.decode(errors="replace"))
-        self.assertEqual(done.returncode, 0)
-        self.assertIn(b"All tests passed", done.stdout)
+        contract.assert_kept(self)
 
     def test_a_pipeline_hands_over_files_and_outputs(self):
         folder = self.folder(f"""

@@ -8,9 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
+import contract
 import e2e
-
-ENGINE_TESTS = os.environ.get("GANTRY_ENGINE_TESTS", "build/dev/tests/engine_tests")
 
 # For a machine without systemd, and for one whose limits may not be raised.
 CONFIGURATION = """
@@ -77,13 +76,11 @@ class OnPodman(e2e.Case):
         cls.addClassCleanup(cls.engine.close)
 
     def test_the_contract_of_engines(self):
-        if not os.access(ENGINE_TESTS, os.X_OK):
-            self.skipTest(f"there is no {ENGINE_TESTS}: GANTRY_ENGINE_TESTS names it")
-        done = subprocess.run([ENGINE_TESTS, "the docker engine keeps the contract of engines"], env=self.environment, check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=500)
-        print(done.stdout.decode(errors="replace"))
-        self.assertEqual(done.returncode, 0, self.engine.words())
-        self.assertIn(b"test case", done.stdout)
+        try:
+            contract.assert_kept(self)
+        except AssertionError:
+            print(self.engine.words())
+            raise
 
     def test_a_pipeline_with_a_bit_of_everything(self):
         image = {"image": e2e.IMAGE}
