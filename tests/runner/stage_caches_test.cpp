@@ -4,6 +4,7 @@
 #include "runner/carrier.hpp"
 #include "runner/tar.hpp"
 #include "support/catch.hpp"
+#include "support/sanitized.hpp"
 
 #include <algorithm>
 
@@ -306,7 +307,7 @@ TEST_CASE("a failure while saving costs the cache and not the stage", "[caches]"
 TEST_CASE("whenever a run is killed, its cache is the old one or the new one, and nothing is left", "[caches]")
 {
     for (const bool mounts : {true, false})
-        for (int handlers = 0;; ++handlers) {
+        for (int handlers = 0;; handlers += k_each_of) {
             CacheWorld world(mounts);
             world.writes["one"] = {{"/c/a", "old"}};
             world.run(one_stage(cache_of("deps", "k")));
@@ -334,7 +335,7 @@ TEST_CASE("whatever call fails, the cache is the old one or the new one, and not
 {
     for (const bool mounts : {true, false})
         for (const bool lost_answer : {false, true})
-            for (int failing = 0;; ++failing) {
+            for (int failing = 0;; failing += k_each_of) {
                 CacheWorld world(mounts);
                 world.writes["one"] = {{"/c/a", "old"}};
                 world.run(one_stage(cache_of("deps", "k")));
