@@ -1,11 +1,6 @@
 // Steps that build and push, in a run on the fake engine.
-#include "base/scratch.hpp"
 #include "engine/fake/tar.hpp"
-#include "runner/run_simulator_process.hpp"
-#include "support/catch.hpp"
-#include "support/manual_clock.hpp"
-#include "support/plan_builder.hpp"
-#include "support/run_to_end.hpp"
+#include "runner/single_run.hpp"
 
 #include <boost/asio/detached.hpp>
 
@@ -37,19 +32,9 @@ pipeline::PlanStep pushed(pipeline::PlanStep step)
     return step;
 }
 
-struct BuildRunFixture {
-    explicit BuildRunFixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) { engine.forget_uploads(); }
+struct BuildRunFixture : SingleRun {
+    explicit BuildRunFixture(pipeline::Plan the_plan) : SingleRun(std::move(the_plan)) { engine.forget_uploads(); }
 
-    Process& begin()
-    {
-        auto writer = store->create_run(plan, {});
-        id = writer->id();
-        runner::RunOptions options;
-        options.instance = store->instance();
-        process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
-        process->spawn(process->run().execute());
-        return *process;
-    }
     const runner::StepSummary& run()
     {
         begin();
@@ -57,29 +42,11 @@ struct BuildRunFixture {
     }
     const runner::StepSummary& finish()
     {
-        drive(loop, clock, [this] { return process->has_ended(); });
-        process->die();
-        CHECK(engine.objects().empty());
-        CHECK(engine.violations().empty());
-        summary = store->summary(id);
+        summary = SingleRun::finish();
         return summary.stages.at(0).steps.at(0);
     }
     std::string log() const { return store->read_log(id, {"a", "app", 1}, 0, 10'000); }
-    int calls(const std::string& operation) const
-    {
-        return static_cast<int>(std::count_if(engine.calls().begin(), engine.calls().end(), [&](const engine::FakeCall& call) {
-            return call.operation == operation;
-        }));
-    }
 
-    const pipeline::Plan plan;
-    const Scratch folder;
-    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
-    asio::io_context loop;
-    ManualClock clock;
-    engine::FakeEngine engine{loop.get_executor(), clock};
-    std::unique_ptr<Process> process;
-    std::string id;
     runner::RunSummary summary;
 };
 

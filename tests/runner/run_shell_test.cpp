@@ -46,6 +46,17 @@ struct ShellFixture {
     std::string id;
 };
 
+// Runs until it is killed.
+auto says_and_stays(std::string words)
+{
+    return [words = std::move(words)](const engine::ContainerSpec&) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = words;
+        behaviour.never_ends = true;
+        return behaviour;
+    };
+}
+
 } // namespace
 
 TEST_CASE("a step whose output cannot be read to its end has neither passed nor failed", "[run_shell]")
@@ -88,12 +99,7 @@ TEST_CASE("a step whose output does not end with it has its own end, and a warni
 TEST_CASE("a step that is killed is killed again when the call fails", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
-    fixture.engine.on_start([](const engine::ContainerSpec&) {
-        engine::FakeBehaviour behaviour;
-        behaviour.output = "here";
-        behaviour.never_ends = true;
-        return behaviour;
-    });
+    fixture.engine.on_start(says_and_stays("here"));
     int kills = 0;
     fixture.engine.on_call([&kills](const engine::FakeCall& call) {
         if (call.operation == "kill_container" && ++kills < 4)
@@ -182,12 +188,7 @@ TEST_CASE("a step that the engine refuses to start keeps its cause, whatever bec
 TEST_CASE("a step that cannot be killed does not keep its run from ending", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
-    fixture.engine.on_start([](const engine::ContainerSpec&) {
-        engine::FakeBehaviour behaviour;
-        behaviour.output = "here";
-        behaviour.never_ends = true;
-        return behaviour;
-    });
+    fixture.engine.on_start(says_and_stays("here"));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "kill_container" || (call.operation == "remove" && call.detail == "container"))
             throw Error(Errc::timed_out, "no answer");
@@ -207,12 +208,7 @@ TEST_CASE("a step that cannot be killed does not keep its run from ending", "[ru
 TEST_CASE("a step whose log cannot be written is killed until it has ended", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
-    fixture.engine.on_start([](const engine::ContainerSpec&) {
-        engine::FakeBehaviour behaviour;
-        behaviour.output = "too much";
-        behaviour.never_ends = true;
-        return behaviour;
-    });
+    fixture.engine.on_start(says_and_stays("too much"));
     int kills = 0;
     fixture.engine.on_call([&kills](const engine::FakeCall& call) {
         if (call.operation == "kill_container" && ++kills < 3)

@@ -1,10 +1,5 @@
 // Services that build their images, and those that use what others of the stage build, in runs on the fake engine.
-#include "base/scratch.hpp"
-#include "runner/run_simulator_process.hpp"
-#include "support/catch.hpp"
-#include "support/manual_clock.hpp"
-#include "support/plan_builder.hpp"
-#include "support/run_to_end.hpp"
+#include "runner/single_run.hpp"
 
 #include <algorithm>
 
@@ -46,8 +41,8 @@ pipeline::PlanStep using_image(const std::string& image)
 }
 
 // Names of shop are at no registry: whoever asks for one before it is built fails.
-struct BuiltServices {
-    explicit BuiltServices(std::vector<pipeline::PlanStage> stages) : plan(plan_of(std::move(stages)))
+struct BuiltServices : SingleRun {
+    explicit BuiltServices(std::vector<pipeline::PlanStage> stages) : SingleRun(plan_of(std::move(stages)))
     {
         engine.forget_uploads();
         engine.only_images({"busybox", "gantry/holder:1"});
@@ -62,34 +57,6 @@ struct BuiltServices {
         });
     }
 
-    Process& begin()
-    {
-        auto writer = store->create_run(plan, {});
-        id = writer->id();
-        runner::RunOptions options;
-        options.instance = store->instance();
-        process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
-        process->spawn(process->run().execute());
-        return *process;
-    }
-    runner::RunSummary finish()
-    {
-        drive(loop, clock, [this] { return process->has_ended(); });
-        process->die();
-        CHECK(engine.objects().empty());
-        CHECK(engine.violations().empty());
-        return store->summary(id);
-    }
-    runner::RunSummary run()
-    {
-        begin();
-        return finish();
-    }
-    int calls(const std::string& operation) const
-    {
-        return static_cast<int>(std::count_if(engine.calls().begin(), engine.calls().end(),
-                                              [&](const engine::FakeCall& call) { return call.operation == operation; }));
-    }
     // Images of containers that were started, but of those that need none that is built.
     std::vector<std::string> started() const
     {
@@ -100,16 +67,8 @@ struct BuiltServices {
         return images;
     }
 
-    const pipeline::Plan plan;
-    const Scratch folder;
-    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
-    asio::io_context loop;
-    ManualClock clock;
-    engine::FakeEngine engine{loop.get_executor(), clock};
     engine::FakeBuildBehaviour builder;
     int builds = 0;
-    std::unique_ptr<Process> process;
-    std::string id;
 };
 
 } // namespace

@@ -1,11 +1,6 @@
 // Services of a stage, from their start to their end, on the fake engine.
-#include "base/scratch.hpp"
 #include "runner/kept_stages.hpp"
-#include "runner/run_simulator_process.hpp"
-#include "support/catch.hpp"
-#include "support/manual_clock.hpp"
-#include "support/plan_builder.hpp"
-#include "support/run_to_end.hpp"
+#include "runner/single_run.hpp"
 
 #include <algorithm>
 
@@ -62,8 +57,8 @@ pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pi
 }
 
 // A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
-struct ServiceFixture {
-    explicit ServiceFixture(pipeline::Plan the_plan) : plan(std::move(the_plan))
+struct ServiceFixture : SingleRun {
+    explicit ServiceFixture(pipeline::Plan the_plan) : SingleRun(std::move(the_plan))
     {
         engine.on_start([this](const engine::ContainerSpec& spec) {
             const auto& step = spec.labels.at("gantry.step");
@@ -74,30 +69,6 @@ struct ServiceFixture {
         });
     }
 
-    Process& begin()
-    {
-        std::unique_ptr<runner::RunWriter> writer = store->create_run(plan, {});
-        id = writer->id();
-        if (!unwritable.empty())
-            writer = std::make_unique<FillingWriter>(std::move(writer), -1, unwritable);
-        options.instance = store->instance();
-        process = std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1);
-        process->spawn(process->run().execute());
-        return *process;
-    }
-    runner::RunSummary finish()
-    {
-        drive(loop, clock, [this] { return process->has_ended(); });
-        process->die();
-        CHECK(engine.objects().empty());
-        CHECK(engine.violations().empty());
-        return store->summary(id);
-    }
-    runner::RunSummary run()
-    {
-        begin();
-        return finish();
-    }
     // Services and steps in the order in which they began: a step's container may be there before.
     Names began() const
     {
@@ -125,18 +96,8 @@ struct ServiceFixture {
         throw std::runtime_error("service " + name + " never got ready");
     }
 
-    const pipeline::Plan plan;
-    runner::RunOptions options;
-    std::string unwritable; // no log takes it
-    const Scratch folder;
-    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
-    asio::io_context loop;
-    ManualClock clock;
-    engine::FakeEngine engine{loop.get_executor(), clock};
     std::map<std::string, engine::FakeBehaviour> behaviours;
     std::set<std::string> ends; // services that exit 0 at once
-    std::unique_ptr<Process> process;
-    std::string id;
 };
 
 } // namespace
