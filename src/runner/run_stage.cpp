@@ -188,20 +188,22 @@ awaitable<void> Run::Impl::remove_containers(int stage)
 awaitable<void> Run::Impl::close_stage(int stage)
 {
     auto& runtime = stages[stage];
-    // Whoever has ended has left the network: it goes at the same time. Else it would be tried in vain for a while.
-    const bool is_deserted = runtime.ahead.empty() && !runtime.services;
-    auto close_host = [&runtime](bool now) -> awaitable<void> {
+    auto close_host = [&runtime]() -> awaitable<void> {
         try {
-            if (now && runtime.host)
+            if (runtime.host)
                 co_await runtime.host->close();
         } catch (const Error&) {
             // Still on the books: removed at the end of the run.
         }
     };
-    co_await both(remove_containers(stage), close_host(is_deserted));
+    // Whoever has ended has left the network: it goes at the same time. Where somebody is in it, it would be tried in vain for a while.
+    if (runtime.ahead.empty() && !runtime.services)
+        co_await both(remove_containers(stage), close_host());
+    else
+        co_await remove_containers(stage);
     const bool passed = schedule.stage_state(stage) == State::success && !in_haste;
     auto close_rest = [this, &close_host, stage]() -> awaitable<void> {
-        co_await close_host(true); // what could not go before
+        co_await close_host(); // what could not go before
         try {
             co_await declared->close(plan.stages[stage]);
         } catch (const Error&) {

@@ -33,12 +33,10 @@ std::string identity(const Node& item, std::string_view list)
     }
     if (list == "volumes")
         return text_of(item, "target");
-    if (list == "configs" || list == "secrets")
+    if (list == "configs" || list == "secrets" || (list == "devices" && item.is_map()))
         return item.find("target") ? text_of(item, "target") : text_of(item, "source");
     if (list == "env_file")
         return text_of(item, "path");
-    if (list == "devices" && item.is_map())
-        return item.find("target") ? text_of(item, "target") : text_of(item, "source");
     if (list == "devices" && item.is_scalar()) { // by the path in the container
         const auto first = item.text.find(':');
         const auto second = item.text.find(':', first == std::string::npos ? first : first + 1);
