@@ -148,7 +148,8 @@ public:
     // with the engine's words. 120 s.
     virtual awaitable<void> start_container(const std::string& container) = 0;
     // Returns when the process has ended, even if it ended before the call. No deadline. Cancelling stops the waiting
-    // only. Throws not_found when the container is gone, unavailable when the engine is.
+    // only. Throws not_found when the container is gone, unavailable when the engine is. After a SIGKILL that this engine did not
+    // send it may take a second longer: that much later some engines tell that the memory was used up.
     virtual awaitable<ContainerExit> wait_container(const std::string& container) = 0;
     // Sends a signal ("SIGTERM", "KILL", "15") to its main process. Nothing happens if it does not run. 30 s.
     virtual awaitable<void> kill_container(const std::string& container, const std::string& signal) = 0;

@@ -4,6 +4,7 @@ The binary is $GANTRY, the engine $DOCKER_HOST (or Docker's default socket). Who
 A test waits for events, or until a deadline that makes it fail; it never sleeps for a time that should be enough.
 """
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -72,6 +73,17 @@ class Engine:
         if status != 200:
             raise AssertionError(f"GET {path}: {status} {body[:500]!r}")
         return json.loads(body)
+
+    @contextlib.contextmanager
+    def events(self, actions):
+        """What it tells of anybody's containers from now on, one after the other."""
+        filters = urllib.parse.quote(json.dumps({"type": ["container"], "event": actions}))
+        connection = self._connect()
+        try:
+            connection.request("GET", f"/v1.41/events?since={time.time():.6f}&filters={filters}")
+            yield (json.loads(line) for line in connection.getresponse())
+        finally:
+            connection.close()
 
     def answers(self):
         try:

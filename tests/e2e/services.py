@@ -107,8 +107,8 @@ class Services(e2e.Case):
             db:
               image: {e2e.IMAGE}
               mem_limit: 16m
-              command: [sh, -c, "sleep 0.5; dd if=/dev/zero of=/dev/null bs=64M count=1000"]
-            """, "sleep 1000", expect=3)
+              command: [sh, -c, "sleep 0.5; dd if=/dev/zero of=/dev/null bs=64M count=1000 || sleep 1; exit 1"]
+            """, "sleep 1000", expect=3) # a second, so that the engine hears of the kill before the end: it may not, otherwise
         self.assertIn("service db ended while it was needed: out of memory: its limit is 16 MiB", done.stderr.decode())
 
     def test_order_and_one_shots(self):

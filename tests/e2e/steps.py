@@ -61,19 +61,40 @@ class Endings(e2e.Case):
             self.assertIn(f"killed by {number.name}", text)
 
     def test_out_of_memory_is_told_apart_from_a_kill_from_inside(self):
-        ended = e2e.steps_of(self.run_pipeline(f"""
-            image: {e2e.IMAGE}
-            resources: {{ memory: 32m }}
-            steps:
-              - {{ name: eats, allow_failure: true, run: exec dd if=/dev/zero of=/dev/null bs=512M count=1 }}
-              - {{ name: killed, allow_failure: true, run: kill -9 $$ }}
-              - {{ name: child, run: "dd if=/dev/zero of=/dev/null bs=512M count=1 || true" }}
-        """))
-        self.assertEqual([(step["state"], step["cause"], step["exit_code"]) for step in ended.values()],
-                         [("failure", "oom", 137), ("failure", "killed_by_signal", 137), ("success", "ok", 0)])
-        self.assertIn("32 MiB", ended["main/eats"]["message"])
+        """As far as the engine hears of it: dockerd misses a few of a hundred kills when the machine is busy."""
+        eats = "dd if=/dev/zero of=/dev/null bs=512M count=1"
+        heard = set()
+        with e2e.Engine().events(["oom", "die"]) as events:
+            ended = e2e.steps_of(self.run_pipeline(f"""
+                image: {e2e.IMAGE}
+                resources: {{ memory: 32m }}
+                steps:
+                  - {{ name: eats-1, allow_failure: true, run: exec {eats} }}
+                  - {{ name: eats-2, allow_failure: true, run: exec {eats} }}
+                  - {{ name: eats-3, allow_failure: true, run: exec {eats} }}
+                  - {{ name: killed, allow_failure: true, run: kill -9 $$ }}
+                  - {{ name: child, run: "{eats} || sleep 1" }}
+            """))
+            instance = self.instance()
+            for event in events:
+                labels = event["Actor"]["Attributes"]
+                if labels.get("gantry.instance") != instance:
+                    continue
+                if event["Action"] == "oom":
+                    heard.add(labels["gantry.step"])
+                elif labels.get("gantry.step") == "child":
+                    break
+        self.assertGreaterEqual(len(heard & {"eats-1", "eats-2", "eats-3"}), 1)
+        for name in ("eats-1", "eats-2", "eats-3", "killed"):
+            step = ended["main/" + name]
+            self.assertEqual((step["state"], step["exit_code"]), ("failure", 137), name)
+            self.assertEqual(step["cause"], "oom" if name in heard else "killed_by_signal", name)
+            self.assertIn("32 MiB", step["message" if name in heard else "hint"])
+        self.assertNotIn("killed", heard)
         self.assertNotIn("message", ended["main/killed"])
-        self.assertIn("want of memory", ended["main/child"]["message"])
+        self.assertEqual(ended["main/child"]["state"], "success")
+        if "child" in heard:
+            self.assertIn("want of memory", ended["main/child"]["message"])
 
     def test_a_step_that_takes_too_long_or_is_silent_for_too_long_times_out(self):
         shown = self.run_pipeline(f"""

@@ -147,12 +147,16 @@ awaitable<ContainerExit> DockerEngine::wait_container(const std::string& contain
     // Podman tells 0 of a container that somebody has removed, which is a kill.
     if (dialect().podman && status.state == ContainerState::missing)
         exit.exit_code = k_killed;
+    const bool killed_by_us = killed_.erase(container) > 0;
+    if (exit.exit_code == k_killed && !exit.oom_killed && !killed_by_us && !dialect().podman)
+        exit.oom_killed = co_await oom_is_told(container, status.started);
     co_return exit;
 }
 
 awaitable<void> DockerEngine::kill_container(const std::string& container, const std::string& signal)
 {
     Request request("POST", container_path(container, "/kill?signal=" + encode_query(signal)));
+    killed_.insert(container);
     const auto answer = co_await api_->call(std::move(request), k_limit);
     if (answer.ok())
         co_return;

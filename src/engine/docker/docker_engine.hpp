@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 namespace gantry::engine::docker {
@@ -66,11 +67,14 @@ private:
     awaitable<void> check_network_holder(const std::string& container);
     // Podman unpacks beneath what is mounted, not into it: makes an archive for below `path` one for the mount that it is about.
     awaitable<void> turn_into_mount(const std::string& container, std::string& path, ReadPiece& tar);
+    // Whether the daemon tells, soon at the latest, that something in the container's cgroup was killed for want of memory.
+    awaitable<bool> oom_is_told(const std::string& container, std::chrono::system_clock::time_point started);
     awaitable<void> wait_until_gone(const std::string& container);
     awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
 
     std::shared_ptr<Api> api_;
     std::map<std::string, std::shared_ptr<PullInFlight>> pulls_;
+    std::set<std::string> killed_; // containers that were sent a signal and not yet waited for
 };
 
 // "/containers/x/start" and the like.

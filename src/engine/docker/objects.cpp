@@ -190,6 +190,8 @@ awaitable<std::vector<StoredObject>> DockerEngine::list_stored(const Labels& lab
 
 awaitable<void> DockerEngine::remove(ObjectKind kind, const std::string& name)
 {
+    if (kind == ObjectKind::container)
+        killed_.erase(name); // nobody waited
     co_await with_deadline(k_remove_limit, "remove " + name, remove_or_retry(kind, name));
 }
 
