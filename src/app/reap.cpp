@@ -48,13 +48,16 @@ awaitable<Reaped> remove_all_of(Context& context, const std::string& run)
     auto awaited = announced_by(events);
     Reaped reaped;
     for (bool is_told = false;;) {
-        const auto removed = co_await runner::remove_leftovers(context.engine(), context.store().instance(), run);
+        const auto [removed, in_use] = co_await runner::remove_leftovers(context.engine(), context.store().instance(), run);
         reaped.count += static_cast<int>(removed.size());
         for (const auto& name : removed)
             awaited.erase(name);
         const auto now = system_clock().wall();
-        reaped.all = awaited.empty() || now >= last + runner::k_engine_may_finish;
-        if (reaped.all || now >= last + k_wait)
+        const bool may_come = now < last + runner::k_engine_may_finish;
+        if (in_use && !may_come)
+            std::rethrow_exception(in_use);
+        reaped.all = !in_use && (awaited.empty() || !may_come);
+        if (reaped.all || (!in_use && now >= last + k_wait)) // what uses something is what we wait for
             co_return reaped;
         if (!is_told && now >= begin + k_untold_wait) {
             context.err("gantry: waiting for the engine: it may still make something for run " + run + ", whose process died\n");
@@ -97,9 +100,11 @@ awaitable<void> reap_interrupted(Context& context, const std::string& id)
 
 awaitable<void> reap_unclean(Context& context, const std::string& id)
 {
-    const auto removed = co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
-    if (!removed.empty())
-        context.err("gantry: removed " + format_count(removed.size(), "leftover") + " of run " + id + "\n");
+    const auto leftovers = co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
+    if (!leftovers.removed.empty())
+        context.err("gantry: removed " + format_count(leftovers.removed.size(), "leftover") + " of run " + id + "\n");
+    if (leftovers.in_use)
+        std::rethrow_exception(leftovers.in_use);
     context.store().set_aside(id);
 }
 

@@ -371,22 +371,30 @@ void Run::cancel(const std::string& by, bool hard)
     impl_->cancel(by, hard);
 }
 
-awaitable<std::set<std::string>> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run)
+awaitable<Leftovers> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run)
 {
     const engine::Labels labels{{"gantry.instance", instance}, {"gantry.run", run}};
     const auto objects = co_await engine.list(labels);
+    Leftovers leftovers;
+    const auto remove = [&engine, &leftovers](engine::ObjectKind kind, std::string name) -> awaitable<void> {
+        try {
+            co_await engine.remove(kind, name);
+            leftovers.removed.insert(name);
+        } catch (const Error& error) {
+            if (error.code() != Errc::conflict)
+                throw;
+            if (!leftovers.in_use)
+                leftovers.in_use = std::current_exception();
+        }
+    };
     for (const auto kind : {engine::ObjectKind::container, engine::ObjectKind::network, engine::ObjectKind::volume}) {
         TaskGroup removals(co_await asio::this_coro::executor);
         for (const auto& object : objects)
             if (object.kind == kind)
-                removals.spawn([&engine, kind, name = object.name]() { return engine.remove(kind, name); });
+                removals.spawn([&remove, kind, name = object.name]() { return remove(kind, name); });
         co_await removals.join();
     }
-    std::set<std::string> names;
-    for (const auto& object : objects)
-        names.insert(object.name);
-    co_return names;
+    co_return leftovers;
 }
 
 } // namespace gantry::runner
-

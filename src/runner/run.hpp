@@ -85,7 +85,14 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// Removes all that carries this instance's label and the run's. For runs whose process died. Returns the names.
-awaitable<std::set<std::string>> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run);
+// What became of a run's leftovers.
+struct Leftovers {
+    std::set<std::string> removed; // their names
+    // The first conflict, if any: it stays, in use by what is not ours, or by what the engine makes and does not list yet.
+    std::exception_ptr in_use;
+};
+
+// Removes all that carries this instance's label and the run's. For runs whose process died.
+awaitable<Leftovers> remove_leftovers(engine::Engine& engine, const std::string& instance, const std::string& run);
 
 } // namespace gantry::runner

@@ -278,8 +278,8 @@ TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell
 
     const auto former = fixture.store->summary(fixture.id);
     CHECK(former.interrupted);
-    run_to_end(fixture.loop, fixture.clock,
-               runner::remove_leftovers(fixture.engine, fixture.store->instance(), fixture.id));
+    CHECK_FALSE(run_to_end(fixture.loop, fixture.clock,
+                           runner::remove_leftovers(fixture.engine, fixture.store->instance(), fixture.id)).in_use);
     runner::RunOptions options;
     options.attempts = runner::attempts_of(former);
     options.resumed = runner::has_begun(former);

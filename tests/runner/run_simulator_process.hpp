@@ -94,6 +94,9 @@ public:
             if constexpr (std::is_same_v<T, runner::RunResult>)
                 if (!error)
                     result = value;
+            if constexpr (std::is_same_v<T, runner::Leftovers>)
+                if (!error)
+                    failure = value.in_use;
         });
     }
 

@@ -22,7 +22,9 @@ awaitable<void> remove_objects(Context& context, const std::string& id)
         throw Error(Errc::conflict,
                     "run " + id + " was made on the engine at " + meta.engine_endpoint + ", which may have something of it",
                     "gantry rm " + id + " " + flag_of_endpoint(meta.engine_endpoint));
-    co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
+    const auto leftovers = co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
+    if (leftovers.in_use)
+        std::rethrow_exception(leftovers.in_use);
 }
 
 // All of them are looked at before the first one goes.
