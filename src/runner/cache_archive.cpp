@@ -5,6 +5,7 @@
 #include "base/tar_format.hpp"
 #include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
+#include "runner/overlay_marks.hpp"
 #include "runner/tar.hpp"
 
 #include <archive_entry.h>
@@ -47,6 +48,8 @@ void check_entry(::archive_entry* entry)
     const auto type = archive_entry_filetype(entry);
     if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
         refuse_archive("'" + terminal_safe(path) + "' is no file, folder or link");
+    if (const auto attribute = overlay_attribute(entry)) // the engine would set it, and the folder becomes a layer of mounts
+        refuse_archive("'" + terminal_safe(path) + "' has the attribute " + terminal_safe(*attribute));
 }
 
 cache::Entry entry_of(const std::string& json_text)

@@ -1,4 +1,5 @@
 #include "base/error.hpp"
+#include "base/tar_format.hpp"
 #include "runner/artifact_filter.hpp"
 #include "support/catch.hpp"
 #include "support/tar_bytes.hpp"
@@ -86,6 +87,16 @@ TEST_CASE("deletions, pipes and bits that give a program another user are not ha
     const auto listing = world.list();
     CHECK(listing.lines == Lines{"- layer/su = x"});
     CHECK(listing.entries[0].mode == 0755);
+}
+
+TEST_CASE("P19: extended attributes are not handed on, whether overlayfs or the kernel would obey them", "[artifacts][probe]")
+{
+    FilterWorld world({"."});
+    const auto with = [](const std::string& name) { return tar_pax(pax_record("SCHILY.xattr." + name, "y") + pax_record("LIBARCHIVE.xattr." + name, "eQ")); };
+    world.feed(archive_of({with("trusted.overlay.opaque"), tar_folder("layer/d"), with("trusted.overlay.redirect"), tar_file("layer/d/a", "one"),
+                           with("security.capability"), tar_file("layer/b", "two"), tar_block("layer/removed", '3')}));
+    CHECK(world.list().lines == Lines{"d layer/d", "- layer/d/a = one", "- layer/b = two"});
+    CHECK(world.made.find("xattr") == std::string::npos);
 }
 
 TEST_CASE("further names stay further names, unless the first one is not handed on", "[artifacts]")

@@ -1,5 +1,7 @@
 #include "engine/docker/http.hpp"
 
+#include "base/format.hpp"
+
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/fields.hpp>
@@ -225,7 +227,7 @@ awaitable<std::string> Exchange::read_all(std::size_t limit_bytes)
         if (piece.empty())
             co_return text;
         if (text.size() + piece.size() > limit_bytes)
-            throw Error(Errc::internal, fmt::format("the engine's answer is longer than {} bytes", limit_bytes));
+            throw Error(Errc::internal, "the engine's answer is longer than " + format_memory(limit_bytes));
         text += piece;
     }
 }
