@@ -58,6 +58,7 @@ struct StepSummary {
     std::string message, hint, image;
     bool allowed_failure = false;
     bool has_container = true; // to look into: not of a build or a push
+    int lapses = 0;            // of a service: how often it became unhealthy after it had been ready
     std::map<std::string, std::string> outputs;
     std::uint64_t log_bytes = 0;
     std::optional<engine::ResourceUse> use;

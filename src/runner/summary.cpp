@@ -136,7 +136,7 @@ void replay(RunSummary& run, const RunEvent& event)
     case Kind::service_started: begin_attempt(service_of(run, event), event); break;
     case Kind::service_finished: end_attempt(service_of(run, event), event); break;
     case Kind::service_ready: service_of(run, event).outputs = event.outputs; break;
-    case Kind::service_health:
+    case Kind::service_health: service_of(run, event).lapses += event.message == "unhealthy"; break;
     case Kind::intent:
     case Kind::removed:
     case Kind::image_ready:
@@ -181,6 +181,8 @@ Json as_json(const StepSummary& step)
     put(json, "image", step.image);
     if (step.allowed_failure)
         json["allowed_failure"] = true;
+    if (step.lapses > 0)
+        json["lapses"] = step.lapses;
     std::map<std::string, std::string> outputs, ports;
     for (const auto& [name, value] : step.outputs)
         (pipeline::is_port(name) ? ports : outputs)[name] = value;

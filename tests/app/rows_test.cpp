@@ -53,6 +53,20 @@ TEST_CASE("a step that failed shows why, not what it used", "[app]")
     CHECK(app::note_of(failed) == "exit code 2");
 }
 
+TEST_CASE("a service that was unhealthy for a while shows it, however it ended", "[app]")
+{
+    auto service = step("services/db");
+    service.lapses = 1;
+    CHECK(app::note_of(service) == "peak 412 MB, CPU 9.4s, disk 31 MB, unhealthy once after it was ready");
+    service.state = State::failure;
+    service.cause = runner::Cause::service_unhealthy;
+    service.message = "gone";
+    service.lapses = 3;
+    CHECK_THAT(app::note_of(service), Catch::Matchers::EndsWith(", unhealthy 3 times after it was ready"));
+    service.state = State::running;
+    CHECK(app::note_of(service) == "unhealthy 3 times after it was ready");
+}
+
 TEST_CASE("what was used is told in words, without what is zero", "[app]")
 {
     CHECK(app::use_of(*step("a").use) ==

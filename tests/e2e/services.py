@@ -155,6 +155,8 @@ class Services(e2e.Case):
         run.until("service_health", message="healthy")
         run.signal(2)
         self.assertEqual(run.end(), 130)
+        self.assertEqual(self.show()["stages"][0]["services"][0]["lapses"], 1)
+        self.assertIn("unhealthy once after it was ready", self.gantry("show").stdout.decode())
 
     def test_cancel_while_it_comes_up(self):
         folder = self.folder(self.stage(f"""

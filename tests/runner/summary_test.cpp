@@ -143,6 +143,21 @@ TEST_CASE("a resumed run has nothing running that ran when its process died", "[
     CHECK(run.stages[1].steps[1].state == State::success);
 }
 
+TEST_CASE("how often a service was unhealthy after it was ready is counted, for each attempt", "[summary]")
+{
+    const auto health = [](const std::string& word) {
+        auto event = of_step(Kind::service_health, "test", "services/db", 1);
+        event.message = word;
+        return event;
+    };
+    std::vector<RunEvent> events{of_step(Kind::service_started, "test", "services/db", 1), health("unhealthy"), health("healthy"), health("unhealthy")};
+    const auto twice = summarize("1", plan_of_two(), events);
+    CHECK(twice.stages.at(1).services.at(0).lapses == 2);
+    CHECK(to_json(twice).at("stages").at(1).at("services").at(0).at("lapses") == 2);
+    events.push_back(of_step(Kind::service_started, "test", "services/db", 2));
+    CHECK(summarize("1", plan_of_two(), events).stages.at(1).services.at(0).lapses == 0);
+}
+
 TEST_CASE("steps that the plan does not have are not lost", "[summary]")
 {
     const auto run = summarize("1", plan_of_two(), {of_step(Kind::step_finished, "deploy", "push", 1, State::success)});

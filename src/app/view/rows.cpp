@@ -6,6 +6,9 @@
 #include "base/format.hpp"
 #include "runner/ports.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -66,19 +69,20 @@ std::string rows_of(const Style& style, const std::vector<runner::StepSummary>& 
 
 std::string note_of(const runner::StepSummary& step)
 {
-    if (step.state == State::success) {
-        if (step.attempt == 0)
-            return terminal_safe(step.message);
-        const auto attempt = step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "";
-        const auto used = short_use_of(step);
-        return attempt + (attempt.empty() || used.empty() ? "" : ", ") + used;
+    std::vector<std::string> notes;
+    if (step.state == State::skipped || (step.state == State::success && step.attempt == 0)) {
+        notes.push_back(terminal_safe(step.message));
+    } else if (step.state == State::success) {
+        notes.push_back(step.attempt > 1 ? "attempt " + std::to_string(step.attempt) : "");
+        notes.push_back(short_use_of(step));
+    } else if (went_wrong(step.state)) {
+        const auto reason = reason_of(step);
+        notes.push_back((reason.empty() ? verb_of(step.state) : reason) + (step.allowed_failure ? " (allowed)" : ""));
     }
-    if (step.state == State::skipped)
-        return terminal_safe(step.message);
-    if (!went_wrong(step.state))
-        return {};
-    const auto reason = reason_of(step);
-    return (reason.empty() ? verb_of(step.state) : reason) + (step.allowed_failure ? " (allowed)" : "");
+    if (step.lapses > 0)
+        notes.push_back("unhealthy " + (step.lapses > 1 ? std::to_string(step.lapses) + " times" : std::string("once")) + " after it was ready");
+    std::erase(notes, std::string());
+    return fmt::format("{}", fmt::join(notes, ", "));
 }
 
 std::string stage_row(const Style& style, State state, const std::string& id, const std::string& note,
