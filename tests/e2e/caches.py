@@ -149,6 +149,27 @@ class Caches(e2e.Case):
                 self.assertEqual(one, two)
                 self.assertLessEqual({last, one}, {runs[0]} if in_turn else set(runs))
 
+    def test_a_locked_cache_has_one_run_at_a_time_and_the_next_finds_what_it_left(self):
+        folder = self.folder(pipeline("trap 'exit 0' USR1; ls /deps; echo $CI_PIPELINE_NUMBER > /deps/last; echo runs; "
+                                      "while :; do sleep 1000 & wait || true; done",
+                                      cache="{ name: deps, path: /deps, key: k, mode: locked }"))
+        first = self.start(folder)
+        first.until("output", text="runs")
+        second = self.start(folder)
+        self.assertIn("cache deps", second.until("waiting")["message"])
+        runs = [live.events[0]["run"] for live in (first, second)]
+        self.assertEqual(self.engine.objects(instance=self.instance(), run=runs[1], step="work"), [])
+        for live, run in zip((first, second), runs):
+            if live is second:
+                live.until("output", text="runs")
+            self.engine.signal(self.engine.container_of("work", instance=self.instance(), run=run), "USR1")
+            live.end()
+            self.assertEqual(live.process.returncode, 0)
+        self.assertEqual(self.logs("work").decode().split()[0], "last")
+        _, out = self.run_with("cat /deps/last", cache="{ name: deps, path: /deps, key: k, mode: locked }")
+        self.assertIn(runs[1], out)
+        self.assert_only_layers_left()
+
     def test_a_stage_finds_what_one_that_it_needs_has_saved(self):
         self.gantry("run", self.folder(f"""
             defaults: {{ image: {e2e.IMAGE} }}

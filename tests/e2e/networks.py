@@ -1,7 +1,9 @@
 """Ports, networks and volumes: what the file says is what the engine has, and what expressions and people can read of it."""
 
 import json
+import os
 import socket
+import unittest
 import urllib.request
 
 import e2e
@@ -129,6 +131,17 @@ class Networks(Case):
         self.assertIn("\n1400\n", said)
         run.signal(2)
         self.assertEqual(run.end(), 130)
+
+    @unittest.skipUnless(os.path.exists("/proc/sys/net/ipv6"), "this kernel has no IPv6")
+    def test_a_network_of_ipv6_has_the_address_that_is_asked_for(self):
+        declared = {"enable_ipv6": True, "ipam": {"config": [{"subnet": "10.231.79.0/24"}, {"subnet": "fd47:231:79::/64"}]}}
+        web = self.web(networks={"six": {"ipv6_address": "fd47:231:79::77"}})
+        self.gantry("run", self.project([{"name": "one", "networks": ["six"],
+                                          "run": "ip -o -6 addr show eth0; wget -qO- 'http://[fd47:231:79::77]:8080/'"}],
+                                        {"web": web}, networks={"six": declared}))
+        said = self.logs("one").decode()
+        self.assertIn(" fd47:231:79::", said)
+        self.assertTrue(said.endswith("hello\n"), said)
 
     def test_an_external_network_is_joined_and_stays(self):
         name = "gantry-e2e-external"

@@ -152,6 +152,13 @@ class Secrets(e2e.Case):
         self.assertIn(b"OTHER", refused.stderr)
         self.assertNotIn(b"TOKEN", refused.stderr)
 
+    def test_a_secret_whose_name_is_nearly_right_is_told(self):
+        folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: one, secrets: [DEPLOY_TOKEN], run: 'true' }}]\n",
+                             files={"values": "DEPLOY_TOKNE=x\n"})
+        done = self.gantry("run", "--secret-file", os.path.join(folder, "values"), folder, expect=2)
+        self.assertIn("no value for the secret DEPLOY_TOKEN", done.stderr.decode())
+        self.assertIn("there is one called DEPLOY_TOKNE", done.stderr.decode())
+
     def test_a_secret_file_that_is_not_there_is_named_though_nothing_needs_it(self):
         folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, run: 'true' }}]\n")
         self.assertIn(b"gone.env", self.gantry("run", "--secret-file", folder + "/gone.env", folder, expect=2).stderr)

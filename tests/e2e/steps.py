@@ -46,6 +46,25 @@ class Endings(e2e.Case):
                          sorted(f"{name} | last {step} of {row}" for name, (row, step) in expected.items()))
         self.assertEqual(self.logs(f"many[row=3]/s{IN_A_ROW - 1}"), b"first\nlast %d of 3" % (IN_A_ROW - 1))
 
+    def test_one_thread_holds_the_connections_of_all_steps_and_no_program_is_started(self):
+        """As many threads for twenty steps at once as for one."""
+        threads = {}
+        for count in (1, 20):
+            steps = "".join(f"      - {{ name: s{n}, run: \"echo runs; trap 'exit 0' USR1; sleep 1000 & wait\" }}\n" for n in range(count))
+            run = self.start(self.folder(f"image: {e2e.IMAGE}\nsteps:\n  - parallel:\n{steps}"), "--jobs", "20")
+            for _ in range(count):
+                run.until("output", text="runs")
+            process = f"/proc/{run.process.pid}"
+            threads[count] = len(os.listdir(process + "/task"))
+            sockets = [name for name in os.listdir(process + "/fd") if os.readlink(f"{process}/fd/{name}").startswith("socket:")]
+            self.assertGreaterEqual(len(sockets), 2 * count)
+            for task in os.listdir(process + "/task"):
+                with open(f"{process}/task/{task}/children", encoding="ascii") as file:
+                    self.assertEqual(file.read().split(), [])
+            run.signal(2)
+            self.assertEqual(run.end(), 130)
+        self.assertEqual(threads[1], threads[20])
+
     def test_a_signal_is_told_by_its_number(self):
         numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGABRT, signal.SIGKILL, signal.SIGSEGV,
                    signal.SIGTERM, signal.SIGUSR1]

@@ -360,7 +360,7 @@ TEST_CASE("whatever call fails, the cache is the old one or the new one, and not
                 CAPTURE(mounts, lost_answer, failed, seen);
                 CHECK((seen == "old" || seen == "new"));
                 for (const auto& id : world.runs->run_ids())
-                    run_to_end(world.loop, world.clock, runner::remove_leftovers(world.engine, world.runs->instance(), id));
+                    CHECK_FALSE(run_to_end(world.loop, world.clock, runner::remove_leftovers(world.engine, world.runs->instance(), id)).in_use);
                 world.reap();
                 check_books(world);
             }
