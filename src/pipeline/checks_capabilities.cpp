@@ -2,6 +2,7 @@
 
 #include "pipeline/plan_fields.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -27,7 +28,13 @@ public:
 
 class Checker {
 public:
-    Checker(const Capabilities& capabilities, Diagnostics& out) : capabilities_(capabilities), out_(out) {}
+    Checker(const Capabilities& capabilities, Diagnostics& out)
+        : capabilities_(capabilities), out_(out),
+          supports_all_(capabilities.container_keys.contains("*") &&
+                        std::all_of(k_also_features.begin(), k_also_features.end(),
+                                    [&](const char* name) { return capabilities.features.contains(name); }))
+    {
+    }
 
     void feature(const char* name, const char* what, bool used, Mark mark, const std::string& path)
     {
@@ -37,6 +44,8 @@ public:
 
     void container(const Container& container, const std::string& path, Mark fallback)
     {
+        if (supports_all_)
+            return;
         UsedKeys used;
         fields(used, container);
         for (const auto& [key, mark] : container.marks)
@@ -49,10 +58,11 @@ public:
     }
 
 private:
+    static constexpr std::array<const char*, 3> k_also_features = {"healthcheck", "networks", "volumes"};
+
     bool supports(const std::string& key) const
     {
         const auto& keys = capabilities_.container_keys;
-        constexpr std::array<std::string_view, 3> k_also_features = {"healthcheck", "networks", "volumes"};
         for (const auto name : k_also_features)
             if (key == name && !capabilities_.features.contains(key))
                 return false;
@@ -67,6 +77,7 @@ private:
 
     const Capabilities& capabilities_;
     Diagnostics& out_;
+    const bool supports_all_; // spares looking through each container
 };
 
 // What not every builder can do.

@@ -153,6 +153,7 @@ template <class Item> struct ListType {
             reader.wrong_type(node, "a list", node.is_scalar() ? "write [value], or one '- value' a line" : "");
             return false;
         }
+        value.reserve(value.size() + node.items.size());
         for (std::size_t i = 0; i < node.items.size(); ++i) {
             const Reader::Inside inside(reader, i);
             if (typename Item::Value item{}; Item::read(reader, *node.items[i], item))
