@@ -83,7 +83,7 @@ void simulate_run(std::uint64_t seed, runner::Store& store, RunTally& tally)
 
 TEST_CASE("no failure of the engine, cancel or crash breaks an invariant of a run", "[run]")
 {
-    const auto range = seeds(3000);
+    const auto range = seeds(100'000);
     const auto tally = for_each_seed<RunTally>(range, [](std::uint64_t seed, RunTally& sum) {
         thread_local const Folder folder;
         thread_local const auto store = runner::open_store(folder.path);

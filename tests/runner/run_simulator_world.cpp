@@ -277,21 +277,17 @@ void RunWorld::run()
         result_ = process.result;
         cancelled = cancelled || process.cancelled_at;
         check_process(process, ended);
-        if (ended && !process.failure) {
-            const bool left_something =
-                std::any_of(process.events.begin(), process.events.end(), [](const runner::RunEvent& event) {
-                    return event.kind == Kind::warning && event.step.empty();
-                });
-            if (left_something) {
-                calm_ = true;
-                engine_->come_back(true);
-                require(remove_leftovers(id), "the reaper fails although the engine answers");
-            }
+        const auto is_among = [&id](const std::vector<std::string>& runs) { return std::find(runs.begin(), runs.end(), id) != runs.end(); };
+        if (is_among(store_.unclean_runs())) { // the next gantry command
+            calm_ = true;
+            engine_->come_back(true);
+            require(remove_leftovers(id), "the reaper fails although the engine answers");
             break;
         }
+        if (ended && !process.failure)
+            break;
         ++crashes;
-        const auto interrupted = store_.interrupted_runs();
-        if (std::find(interrupted.begin(), interrupted.end(), id) == interrupted.end())
+        if (!is_among(store_.interrupted_runs()))
             break; // it died after its end
         clean_up(id);
         if (scenario_.full_disk_after >= 0)
