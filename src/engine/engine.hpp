@@ -104,8 +104,9 @@ public:
 
     // Builds an image from a context, which is sent as it is read (and not read at all where the spec has a remote one): memory
     // does not grow with it. A compressed archive (gzip, bzip2, xz) is one, too. Base images are pulled with
-    // the user's credentials for their registries. A slow `tell` slows the builder. There is no deadline for an instruction;
-    // 600 s from the end of the context to the first word. Cancelling ends the build. An instruction that fails is a
+    // the user's credentials for their registries. A slow `tell` slows the builder. There is no deadline for an instruction
+    // but FROM, of whose image nothing may be heard for as long as a pull may say nothing (Docker; timed_out); 600 s from the end
+    // of the context to the first word. Cancelling ends the build. An instruction that fails is a
     // result. Throws bad_input (the Dockerfile is missing or cannot be read: its line is in the words; a spec that cannot
     // be), not_found (a base image, or one of the platform asked for) and denied (a base image), unavailable (its registry), and what `context` throws.
     virtual awaitable<BuildResult> build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell) = 0;

@@ -147,6 +147,38 @@ TEST_CASE("a digest that a command prints is no id of the builder's", "[engine]"
     CHECK(events == std::vector<std::string>{"step 1/1 RUN sha256sum", "out " + digest, "out " + digest});
 }
 
+TEST_CASE("a base image is awaited from its FROM until anything is heard of it but a pull", "[engine]")
+{
+    BuildMessages messages;
+    const auto awaits_after = [&messages](const Json& message) {
+        messages.add(message);
+        return messages.awaits_base_image();
+    };
+    CHECK(awaits_after(said("Step 1/4 : FROM busybox")));
+    CHECK(awaits_after(said("\n")));
+    CHECK(awaits_after({{"status", "Downloading"}, {"id", "x"}}));
+    CHECK_FALSE(awaits_after(said("# Executing 1 build trigger\n")));
+    CHECK_FALSE(awaits_after(said(" ---> 1\n")));
+    CHECK_FALSE(awaits_after(said("Step 2/4 : COPY --from=0 /a /b"))); // of a folder as large as one likes
+    CHECK_FALSE(awaits_after(said("Step 3/4 : RUN sleep 1000")));
+    CHECK(awaits_after(said("Step 4/4 : from b")));
+    CHECK(messages.fetches());
+}
+
+TEST_CASE("a registry that says nothing of a base image does not hold up a build", "[engine]")
+{
+    Daemon hangs([](const Asked&) {
+        return unended({message_line(said("Step 1/1 : FROM r.example/a")), message_line({{"status", "Pulling from a"}, {"id", "latest"}})});
+    });
+    auto options = hangs.daemon.options();
+    options.silence_limit = std::chrono::milliseconds(20);
+    auto& engine = hangs.with(options);
+    const auto error = hangs.failure([&] { hangs.build(engine); });
+    CHECK(error.code() == Errc::timed_out);
+    CHECK_THAT(error.what(), ContainsSubstring("pull of a base image: no answer within 20ms"));
+    CHECK_THAT(error.hint(), ContainsSubstring("registry"));
+}
+
 TEST_CASE("what a command prints does not pass for a step that is not next", "[engine]")
 {
     BuildMessages messages;

@@ -1,8 +1,6 @@
 // A kill for want of memory that dockerd tells of late: its state says "no", an event follows. Seen of 20.10 under load.
 #include "engine/docker_scripted_daemon.hpp"
 
-#include <fmt/format.h>
-
 using namespace gantry;
 using namespace gantry::engine;
 using namespace gantry::test;
@@ -41,22 +39,11 @@ struct Killed {
     std::unique_ptr<Engine> engine;
 };
 
-// An answer without an end, as of GET /events; the connection stays open.
-Says stream(const std::string& lines)
-{
-    return {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + lines};
-}
-
-std::string chunk(const std::string& line)
-{
-    return fmt::format("{:x}\r\n{}\n\r\n", line.size() + 1, line);
-}
-
 } // namespace
 
 TEST_CASE("what the daemon tells of a kill after the end is waited for", "[engine]")
 {
-    Killed killed(stream(chunk(k_oom)));
+    Killed killed(unended({k_oom}));
     const auto exit = killed.wait();
     CHECK(exit.oom_killed);
     CHECK(exit.exit_code == 137);
@@ -69,7 +56,7 @@ TEST_CASE("what the daemon tells of a kill after the end is waited for", "[engin
 
 TEST_CASE("a kill of which the daemon says no more is a kill", "[engine]")
 {
-    Killed silent(stream(""));
+    Killed silent(unended({}));
     CHECK_FALSE(silent.wait().oom_killed);
 
     Killed gone({"", true});
@@ -80,13 +67,13 @@ TEST_CASE("nothing is waited for where the end has a reason", "[engine]")
 {
     SECTION("it failed by itself")
     {
-        Killed killed(stream(chunk(k_oom)), 1);
+        Killed killed(unended({k_oom}), 1);
         CHECK_FALSE(killed.wait().oom_killed);
         CHECK(killed.daemon.count("/events") == 0);
     }
     SECTION("we killed it")
     {
-        Killed killed(stream(chunk(k_oom)));
+        Killed killed(unended({k_oom}));
         killed.loop.run(killed.engine->kill_container("one", "KILL"));
         CHECK_FALSE(killed.wait().oom_killed);
         CHECK(killed.daemon.count("/events") == 0);

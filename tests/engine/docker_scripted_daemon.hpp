@@ -5,6 +5,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
+#include <fmt/format.h>
 
 #include <filesystem>
 #include <functional>
@@ -135,6 +136,15 @@ private:
 inline ScriptedDaemon::Says messages(const std::string& lines)
 {
     return ScriptedDaemon::json(200, lines);
+}
+
+// The same without an end: the connection stays open, and nothing more comes.
+inline ScriptedDaemon::Says unended(const std::vector<std::string>& messages)
+{
+    std::string bytes = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (const auto& message : messages)
+        bytes += fmt::format("{:x}\r\n{}\n\r\n", message.size() + 1, message);
+    return {bytes};
 }
 
 } // namespace gantry::test

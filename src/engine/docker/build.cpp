@@ -84,6 +84,18 @@ void check_platform(const ImageInfo& image, const std::string& asked)
                     "add 'pull: true' to the build: the registry is then asked for base images of that platform");
 }
 
+// A registry that hangs would hold the builder up for good; a command of the Dockerfile may be silent as long as it likes.
+awaitable<std::string> read_from_registry(Exchange& exchange, std::chrono::nanoseconds silence_limit)
+{
+    try {
+        co_return co_await with_deadline(silence_limit, "the builder's pull of a base image", exchange.read());
+    } catch (Error& error) {
+        if (error.code() == Errc::timed_out)
+            throw std::move(error).with_hint("can the engine reach the registry of the image in FROM?");
+        throw;
+    }
+}
+
 } // namespace
 
 awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
@@ -103,7 +115,11 @@ awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiec
     JsonLines lines;
     BuildMessages messages;
     for (;;) {
-        const std::string piece = co_await exchange->read();
+        std::string piece;
+        if (messages.awaits_base_image())
+            piece = co_await read_from_registry(*exchange, api_->options().silence_limit);
+        else
+            piece = co_await exchange->read();
         if (piece.empty())
             break;
         lines.feed(piece);

@@ -65,10 +65,14 @@ bool is_noise(std::string_view text)
            text.starts_with("Successfully built ") || text.starts_with("Successfully tagged ") || text.starts_with("COMMIT");
 }
 
+bool is_from(std::string_view instruction)
+{
+    return to_lower(instruction.substr(0, 5)) == "from ";
+}
+
 bool gets_an_image(std::string_view instruction)
 {
-    const auto lower = to_lower(instruction.substr(0, 200));
-    return lower.starts_with("from ") || lower.find("--from=") != std::string::npos;
+    return is_from(instruction) || to_lower(instruction.substr(0, 200)).find("--from=") != std::string::npos;
 }
 
 // Podman's "building at STEP "RUN make": while running runtime: exit status 7"; 0 for other words.
@@ -107,9 +111,11 @@ std::optional<BuildEvent> BuildMessages::add_text(const std::string& text)
         begun->steps += before_stage_;
         step_ = begun->step;
         fetches_ = gets_an_image(begun->text);
+        awaits_base_image_ = is_from(begun->text);
         line_end_due_ = !text.ends_with('\n');
         return begun;
     }
+    awaits_base_image_ = false;
     BuildEvent event;
     if (text.starts_with(" ---> Using cache") || text.starts_with("--> Using cache")) {
         event.kind = BuildEvent::Kind::cached;

@@ -25,6 +25,9 @@ public:
     int step() const { return step_; }
     // It gets an image from elsewhere: its failure may be a registry's.
     bool fetches() const { return fetches_; }
+    // It is a FROM of which no more has been heard than the progress of a pull: what comes next comes from a registry, if from
+    // elsewhere at all. Never with Podman's words for a pull, which are lines of output.
+    bool awaits_base_image() const { return awaits_base_image_; }
 
 private:
     std::optional<BuildEvent> add_text(const std::string& text);
@@ -32,7 +35,7 @@ private:
     std::string image_id_, error_;
     std::string made_; // the beginning of the last image's id, as Podman tells it
     int step_ = 0, before_stage_ = 0, exit_code_ = 0;
-    bool fetches_ = false, line_end_due_ = false;
+    bool fetches_ = false, awaits_base_image_ = false, line_end_due_ = false;
 };
 
 } // namespace gantry::engine::docker
