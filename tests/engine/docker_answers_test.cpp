@@ -9,17 +9,9 @@ using Says = ScriptedDaemon::Says;
 
 namespace {
 
-// A daemon whose every answer is this, but for its version.
-struct Odd {
-    explicit Odd(Says answer)
-        : daemon(loop, [answer](const Asked& asked) { return asked.line == "GET /version" ? ScriptedDaemon::version() : answer; }),
-          engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
-    {
-    }
-
-    RealLoop loop;
-    ScriptedDaemon daemon;
-    std::unique_ptr<Engine> engine;
+// A daemon whose every answer is this.
+struct Odd : ScriptedEngine {
+    explicit Odd(Says answer) : ScriptedEngine([answer](const Asked&) { return answer; }) {}
 };
 
 } // namespace

@@ -68,7 +68,7 @@ TEST_CASE("a child that the kernel killed for memory is told although the step w
 {
     RealEngine real;
     GANTRY_NEEDS_ENGINE(real);
-    auto spec = real.shell("child", "tail /dev/zero; sleep 1; exit 0");
+    auto spec = real.shell("child", "tail /dev/zero; sleep 1; exit 0"); // the engine may not hear of it behind the end
     spec.limits.memory_bytes = 16 << 20;
     auto ran = real.run(real.whole_life(spec));
     CHECK(ran.exit.exit_code == 0);

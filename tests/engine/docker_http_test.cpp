@@ -9,24 +9,8 @@ using Says = ScriptedDaemon::Says;
 
 namespace {
 
-// Answers /version, and the rest by `rest`.
-ScriptedDaemon::Script after_version(std::function<Says(const Asked&)> rest)
-{
-    return [rest](const Asked& asked) { return asked.line == "GET /version" ? ScriptedDaemon::version() : rest(asked); };
-}
-
-struct World {
-    explicit World(ScriptedDaemon::Script script) : daemon(loop, std::move(script))
-    {
-        engine = make_docker(loop.io.get_executor(), loop.pool, daemon.options());
-    }
-    RealLoop loop;
-    ScriptedDaemon daemon;
-    std::unique_ptr<Engine> engine;
-};
-
 template <typename T>
-Error error_of(World& world, awaitable<T> task)
+Error error_of(ScriptedEngine& world, awaitable<T> task)
 {
     try {
         world.loop.run(std::move(task));
@@ -40,7 +24,7 @@ Error error_of(World& world, awaitable<T> task)
 
 TEST_CASE("one connection serves call after call", "[engine]")
 {
-    World world(after_version([](const Asked&) { return ScriptedDaemon::json(404, R"({"message":"No such image"})"); }));
+    ScriptedEngine world([](const Asked&) { return ScriptedDaemon::json(404, R"({"message":"No such image"})"); });
 
     for (int round = 0; round < 5; ++round)
         CHECK_FALSE(world.loop.run(world.engine->find_image("x")));
@@ -65,7 +49,7 @@ TEST_CASE("the highest version that both know is spoken", "[engine]")
 
 TEST_CASE("first calls that overlap ask for the version once", "[engine]")
 {
-    World world(after_version([](const Asked&) { return ScriptedDaemon::json(404, "{}"); }));
+    ScriptedEngine world([](const Asked&) { return ScriptedDaemon::json(404, "{}"); });
     const auto find = [](Engine& engine) -> awaitable<void> { co_await engine.find_image("x"); };
 
     world.loop.run(both(find(*world.engine), both(find(*world.engine), find(*world.engine))));
@@ -76,11 +60,11 @@ TEST_CASE("first calls that overlap ask for the version once", "[engine]")
 
 TEST_CASE("a connection that died while it was idle is replaced", "[engine]")
 {
-    World world(after_version([](const Asked&) {
+    ScriptedEngine world([](const Asked&) {
         auto says = ScriptedDaemon::json(404, "{}");
         says.close = true;
         return says;
-    }));
+    });
 
     for (int round = 0; round < 3; ++round)
         CHECK_FALSE(world.loop.run(world.engine->find_image("x")));
@@ -91,12 +75,12 @@ TEST_CASE("a connection that died while it was idle is replaced", "[engine]")
 TEST_CASE("a read is repeated when the connection ends before its answer; a creation is not", "[engine]")
 {
     int refused = 0;
-    World world(after_version([&refused](const Asked& asked) -> Says {
+    ScriptedEngine world([&refused](const Asked& asked) -> Says {
         const bool creation = asked.line.find("POST") == 0;
         if (creation || refused++ == 0)
             return {"", true};
         return ScriptedDaemon::json(404, "{}");
-    }));
+    });
     world.loop.run(world.engine->find_image("x"));
     CHECK(world.daemon.count("/images/") == 2);
 
@@ -124,9 +108,9 @@ TEST_CASE("statuses become what the caller can do, with the daemon's words", "[e
         {503, "starting", Errc::unavailable},
         {409, "The container name /unauthorized is in use", Errc::conflict},
     }));
-    World world(after_version([status = status, message = message](const Asked&) {
+    ScriptedEngine world([status = status, message = message](const Asked&) {
         return ScriptedDaemon::json(status, R"({"message":")" + message + "\"}");
-    }));
+    });
     const auto error = error_of(world, world.engine->start_container("x"));
     CHECK(error.code() == code);
     CHECK_THAT(error.what(), ContainsSubstring(message.substr(0, 9)));
@@ -134,10 +118,10 @@ TEST_CASE("statuses become what the caller can do, with the daemon's words", "[e
 
 TEST_CASE("what a runtime refuses is told without those who passed it on, with what to do", "[engine]")
 {
-    World world(after_version([](const Asked&) {
+    ScriptedEngine world([](const Asked&) {
         return ScriptedDaemon::json(400, R"({"message":"failed to create shim task: OCI runtime create failed: runc create failed: )"
                                          R"(unable to start container process: exec: \"x\": executable file not found in $PATH: unknown"})");
-    }));
+    });
     const auto error = error_of(world, world.engine->start_container("x"));
     CHECK(error.what() == std::string(R"(exec: "x": executable file not found in $PATH)"));
     CHECK_THAT(error.hint(), ContainsSubstring("entrypoint, command and shell"));
@@ -148,7 +132,7 @@ TEST_CASE("an answer that is none is an error, and never a hang", "[engine]")
     const auto bytes = GENERATE(as<std::string>{}, "SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200 OK\r\n",
                                 "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{{{");
-    World world(after_version([bytes](const Asked&) { return Says{bytes, true}; }));
+    ScriptedEngine world([bytes](const Asked&) { return Says{bytes, true}; });
     const auto found = error_of(world, world.engine->find_image("x"));
     const bool expected = found.code() == Errc::unavailable || found.code() == Errc::internal;
     CHECK(expected);
@@ -157,9 +141,9 @@ TEST_CASE("an answer that is none is an error, and never a hang", "[engine]")
 
 TEST_CASE("a header without end is cut off", "[engine]")
 {
-    World world(after_version([](const Asked&) {
+    ScriptedEngine world([](const Asked&) {
         return Says{"HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n", true};
-    }));
+    });
     const auto error = error_of(world, world.engine->find_image("x"));
     CHECK(error.code() == Errc::unavailable);
     CHECK_THAT(error.what(), ContainsSubstring("limit"));
@@ -167,7 +151,7 @@ TEST_CASE("a header without end is cut off", "[engine]")
 
 TEST_CASE("names cannot leave their place in a path or a query", "[engine]")
 {
-    World world(after_version([](const Asked&) { return ScriptedDaemon::json(200, "{}"); }));
+    ScriptedEngine world([](const Asked&) { return ScriptedDaemon::json(200, "{}"); });
     world.loop.run(world.engine->kill_container("a b?c#d%\r\nX: y", "KILL&x=1"));
     REQUIRE(world.daemon.asked.size() == 2);
     CHECK(world.daemon.asked[1].line == "POST /v1.41/containers/a%20b%3Fc%23d%25%0D%0AX:%20y/kill?signal=KILL%26x%3D1");
@@ -175,12 +159,12 @@ TEST_CASE("names cannot leave their place in a path or a query", "[engine]")
 
 TEST_CASE("chunked answers come together whatever the pieces", "[engine]")
 {
-    World world(after_version([](const Asked&) {
+    ScriptedEngine world([](const Asked&) {
         std::string bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         for (const char character : std::string(R"({"Id":"sha256:1","Config":{"Cmd":["sh"]}})"))
             bytes += "1\r\n" + std::string(1, character) + "\r\n";
         return Says{bytes + "0\r\n\r\n"};
-    }));
+    });
     const auto image = world.loop.run(world.engine->find_image("x"));
     REQUIRE(image);
     CHECK(image->id == "sha256:1");
@@ -191,10 +175,10 @@ TEST_CASE("chunked answers come together whatever the pieces", "[engine]")
 TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine]")
 {
     asio::cancellation_signal cancel;
-    World world(after_version([&](const Asked&) {
+    ScriptedEngine world([&](const Asked&) {
         cancel.emit(asio::cancellation_type::terminal);
         return ScriptedDaemon::json(201, "{}");
-    }));
+    });
     const auto create = [&](std::function<awaitable<void>()> creation) -> awaitable<void> {
         co_await asio::co_spawn(co_await asio::this_coro::executor, creation(),
                                 asio::bind_cancellation_slot(cancel.slot(), use_awaitable));
@@ -211,22 +195,22 @@ TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine
 
 TEST_CASE("a wait that the daemon breaks off is unavailable, never an exit", "[engine]")
 {
-    World world(after_version([](const Asked&) {
+    ScriptedEngine world([](const Asked&) {
         return Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true};
-    }));
+    });
     CHECK(error_of(world, world.engine->wait_container("x")).code() == Errc::unavailable);
 
-    World closed(after_version([](const Asked&) { return Says{"HTTP/1.1 200 OK\r\n\r\n", true}; }));
+    ScriptedEngine closed([](const Asked&) { return Says{"HTTP/1.1 200 OK\r\n\r\n", true}; });
     CHECK(error_of(closed, closed.engine->wait_container("x")).code() == Errc::unavailable);
 }
 
 TEST_CASE("an output stream that ends inside a frame is unavailable", "[engine]")
 {
-    World world(after_version([](const Asked& asked) {
+    ScriptedEngine world([](const Asked& asked) {
         if (asked.line.find("/attach") == std::string::npos)
             return ScriptedDaemon::json(200, "OK");
         return Says{"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + std::string("\x01\0\0\0\0\0\0\x05" "ab", 10), true};
-    }));
+    });
     const Engine::AttachOptions options;
     const auto attachment = world.loop.run(world.engine->attach("x", options));
     TextSink sink;

@@ -9,19 +9,16 @@ using Says = ScriptedDaemon::Says;
 namespace {
 
 // A daemon that has the images a:latest, b:2 and one by the id 0123abcd.
-struct Images {
+struct Images : ScriptedEngine {
     explicit Images(Says answer)
-        : daemon(loop, [answer](const Asked& asked) {
-              if (asked.line == "GET /version")
-                  return ScriptedDaemon::version();
+        : ScriptedEngine([answer](const Asked& asked) {
               if (asked.line.find("/images/get") != std::string::npos || asked.line.find("/images/load") != std::string::npos)
                   return answer;
               for (const auto* name : {"/a:latest/json", "/b:2/json", "/0123abcd/json"})
                   if (asked.line.find(name) != std::string::npos)
                       return ScriptedDaemon::json(200, R"({"Id":"sha256:0123"})");
               return ScriptedDaemon::json(404, R"({"message":"no such image"})");
-          }),
-          engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
+          })
     {
     }
 
@@ -58,9 +55,6 @@ struct Images {
 
     std::string saved;
     bool whole = false;
-    RealLoop loop;
-    ScriptedDaemon daemon;
-    std::unique_ptr<Engine> engine;
 };
 
 Says bytes(const std::string& body)

@@ -14,29 +14,21 @@ constexpr const char* k_state = R"({"State": {"Status": "exited", "ExitCode": 13
 constexpr const char* k_oom = R"({"Type": "container", "Action": "oom", "Actor": {"ID": "f00", "Attributes": {"name": "one"}}})";
 
 // A container that ended by SIGKILL, for a daemon that says this to GET /events.
-struct Killed {
+struct Killed : ScriptedEngine {
     explicit Killed(Says events, int exit_code = 137)
-        : daemon(loop,
-                 [events, exit_code](const Asked& asked) {
-                     if (asked.line == "GET /version")
-                         return ScriptedDaemon::version();
-                     if (asked.line.find("/wait") != std::string::npos)
-                         return ScriptedDaemon::json(200, R"({"StatusCode": )" + std::to_string(exit_code) + "}");
-                     if (asked.line.find("/events") != std::string::npos)
-                         return events;
-                     if (asked.line.find("/kill") != std::string::npos)
-                         return ScriptedDaemon::json(204, "");
-                     return ScriptedDaemon::json(200, k_state);
-                 }),
-          engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
+        : ScriptedEngine([events, exit_code](const Asked& asked) {
+              if (asked.line.find("/wait") != std::string::npos)
+                  return ScriptedDaemon::json(200, R"({"StatusCode": )" + std::to_string(exit_code) + "}");
+              if (asked.line.find("/events") != std::string::npos)
+                  return events;
+              if (asked.line.find("/kill") != std::string::npos)
+                  return ScriptedDaemon::json(204, "");
+              return ScriptedDaemon::json(200, k_state);
+          })
     {
     }
 
     ContainerExit wait() { return loop.run(engine->wait_container("one")); }
-
-    RealLoop loop;
-    ScriptedDaemon daemon;
-    std::unique_ptr<Engine> engine;
 };
 
 } // namespace

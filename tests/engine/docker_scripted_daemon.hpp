@@ -132,6 +132,26 @@ private:
     TaskGroup tasks_;
 };
 
+// Answers GET /version, and the rest by `rest`.
+inline ScriptedDaemon::Script after_version(ScriptedDaemon::Script rest)
+{
+    return [rest = std::move(rest)](const ScriptedDaemon::Asked& asked) {
+        return asked.line == "GET /version" ? ScriptedDaemon::version() : rest(asked);
+    };
+}
+
+// An engine on a daemon that answers by this, after its version.
+struct ScriptedEngine {
+    explicit ScriptedEngine(ScriptedDaemon::Script rest)
+        : daemon(loop, after_version(std::move(rest))), engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
+    {
+    }
+
+    RealLoop loop;
+    ScriptedDaemon daemon;
+    std::unique_ptr<engine::Engine> engine;
+};
+
 // An answer whose body is one JSON message a line.
 inline ScriptedDaemon::Says messages(const std::string& lines)
 {

@@ -50,14 +50,8 @@ std::string compact(const char* message)
     return Json::parse(message).dump() + "\n";
 }
 
-struct Stats {
-    explicit Stats(Says answer)
-        : daemon(loop, [answer](const Asked& asked) {
-              return asked.line == "GET /version" ? ScriptedDaemon::version() : answer;
-          }),
-          engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
-    {
-    }
+struct Stats : ScriptedEngine {
+    explicit Stats(Says answer) : ScriptedEngine([answer](const Asked&) { return answer; }) {}
 
     std::vector<ResourceUse> watch()
     {
@@ -65,10 +59,6 @@ struct Stats {
         loop.run(engine->watch_use("one", [&seen](const ResourceUse& use) { seen.push_back(use); }));
         return seen;
     }
-
-    RealLoop loop;
-    ScriptedDaemon daemon;
-    std::unique_ptr<Engine> engine;
 };
 
 } // namespace
