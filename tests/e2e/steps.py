@@ -83,7 +83,7 @@ class Endings(e2e.Case):
         """As far as the engine hears of it: dockerd misses a few of a hundred kills when the machine is busy."""
         eats = "dd if=/dev/zero of=/dev/null bs=512M count=1"
         heard = set()
-        with e2e.Engine().events(["oom", "die"]) as events:
+        with self.engine.events(["oom", "die"]) as events:
             ended = e2e.steps_of(self.run_pipeline(f"""
                 image: {e2e.IMAGE}
                 resources: {{ memory: 32m }}
