@@ -10,8 +10,7 @@ if(GANTRY_SANITIZE)
         # The check of an access is a call instead of twenty instructions: a tenth less to compile.
         add_compile_options("SHELL:--param asan-instrumentation-with-call-threshold=0")
     endif()
-    # g++ suspects in instrumented code what is not there.
-    add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized$<SEMICOLON>-Wno-mismatched-new-delete>)
+    add_compile_options(${gantry_no_suspicions})
     if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND GANTRY_SANITIZE MATCHES thread)
         # Asio's fences, which ThreadSanitizer does not see: what it runs is ordered by mutexes as well.
         add_compile_options(-Wno-tsan)
