@@ -2,8 +2,6 @@
 
 #include "pipeline/plan_fields.hpp"
 
-#include <algorithm>
-#include <array>
 #include <set>
 
 namespace gantry::pipeline {
@@ -29,11 +27,11 @@ public:
 class Checker {
 public:
     Checker(const Capabilities& capabilities, Diagnostics& out)
-        : capabilities_(capabilities), out_(out),
-          supports_all_(capabilities.container_keys.contains("*") &&
-                        std::all_of(k_also_features.begin(), k_also_features.end(),
-                                    [&](const char* name) { return capabilities.features.contains(name); }))
+        : capabilities_(capabilities), out_(out)
     {
+        for (const auto* key : {"healthcheck", "networks", "volumes"}) // which are features, too
+            if (!capabilities.features.contains(key))
+                missing_.insert(key);
     }
 
     void feature(const char* name, const char* what, bool used, Mark mark, const std::string& path)
@@ -44,8 +42,8 @@ public:
 
     void container(const Container& container, const std::string& path, Mark fallback)
     {
-        if (supports_all_)
-            return;
+        if (missing_.empty() && supports_all())
+            return; // spares looking through each container
         UsedKeys used;
         fields(used, container);
         for (const auto& [key, mark] : container.marks)
@@ -58,15 +56,10 @@ public:
     }
 
 private:
-    static constexpr std::array<const char*, 3> k_also_features = {"healthcheck", "networks", "volumes"};
-
+    bool supports_all() const { return capabilities_.container_keys.contains("*"); }
     bool supports(const std::string& key) const
     {
-        const auto& keys = capabilities_.container_keys;
-        for (const auto name : k_also_features)
-            if (key == name && !capabilities_.features.contains(key))
-                return false;
-        return keys.contains("*") || keys.contains(key);
+        return !missing_.contains(key) && (supports_all() || capabilities_.container_keys.contains(key));
     }
 
     void report(std::string_view what, Mark mark, const std::string& path)
@@ -77,7 +70,7 @@ private:
 
     const Capabilities& capabilities_;
     Diagnostics& out_;
-    const bool supports_all_; // spares looking through each container
+    std::set<std::string> missing_; // keys whose feature the engine does not have
 };
 
 // What not every builder can do.
