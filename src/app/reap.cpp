@@ -56,9 +56,10 @@ awaitable<Reaped> remove_all_of(Context& context, const std::string& run)
         const bool may_come = now < last + runner::k_engine_may_finish;
         if (in_use && !may_come)
             std::rethrow_exception(in_use);
-        reaped.all = !in_use && (awaited.empty() || !may_come);
-        if (reaped.all || (!in_use && now >= last + k_wait)) // what uses something is what we wait for
+        if (!in_use && (awaited.empty() || now >= last + k_wait)) { // what uses something is what we wait for
+            reaped.all = awaited.empty() || !may_come;
             co_return reaped;
+        }
         if (!is_told && now >= begin + k_untold_wait) {
             context.err("gantry: waiting for the engine: it may still make something for run " + run + ", whose process died\n");
             is_told = true;

@@ -6,6 +6,7 @@
 #include "runner/ports.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 namespace gantry::runner {
 
@@ -376,7 +377,7 @@ Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const
     } else if (exit.exit_code > 128 && exit.exit_code <= 128 + 31) {
         outcome.cause = Cause::killed_by_signal;
         outcome.signal = exit.exit_code - 128;
-        if (outcome.signal == 9 && limit && !killed_by_us_) // engines do not always hear why the kernel killed
+        if (outcome.signal == SIGKILL && limit && !killed_by_us_) // engines do not always hear why the kernel killed
             outcome.hint = "if it used up its memory (limit: " + format_memory(*limit) + "), raise resources: { memory: … }";
     } else {
         outcome.cause = Cause::failed;

@@ -6,9 +6,6 @@
 #include "base/format.hpp"
 #include "runner/ports.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -82,7 +79,7 @@ std::string note_of(const runner::StepSummary& step)
     if (step.lapses > 0)
         notes.push_back("unhealthy " + (step.lapses > 1 ? std::to_string(step.lapses) + " times" : std::string("once")) + " after it was ready");
     std::erase(notes, std::string());
-    return fmt::format("{}", fmt::join(notes, ", "));
+    return join(notes, ", ");
 }
 
 std::string stage_row(const Style& style, State state, const std::string& id, const std::string& note,

@@ -85,8 +85,10 @@ void check_platform(const ImageInfo& image, const std::string& asked)
 }
 
 // A registry that hangs would hold the builder up for good; a command of the Dockerfile may be silent as long as it likes.
-awaitable<std::string> read_from_registry(Exchange& exchange, std::chrono::nanoseconds silence_limit)
+awaitable<std::string> read_words(Exchange& exchange, bool from_registry, std::chrono::nanoseconds silence_limit)
 {
+    if (!from_registry)
+        co_return co_await exchange.read();
     try {
         co_return co_await with_deadline(silence_limit, "the builder's pull of a base image", exchange.read());
     } catch (Error& error) {
@@ -115,11 +117,7 @@ awaitable<BuildResult> DockerEngine::build_image(const BuildSpec& spec, ReadPiec
     JsonLines lines;
     BuildMessages messages;
     for (;;) {
-        std::string piece;
-        if (messages.awaits_base_image())
-            piece = co_await read_from_registry(*exchange, api_->options().silence_limit);
-        else
-            piece = co_await exchange->read();
+        const std::string piece = co_await read_words(*exchange, messages.awaits_base_image(), api_->options().silence_limit);
         if (piece.empty())
             break;
         lines.feed(piece);
