@@ -1,5 +1,7 @@
 """`kill -9` of gantry at any moment: the next command leaves nothing in the engine, and the run can go on or is final."""
 
+import functools
+import json
 import os
 import signal
 import subprocess
@@ -104,6 +106,26 @@ class Crashes(e2e.Case):
         self.gantry("ps")
         self.assert_nothing_left()
         self.gantry("resume", "1")
+
+    def test_what_uses_a_volume_of_a_dead_run_is_waited_for(self):
+        """As a container does that the engine makes and does not list yet; here it is one of somebody else."""
+        live = self.start(self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, run: exec sleep 1000 }}]\n"))
+        live.until("step_started")
+        live.signal(signal.SIGKILL)
+        live.end()
+        volume = next(name for kind, name, _ in self.engine.objects(instance=self.instance()) if kind == "volume")
+        user = json.dumps({"Image": e2e.IMAGE, "HostConfig": {"Binds": [f"{volume}:/used"]}})
+        status, answer = self.engine.call("POST", "/containers/create", user)
+        self.assertEqual(status, 201, answer)
+        remove_user = functools.partial(self.engine.call, "DELETE", f"/containers/{json.loads(answer)['Id']}")
+        self.addCleanup(remove_user)
+        with subprocess.Popen(self.command(["ps"]), env=self.environment, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as command:
+            self.assertIn("waiting for the engine", command.stderr.readline())
+            self.assertEqual(self.left(), [f"volume {volume}"])
+            remove_user()
+            self.assertIn("gantry resume 1", command.stderr.read())
+        self.assert_nothing_left()
 
     def test_what_is_at_another_engine_is_named_and_the_same_engine_is_known_by_any_way(self):
         proxy = Proxy.unix(f"{self.home}/docker.sock", os.getgid())
