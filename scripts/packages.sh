@@ -13,7 +13,7 @@ packages_of() { # CODENAME GROUP...
         case $group in
             build)
                 echo g++ cmake ninja-build pkg-config "$boost" libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-                    libcli11-dev libyaml-cpp-dev libgit2-dev libre2-dev libarchive-dev libexpat1-dev
+                    libcli11-dev libyaml-dev libgit2-dev libre2-dev libarchive-dev libexpat1-dev
                 ;;
             test) echo catch2 git lld openssl python3 python3-jsonschema python3-yaml ;;
             lint) [ "$codename" != bookworm ] || echo clang-format-14 ;;
@@ -23,7 +23,7 @@ packages_of() { # CODENAME GROUP...
             curl) echo curl ;;
             busybox) echo busybox-static ;;
             debian) echo mmdebstrap ;;
-            bench) echo zstd ;;
+            bench) echo zstd libyaml-cpp-dev ;;
             clang) echo "clang-$clang" "llvm-$clang" "libclang-rt-$clang-dev" ;;
             tidy) echo "clang-tidy-$clang" ;;
             coverage) echo gcovr ;;

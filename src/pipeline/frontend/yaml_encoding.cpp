@@ -1,3 +1,4 @@
+#include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/frontend/yaml_tree.hpp"
 
 #include "base/format.hpp"
@@ -10,16 +11,19 @@ namespace gantry::pipeline::native {
 
 namespace {
 
-Mark mark_at(std::string_view text, std::size_t offset, int file)
-{
-    const auto before = text.substr(0, offset);
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const auto newline = before.rfind('\n');
-    const auto column = newline == std::string_view::npos ? offset : offset - newline - 1;
-    return {file, static_cast<int>(line), static_cast<int>(column) + 1};
-}
-
 bool is_forbidden(unsigned char c) { return c == 0x7f || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'); }
+
+// Characters beyond ASCII that YAML has no place for: the controls U+0080 to U+009F but NEL, U+FFFE and U+FFFF.
+std::size_t first_forbidden_character(std::string_view text)
+{
+    for (std::size_t at = 0; (at = text.find_first_of("\xc2\xef", at)) != std::string_view::npos; ++at) {
+        const auto two = text.substr(at + 1, 2);
+        const auto second = static_cast<unsigned char>(two.substr(0, 1).empty() ? '\0' : two[0]);
+        if (text[at] == '\xc2' ? second < 0xa0 && second != 0x85 : two == "\xbf\xbe" || two == "\xbf\xbf")
+            return at;
+    }
+    return std::string_view::npos;
+}
 
 std::size_t first_invalid_utf8(std::string_view text)
 {
@@ -92,6 +96,12 @@ bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnos
     if (const auto bad = first_invalid_utf8(text); bad != std::string_view::npos)
         return refuse("encoding", bad, fmt::format("the byte 0x{:02x} is not UTF-8", static_cast<unsigned char>(text[bad])),
                       "save the file as UTF-8");
+    if (const auto at = first_forbidden_character(text); at != std::string_view::npos) {
+        const unsigned code = text[at] == '\xc2' ? static_cast<unsigned char>(text[at + 1])
+                                                 : 0xff00U + static_cast<unsigned char>(text[at + 2]) + 0x40U;
+        return refuse("encoding", at, fmt::format("the character U+{:04X} cannot stand here", code),
+                      fmt::format("in double quotes, write it as \\u{:04x}", code));
+    }
     return true;
 }
 

@@ -4,55 +4,87 @@
 
 #include "base/format.hpp"
 
-#include <yaml-cpp/exceptions.h>
-
 #include <algorithm>
 
 namespace gantry::pipeline::native {
 
 namespace {
 
+bool at_closing_bracket(std::string_view text, std::size_t offset) { return text.substr(offset, 1).find_first_of("]}") == 0; }
+bool at_quote(std::string_view text, std::size_t offset) { return text.substr(offset, 1).find_first_of("\"'") == 0; }
+
+bool behind_text(std::string_view text, std::size_t offset)
+{
+    const auto before = text.substr(0, offset).find_last_not_of(" \t");
+    return before != std::string_view::npos && text[before] != '\n';
+}
+
 struct Explanation {
-    std::string_view of; // yaml-cpp's constant
+    std::string_view problem; // libyaml's words, from its scanner.c and parser.c; empty: any
+    std::string_view context; // how they begin; empty: any
     const char* message;
     const char* hint;
+    bool at_context = false; // people look where it began, not where it could not go on
+    bool (*when)(std::string_view text, std::size_t offset) = nullptr; // what stands there
 };
 
+constexpr const char* k_not_open = "a closing bracket without its opening one";
+constexpr const char* k_follows = "nothing can follow the value on its line";
+constexpr const char* k_quote_all = "put all of it in quotes";
+constexpr const char* k_quote_it = "put the text in quotes";
+constexpr const char* k_expect_indentation = "check its indentation";
+
+// The first row that fits.
 const Explanation k_explanations[] = {
-    {YAML::ErrorMsg::END_OF_MAP, "this line does not continue the map above it", "check its indentation"},
-    {YAML::ErrorMsg::END_OF_SEQ, "this line does not continue the list above it",
+    {"did not find expected key", "", k_not_open, k_quote_it, false, at_closing_bracket},
+    {"did not find expected '-' indicator", "", k_not_open, k_quote_it, false, at_closing_bracket},
+    {"did not find expected node content", "while parsing a block", k_not_open, k_quote_it, false, at_closing_bracket},
+    {"did not find expected <document start>", "", k_not_open, k_quote_it, false, at_closing_bracket},
+    {"did not find expected key", "", k_follows, k_quote_all, false, behind_text},
+    {"did not find expected '-' indicator", "", k_follows, k_quote_all, false, behind_text},
+    {"did not find expected key", "", "this line does not continue the map above it", k_expect_indentation},
+    {"could not find expected ':'", "", "this quote is closed on another line", "close it where its text ends", true, at_quote},
+    {"could not find expected ':'", "", "a ':' is missing behind this key", "write key: value, or check the indentation", true},
+    {"did not find expected '-' indicator", "", "this line does not continue the list above it",
      "each item starts with '- ' in the same column"},
-    {YAML::ErrorMsg::END_OF_MAP_FLOW, "a '{' is not closed", "add '}', or put text that contains { } , in quotes"},
-    {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' is not closed", "add ']', or put text that contains [ ] , in quotes"},
-    {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote is not closed before the end of the file", ""},
-    {YAML::ErrorMsg::DOC_IN_SCALAR, "a quote is not closed before '---'", ""},
-    {YAML::ErrorMsg::MAP_VALUE, "a ':' cannot stand here", "put text that contains ': ' in quotes"},
-    {YAML::ErrorMsg::MAP_KEY, "a key cannot stand here", "check the indentation"},
-    {YAML::ErrorMsg::BLOCK_ENTRY, "a list item cannot stand here", "check its indentation"},
-    {YAML::ErrorMsg::FLOW_END, "a closing bracket without its opening one", ""},
-    {YAML::ErrorMsg::UNKNOWN_TOKEN, "this character cannot start a value", "put the text in quotes"},
-    {YAML::ErrorMsg::UNKNOWN_ANCHOR, "no anchor of this name stands above", "define it with &name; or put the text in quotes"},
-    {YAML::ErrorMsg::ALIAS_NOT_FOUND, "a '*' must be followed by the name of an anchor", "put the text in quotes"},
-    {YAML::ErrorMsg::ANCHOR_NOT_FOUND, "a '&' must be followed by a name", "put the text in quotes"},
-    {YAML::ErrorMsg::CHAR_IN_ALIAS, "this is not the name of an anchor", "put the text in quotes"},
-    {YAML::ErrorMsg::CHAR_IN_ANCHOR, "this is not a name for an anchor", "put the text in quotes"},
-    {YAML::ErrorMsg::ALIAS_CONTENT, "an alias cannot have an anchor or a tag", ""},
-    {YAML::ErrorMsg::CHAR_IN_BLOCK, "only a comment may follow on this line", "start the text on the next one"},
-    {YAML::ErrorMsg::ZERO_INDENT_IN_BLOCK, "0 is not an indentation", ""},
-    {YAML::ErrorMsg::INVALID_ANCHOR, "this is not a name for an anchor", ""},
-    {YAML::ErrorMsg::INVALID_ALIAS, "this is not the name of an anchor", ""},
-    {YAML::ErrorMsg::BAD_FILE, "nested too deep", ""},
+    {"did not find expected ',' or '}'", "", "a '{' is not closed", "add '}', or put text that contains { } , in quotes", true},
+    {"did not find expected ',' or ']'", "", "a '[' is not closed", "add ']', or put text that contains [ ] , in quotes", true},
+    {"did not find expected node content", "while parsing a flow", "something is missing before this, inside of [ ] or { }",
+     "put text that contains , [ ] { } in quotes"},
+    {"did not find expected node content", "", "this cannot start a value", k_quote_it},
+    {"found unexpected end of stream", "", "a quote is not closed", "", true},
+    {"found unexpected document indicator", "", "a quote is not closed before '---'", "", true},
+    {"mapping values are not allowed in this context", "", "a ':' cannot stand here", "put text that contains ': ' in quotes"},
+    {"found unexpected ':'", "", "a ':' cannot stand here", "put text that contains ':' in quotes"},
+    {"mapping keys are not allowed in this context", "", "a key cannot stand here", "check the indentation"},
+    {"block sequence entries are not allowed in this context", "", "a list item cannot stand here", k_expect_indentation},
+    {"found character that cannot start any token", "", "this character cannot start a value", k_quote_it},
+    {"did not find expected <document start>", "", "the document has ended before this", "check the indentation and the brackets"},
+    {"found unknown escape character", "", "unknown escape in double quotes",
+     "write \\\\ for a backslash, or use single quotes"},
+    {"did not find expected hexdecimal number", "", "an escape lacks digits: \\x takes two, \\u four, \\U eight",
+     "write \\\\ for a backslash, or use single quotes"},
+    {"found invalid Unicode character escape code", "", "no character has this number", ""},
+    {"found an indentation indicator equal to 0", "", "0 is not an indentation", ""},
+    {"did not find expected comment or line break", "while scanning a block scalar", "only a comment may follow on this line",
+     "start the text on the next one"},
+    {"", "while scanning an anchor", "a '&' must be followed by a name", "of letters, digits, '_' and '-'; or put the text in quotes", true},
+    {"", "while scanning an alias", "a '*' must be followed by the name of an anchor", k_quote_it, true},
+    {"", "while scanning a directive", "a line that starts with '%' is an instruction to YAML, and this is none", k_quote_it, true},
+    {"", "while scanning a %", "a line that starts with '%' is an instruction to YAML, and this is none", k_quote_it, true},
+    {"found duplicate %YAML directive", "", "a second %YAML line", "remove it"},
+    {"found duplicate %TAG directive", "", "a second %TAG line for the same tags", "remove it"},
+    {"found incompatible YAML document", "", "this is not YAML 1.1 or 1.2", "remove the line"},
+    {"", "while scanning a tag", "this is not a tag", k_quote_it, true},
+    {"", "while parsing a tag", "this is not a tag", k_quote_it, true},
+    {"", "while parsing a %TAG", "this is not a tag", k_quote_it, true},
+    {"found undefined tag handle", "", "no %TAG line says what this tag means", k_quote_it},
 };
 
-std::string_view line_of(std::string_view text, int number)
+std::string_view line_at(std::string_view text, std::size_t offset)
 {
-    std::size_t start = 0;
-    for (int line = 1; line < number; ++line) {
-        const auto newline = text.find('\n', start);
-        if (newline == std::string_view::npos)
-            return {};
-        start = newline + 1;
-    }
+    const auto newline = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
+    const auto start = newline == std::string_view::npos ? 0 : newline + 1;
     return text.substr(start, text.find('\n', start) - start);
 }
 
@@ -79,32 +111,42 @@ std::string clip(std::string_view text)
     return terminal_safe(text.substr(0, end)) + "…";
 }
 
-Diagnostic explain_syntax_error(std::string_view text, Mark mark, std::string_view message, Mark bracket)
+Mark mark_at(std::string_view text, std::size_t offset, int file)
 {
-    Diagnostic problem{Severity::error, "yaml", std::string(message), mark, 1, "", ""};
-    const auto line = line_of(text, mark.line);
+    const auto before = text.substr(0, offset);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto newline = before.rfind('\n');
+    const auto column = newline == std::string_view::npos ? offset : offset - newline - 1;
+    return {file, static_cast<int>(line), static_cast<int>(column) + 1};
+}
+
+Diagnostic explain_syntax_error(std::string_view text, int file, const YamlError& error)
+{
+    Diagnostic told{Severity::error, "yaml", std::string(error.problem), mark_at(text, error.offset, file), 1, "", ""};
+    const auto line = line_at(text, error.offset);
     const auto tab = line.substr(0, line.find_first_not_of(" \t")).find('\t');
-    if (tab != std::string_view::npos) {
-        problem.message = k_tab_message;
-        problem.hint = k_tab_hint;
-        problem.mark.column = static_cast<int>(tab) + 1;
-        return problem;
+    if (tab != std::string_view::npos || text.substr(error.offset, 1) == "\t") {
+        told.message = k_tab_message;
+        told.hint = k_tab_hint;
+        if (tab != std::string_view::npos)
+            told.mark.column = static_cast<int>(tab) + 1;
+        return told;
     }
-    if (message.rfind(YAML::ErrorMsg::INVALID_ESCAPE, 0) == 0) {
-        problem.message = "unknown escape in double quotes";
-        problem.hint = "write \\\\ for a backslash, or use single quotes";
-    }
-    const auto* found = std::find_if(std::begin(k_explanations), std::end(k_explanations),
-                                     [&](const Explanation& e) { return e.of == message; });
-    if (found != std::end(k_explanations)) {
-        problem.message = found->message;
-        problem.hint = found->hint;
+    const auto fits = [&](const Explanation& row) {
+        return (row.problem.empty() || row.problem == error.problem) &&
+               error.context.substr(0, row.context.size()) == row.context &&
+               (!row.when || row.when(text, row.at_context ? error.context_offset : error.offset));
+    };
+    const auto* row = std::find_if(std::begin(k_explanations), std::end(k_explanations), fits);
+    if (row != std::end(k_explanations)) {
+        told.message = row->message;
+        told.hint = row->hint;
     }
     if (has_bare_expression_in_brackets(line))
-        problem.hint = "inside { } and [ ], put text with ${{ }} in quotes";
-    else if (bracket.known() && (message == YAML::ErrorMsg::END_OF_SEQ_FLOW || message == YAML::ErrorMsg::END_OF_MAP_FLOW))
-        problem.mark = bracket;
-    return problem;
+        told.hint = "inside { } and [ ], put text with ${{ }} in quotes";
+    else if (row != std::end(k_explanations) && row->at_context)
+        told.mark = mark_at(text, error.context_offset, file);
+    return told;
 }
 
 // The bytes of a quoted scalar up to and with its closing quote, as far as they stand on one line.

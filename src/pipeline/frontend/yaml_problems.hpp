@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pipeline/diagnostic.hpp"
+#include "pipeline/frontend/yaml_events.hpp"
 
 #include <string>
 #include <string_view>
@@ -13,7 +14,10 @@ constexpr const char* k_tab_hint = "use spaces";
 // Text of a user for a message: one line, at most 60 bytes, whole characters.
 std::string clip(std::string_view text);
 
-// What yaml-cpp's `message` at `mark` means, in words for people. `bracket` is the innermost open bracket, if there is one.
-Diagnostic explain_syntax_error(std::string_view text, Mark mark, std::string_view message, Mark bracket);
+// Line and column, both from 1, of a byte.
+Mark mark_at(std::string_view text, std::size_t offset, int file);
+
+// What libyaml complains of, in words for people and at the place where they look for it.
+Diagnostic explain_syntax_error(std::string_view text, int file, const YamlError& error);
 
 } // namespace gantry::pipeline::native

@@ -1,15 +1,14 @@
 #include "pipeline/frontend/yaml_tree.hpp"
 
+#include "pipeline/frontend/yaml_events.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/mark.h>
-#include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <sstream>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -25,7 +24,7 @@ Node* Node::find(std::string_view wanted) const
 
 namespace {
 
-// Leaves yaml-cpp after a problem that makes the rest of the file meaningless; it has been reported.
+// Leaves the events after a problem that makes the rest of the file meaningless; it has been reported.
 struct Stop {};
 
 // Remembers keys to find the second of two equal ones; linear for the few keys that maps usually have.
@@ -54,91 +53,114 @@ private:
     std::unordered_map<std::string_view, const Node*> many_;
 };
 
-class TreeBuilder final : public YAML::EventHandler {
+// Where the lines of a text begin.
+class Lines {
 public:
-    TreeBuilder(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics, const YamlUse& use)
-        : text_(file.text), file_(file_index), pool_(pool), diagnostics_(diagnostics), use_(use)
+    explicit Lines(std::string_view text)
     {
+        for (auto newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n', newline + 1))
+            starts_.push_back(newline + 1);
     }
 
-    Node* root() const { return root_; }
-
-    // The innermost `[` or `{` that has not been closed; null when there is none.
-    const Node* open_bracket() const
+    Mark mark(int file, std::size_t offset) const
     {
-        const auto is_bracket = [&](const Node* node) {
-            return node->offset < text_.size() && text_[node->offset] == (node->is_list() ? '[' : '{');
-        };
-        const auto found = std::find_if(stack_.rbegin(), stack_.rend(), is_bracket);
-        return found == stack_.rend() ? nullptr : *found;
-    }
-
-    void OnDocumentStart(const YAML::Mark& mark) override
-    {
-        if (documents_++ > 0)
-            stop(mark, "yaml", use_.one_document, use_.one_document_hint);
-    }
-    void OnDocumentEnd() override {}
-
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override
-    {
-        Node* node = make(Node::Kind::null, mark, "", anchor);
-        place_null(*node);
-        add(node);
-    }
-
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override
-    {
-        const auto found = anchors_.find(anchor);
-        if (found == anchors_.end() || !found->second->complete)
-            stop(mark, "yaml", "an alias stands inside what it names: that would never end", "");
-        alias_nodes_ += found->second->weight;
-        alias_bytes_ += found->second->text_bytes;
-        if (alias_nodes_ > k_max_alias_nodes)
-            stop(mark, "limit", fmt::format("aliases add more than {} nodes to this file", k_max_alias_nodes), "");
-        if (alias_bytes_ > k_max_alias_bytes)
-            stop(mark, "limit", fmt::format("aliases add more than {} bytes to this file", k_max_alias_bytes), "");
-        add(found->second);
-    }
-
-    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override
-    {
-        Node* node = make(Node::Kind::scalar, mark, tag, anchor);
-        node->text = value;
-        node->text_bytes = static_cast<std::uint32_t>(value.size());
-        const char first = node->offset < text_.size() ? text_[node->offset] : '\0';
-        if (tag == "!" || (tag != "?" && (first == '"' || first == '\'' || first == '|' || first == '>')))
-            node->style = first == '|' || first == '>' ? Node::Style::block : Node::Style::quoted;
-        else if (tag != "?" && node->merge == Node::Merge::normal)
-            node->style = Node::Style::quoted; // !!str
-        if (node->style == Node::Style::quoted && !is_closed(node->offset))
-            stop(mark, "yaml", "a quote is not closed", "");
-        add(node);
-    }
-
-    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                         YAML::EmitterStyle::value) override
-    {
-        open(make(Node::Kind::list, mark, tag, anchor), mark);
-    }
-    void OnSequenceEnd() override { close(); }
-
-    void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                    YAML::EmitterStyle::value) override
-    {
-        open(make(Node::Kind::map, mark, tag, anchor), mark);
-    }
-    void OnMapEnd() override
-    {
-        merge(*stack_.back());
-        refuse_duplicates(*stack_.back());
-        close();
+        const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
+        return {file, static_cast<int>(next - starts_.begin()), static_cast<int>(offset - *std::prev(next)) + 1};
     }
 
 private:
-    [[noreturn]] void stop(const YAML::Mark& mark, std::string code, std::string message, std::string hint)
+    std::vector<std::size_t> starts_{0};
+};
+
+bool is_null(const YamlEvent& event)
+{
+    constexpr std::string_view k_nulls[] = {"", "~", "null", "Null", "NULL"};
+    return event.style == YamlEvent::Style::plain && event.tag.empty() &&
+           std::find(std::begin(k_nulls), std::end(k_nulls), event.text) != std::end(k_nulls);
+}
+
+class TreeBuilder {
+public:
+    TreeBuilder(const SourceFile& file, int file_index, NodePool& pool, Diagnostics& diagnostics, const YamlUse& use)
+        : text_(file.text), lines_(text_), file_(file_index), pool_(pool), diagnostics_(diagnostics), use_(use)
     {
-        report({file_, mark.line + 1, mark.column + 1}, 1, std::move(code), std::move(message), std::move(hint));
+    }
+
+    // The root; null pointer for an empty document. Throws Stop.
+    Node* build()
+    {
+        YamlEvents events(text_);
+        while (const YamlEvent* event = events.next())
+            take(*event);
+        if (events.error()) {
+            diagnostics_.push_back(explain_syntax_error(text_, file_, *events.error()));
+            throw Stop{};
+        }
+        return root_;
+    }
+
+private:
+    void take(const YamlEvent& event)
+    {
+        switch (event.kind) {
+        case YamlEvent::Kind::document:
+            if (documents_++ > 0)
+                stop(event.offset, "yaml", use_.one_document, use_.one_document_hint);
+            break;
+        case YamlEvent::Kind::alias: add(aliased(event)); break;
+        case YamlEvent::Kind::scalar: add(is_null(event) ? null(event) : scalar(event)); break;
+        case YamlEvent::Kind::list: open(make(Node::Kind::list, event), event.offset); break;
+        case YamlEvent::Kind::map: open(make(Node::Kind::map, event), event.offset); break;
+        case YamlEvent::Kind::end:
+            if (stack_.back()->is_map()) {
+                merge(*stack_.back());
+                refuse_duplicates(*stack_.back());
+            }
+            close();
+            break;
+        }
+    }
+
+    Node* null(const YamlEvent& event)
+    {
+        Node* node = make(Node::Kind::null, event);
+        if (event.text.empty())
+            place_null(*node);
+        return node;
+    }
+
+    Node* aliased(const YamlEvent& event)
+    {
+        const auto found = anchors_.find(event.text);
+        if (found == anchors_.end())
+            stop(event.offset, "yaml", fmt::format("no anchor '{}' stands above", clip(event.text)),
+                 "define it with &name; or put the text in quotes");
+        if (!found->second->complete)
+            stop(event.offset, "yaml", "an alias stands inside what it names: that would never end", "");
+        alias_nodes_ += found->second->weight;
+        alias_bytes_ += found->second->text_bytes;
+        if (alias_nodes_ > k_max_alias_nodes)
+            stop(event.offset, "limit", fmt::format("aliases add more than {} nodes to this file", k_max_alias_nodes), "");
+        if (alias_bytes_ > k_max_alias_bytes)
+            stop(event.offset, "limit", fmt::format("aliases add more than {} bytes to this file", k_max_alias_bytes), "");
+        return found->second;
+    }
+
+    Node* scalar(const YamlEvent& event)
+    {
+        Node* node = make(Node::Kind::scalar, event);
+        node->text = event.text;
+        node->text_bytes = static_cast<std::uint32_t>(event.text.size());
+        const bool is_text_by_tag = !event.tag.empty() && node->merge == Node::Merge::normal; // !!str
+        node->style = event.style == YamlEvent::Style::block                      ? Node::Style::block
+                      : event.style == YamlEvent::Style::quoted || is_text_by_tag ? Node::Style::quoted
+                                                                                  : Node::Style::plain;
+        return node;
+    }
+
+    [[noreturn]] void stop(std::size_t offset, std::string code, std::string message, std::string hint)
+    {
+        report(lines_.mark(file_, offset), 1, std::move(code), std::move(message), std::move(hint));
         throw Stop{};
     }
 
@@ -155,96 +177,72 @@ private:
         report(node.mark, extent(node, text_), std::move(code), std::move(message), std::move(hint));
     }
 
-    Node* make(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor)
+    Node* make(Node::Kind kind, const YamlEvent& event)
     {
         if (pool_.size() >= k_max_nodes)
-            stop(mark, "limit", fmt::format("the pipeline has more than {} nodes", k_max_nodes), "split it into several");
+            stop(event.offset, "limit", fmt::format("the pipeline has more than {} nodes", k_max_nodes), "split it into several");
         Node& node = pool_.emplace_back();
         node.kind = kind;
-        node.offset = static_cast<std::uint32_t>(std::max(mark.pos, 0));
-        node.mark = {file_, mark.line + 1, mark.column + 1};
         node.complete = kind == Node::Kind::null || kind == Node::Kind::scalar;
+        place(node, event.offset);
         refuse_tab(node);
-        if (use_.takes_merge_tags && (tag == "!reset" || tag == "!override"))
-            node.merge = tag == "!reset" ? Node::Merge::reset : Node::Merge::replace;
+        if (use_.takes_merge_tags && (event.tag == "!reset" || event.tag == "!override"))
+            node.merge = event.tag == "!reset" ? Node::Merge::reset : Node::Merge::replace;
         else
-            check_tag(mark, tag, kind);
-        skip_properties(node);
-        if (anchor != YAML::NullAnchor)
-            anchors_[anchor] = &node;
+            check_tag(event, kind);
+        place(node, behind_properties(event.offset));
+        if (!event.anchor.empty())
+            anchors_[std::string(event.anchor)] = &node;
         return &node;
     }
 
-    // yaml-cpp marks a value that is left out where the next thing stands; what people look for is its key or dash.
+    void place(Node& node, std::size_t offset) const
+    {
+        node.offset = static_cast<std::uint32_t>(offset);
+        node.mark = lines_.mark(file_, offset);
+    }
+
+    // A value that is left out stands at no place of its own; what people look for is its key or dash.
     void place_null(Node& node) const
     {
-        const auto rest = text_.substr(std::min<std::size_t>(node.offset, text_.size()));
-        if (rest.substr(0, 1) == "~" || rest.substr(0, 4) == "null" || rest.substr(0, 4) == "Null" || rest.substr(0, 4) == "NULL")
-            return;
         const Node* parent = stack_.empty() ? nullptr : stack_.back();
-        if (parent && parent->is_map() && parent->items.size() % 2 == 1) {
-            node.mark = parent->items.back()->mark;
-            node.offset = parent->items.back()->offset;
-            return;
-        }
+        if (parent && parent->is_map() && parent->items.size() % 2 == 1)
+            return place(node, parent->items.back()->offset);
         const auto before = text_.find_last_not_of(" \t\r\n", node.offset == 0 ? 0 : node.offset - 1);
-        if (before == std::string_view::npos || before >= node.offset || text_[before] != '-')
-            return;
-        const auto between = text_.substr(before, node.offset - before);
-        const auto newline = text_.rfind('\n', before);
-        node.mark.line -= static_cast<int>(std::count(between.begin(), between.end(), '\n'));
-        node.mark.column = static_cast<int>(newline == std::string_view::npos ? before : before - newline - 1) + 1;
-        node.offset = static_cast<std::uint32_t>(before);
+        if (before != std::string_view::npos && before < node.offset && text_[before] == '-')
+            place(node, before);
     }
 
-    // yaml-cpp lets the end of the file close a quote.
-    bool is_closed(std::size_t offset) const
+    // Behind `&anchor` and `!tag`, as far as they stand on the same line.
+    std::size_t behind_properties(std::size_t at) const
     {
-        const char quote = text_[offset];
-        if (quote != '"' && quote != '\'')
-            return true;
-        for (auto at = offset + 1; at < text_.size(); ++at) {
-            if (quote == '"' && text_[at] == '\\')
-                ++at;
-            else if (text_[at] == quote && quote == '\'' && text_.substr(at + 1, 1) == "'")
-                ++at;
-            else if (text_[at] == quote)
-                return true;
-        }
-        return false;
-    }
-
-    // Moves the mark behind `&anchor` and `!tag`, as far as they stand on the same line.
-    void skip_properties(Node& node) const
-    {
-        auto at = static_cast<std::size_t>(node.offset);
         while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {
             const auto blank = text_.find_first_of(" \t\r\n", at);
             const auto next = blank == std::string_view::npos ? blank : text_.find_first_not_of(" \t", blank);
             if (next == std::string_view::npos || text_[next] == '\n' || text_[next] == '\r' || text_[next] == '#')
-                return;
-            node.mark.column += static_cast<int>(next - at);
-            node.offset = static_cast<std::uint32_t>(next);
+                break;
             at = next;
         }
+        return at;
     }
 
-    void check_tag(const YAML::Mark& mark, const std::string& tag, Node::Kind kind)
+    void check_tag(const YamlEvent& event, Node::Kind kind)
     {
-        if (tag.empty() || tag == "?" || tag == "!")
+        const auto tag = event.tag;
+        if (tag.empty())
             return;
         constexpr std::string_view k_core = "tag:yaml.org,2002:";
-        const auto name = std::string_view(tag).substr(std::min(tag.size(), tag.rfind(k_core, 0) == 0 ? k_core.size() : tag.size()));
+        const auto name = tag.substr(tag.rfind(k_core, 0) == 0 ? k_core.size() : tag.size());
         if ((name == "str" && kind == Node::Kind::scalar) || (name == "map" && kind == Node::Kind::map) ||
             (name == "seq" && kind == Node::Kind::list))
             return;
         const bool reference = tag == "!reference";
-        report({file_, mark.line + 1, mark.column + 1}, std::max<std::size_t>(1, name.empty() ? tag.size() : name.size() + 2),
+        report(lines_.mark(file_, event.offset), std::max<std::size_t>(1, name.empty() ? tag.size() : name.size() + 2),
                "yaml", fmt::format("the tag '{}{}' has no meaning here", name.empty() ? "" : "!!", clip(name.empty() ? tag : name)),
                reference ? "use an anchor (&name) and an alias (*name)" : "remove it");
     }
 
-    // YAML wants spaces for indentation; yaml-cpp counts a tab as one of them.
+    // YAML wants spaces for indentation; libyaml takes tabs at some places, too.
     void refuse_tab(const Node& node)
     {
         if (node.mark.line == line_checked_)
@@ -259,10 +257,10 @@ private:
         report({file_, node.mark.line, column}, 1, "yaml", k_tab_message, k_tab_hint);
     }
 
-    void open(Node* node, const YAML::Mark& mark)
+    void open(Node* node, std::size_t offset)
     {
         if (stack_.size() >= static_cast<std::size_t>(k_max_depth))
-            stop(mark, "limit", fmt::format("nested deeper than {} levels", k_max_depth), "");
+            stop(offset, "limit", fmt::format("nested deeper than {} levels", k_max_depth), "");
         add(node);
         stack_.push_back(node);
     }
@@ -292,11 +290,12 @@ private:
     void refuse_duplicates(Node& map);
 
     std::string_view text_;
+    Lines lines_;
     int file_;
     NodePool& pool_;
     Diagnostics& diagnostics_;
     const YamlUse& use_;
-    std::unordered_map<YAML::anchor_t, Node*> anchors_;
+    std::map<std::string, Node*, std::less<>> anchors_;
     std::vector<Node*> stack_;
     Node* root_ = nullptr;
     std::size_t alias_nodes_ = 0, alias_bytes_ = 0;
@@ -374,26 +373,18 @@ Node* read_yaml(const SourceFile& file, int file_index, NodePool& pool, Diagnost
 {
     if (!check_encoding(file, file_index, diagnostics))
         return nullptr;
-    TreeBuilder builder(file, file_index, pool, diagnostics, use);
+    Node* root = nullptr;
     try {
-        std::istringstream stream(file.text);
-        YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(builder)) {
-        }
+        root = TreeBuilder(file, file_index, pool, diagnostics, use).build();
     } catch (const Stop&) {
         return nullptr;
-    } catch (const YAML::Exception& problem) {
-        const Mark mark{file_index, problem.mark.line + 1, problem.mark.column + 1};
-        const auto* bracket = builder.open_bracket();
-        diagnostics.push_back(explain_syntax_error(file.text, mark, problem.msg, bracket ? bracket->mark : Mark{}));
-        return nullptr;
     }
-    if (!builder.root() || builder.root()->is_null()) {
+    if (!root || root->is_null()) {
         diagnostics.push_back({Severity::error, "missing-key", "the file is empty", {file_index, 1, 1}, 1, "",
                                use.empty_hint});
         return nullptr;
     }
-    return builder.root();
+    return root;
 }
 
 } // namespace gantry::pipeline::native

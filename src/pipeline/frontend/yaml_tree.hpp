@@ -9,13 +9,13 @@
 #include <string_view>
 #include <vector>
 
-// YAML as a small tree that knows where everything stands. yaml-cpp scans the text; its own tree forgets the marks of
-// keys, drops duplicate keys and follows aliases without bound, so this one is built from its events.
+// YAML as a small tree that knows where everything stands, built from the events of yaml_events.hpp: keys have their
+// places, duplicate keys are told, and aliases are followed within bounds.
 
 namespace gantry::pipeline::native {
 
-// Bounds on a pipeline with all it includes; whatever is beyond them is a diagnostic with the code "limit". yaml-cpp reads
-// a few MB a second and looks ahead to the end of a line, so these keep the time of the worst text near 0.1 s.
+// Bounds on a pipeline with all it includes; whatever is beyond them is a diagnostic with the code "limit". They keep
+// the time of the worst text below 0.1 s.
 constexpr std::size_t k_max_text_bytes = 512 * 1024;
 constexpr std::size_t k_max_line_bytes = 32 * 1024;
 constexpr int k_max_depth = 64;
