@@ -130,6 +130,8 @@ public:
     // (an overlapping subnet, an unknown driver).
 
     virtual awaitable<void> create_network(const NetworkSpec& spec) = 0;
+    // By its whole name alone: an engine that takes ids, too, is not asked for those.
+    virtual awaitable<std::optional<NetworkInfo>> find_network(const std::string& name) = 0;
     virtual awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) = 0;
     virtual awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) = 0;
 

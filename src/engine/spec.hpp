@@ -75,6 +75,7 @@ struct ImageInfo {
     std::string stop_signal;
     std::string os, architecture; // "linux", "amd64"; empty: it does not tell
     std::optional<HealthcheckSpec> healthcheck; // absent: none, or NONE
+    std::vector<std::string> layers; // digests of their uncompressed tar archives, "sha256:…", the lowest first
     std::uint64_t size_bytes = 0;
 };
 
@@ -149,6 +150,11 @@ struct VolumeSpec {
     Labels labels;
     std::string driver = "local";
     std::map<std::string, std::string> options; // of the driver: type, device, o
+};
+
+struct NetworkInfo {
+    std::string name;
+    std::string driver; // "bridge"; "host": no network of its own
 };
 
 struct VolumeInfo {

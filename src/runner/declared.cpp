@@ -128,9 +128,19 @@ awaitable<void> Declared::make_for_run()
         co_await make(std::move(spec), run_);
     for (auto& spec : volumes_of(plan_, run_))
         co_await make(std::move(spec), run_);
+    for (const auto& network : plan_.networks) {
+        if (!network.external)
+            continue;
+        refuse_obstacles(network, consent_);
+        const auto name = network_name(network, run_);
+        if (!co_await engine_.find_network(name))
+            throw Error(Errc::bad_input, "networks: there is no network '" + terminal_safe(name) + "', which is external",
+                        "create it first, or leave out external: true");
+    }
     for (const auto& volume : plan_.volumes) {
         if (!volume.external)
             continue;
+        refuse_obstacles(volume, consent_);
         const auto name = volume_name(volume, run_);
         if (!co_await engine_.find_volume(name))
             throw Error(Errc::bad_input, "volumes: there is no volume '" + terminal_safe(name) + "', which is external",

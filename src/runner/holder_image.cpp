@@ -1,5 +1,6 @@
 #include "runner/holder_image.hpp"
 
+#include "base/sha256.hpp"
 #include "runner/tar.hpp"
 
 #include <cstdint>
@@ -74,13 +75,14 @@ std::optional<std::string> holder_tar(const std::string& architecture)
 
 awaitable<bool> have_holder_image(engine::Engine& engine)
 {
-    const auto found = co_await engine.find_image(k_holder_image);
-    if (found)
-        co_return true;
     const auto info = co_await engine.probe();
     auto tar = holder_tar(info.architecture);
     if (!tar)
         co_return false;
+    // A pipeline can give the name to an image of its own, which would then run in the networks of others.
+    const auto found = co_await engine.find_image(k_holder_image);
+    if (found && found->layers == std::vector<std::string>{"sha256:" + sha256_hex(*tar)})
+        co_return true;
     const engine::Labels labels{{"gantry.kind", "holder"}};
     const std::vector<std::string> command{"/hold"};
     co_await engine.import_image(k_holder_image, labels, command, std::move(*tar));

@@ -13,7 +13,7 @@ inline constexpr const char* k_holder_image = "gantry/holder:1";
 // A tar with that program at /hold, for this processor; nothing where we have none (then there are no holders).
 std::optional<std::string> holder_tar(const std::string& architecture);
 
-// Makes the image if the engine lacks it. False where we have no program for its processor.
+// Makes the image if the engine lacks it, or has another under its name. False where we have no program for its processor.
 awaitable<bool> have_holder_image(engine::Engine& engine);
 
 } // namespace gantry::runner

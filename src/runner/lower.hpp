@@ -34,6 +34,8 @@ engine::Labels labels_of(const Owner& owner);
 // names that would be cut, changed or ambiguous get a hash. `role` tells apart objects of one owner ("upper", "net"):
 // "gantry-1f2e-17-build.net".
 std::string object_name(const Owner& owner, std::string_view role = {});
+// Whether it can be one of these, or of the volumes of a cache, whatever installation made it.
+bool is_object_name(std::string_view name);
 
 // Volumes and networks that the file declares belong to the run, or to each stage that uses them (`scope: stage`): created
 // before it, removed with it. External ones are there already and stay. `user` is whoever names one: of a stage, or of less.

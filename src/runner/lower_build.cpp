@@ -73,8 +73,7 @@ void lower_network(const StepContext& context, const pipeline::Build& build, eng
         return;
     if (const auto& rule = pipeline::k_build_network_rule; !rule.fits(network))
         throw Error(Errc::bad_input, fmt::format("build.network: '{}' is not supported", terminal_safe(network)), rule.hint);
-    if (network == "host" && !consents(context.consent, "host-namespaces"))
-        throw Error(Errc::bad_input, "build.network: host shares the host's network", consent_hint("host-namespaces"));
+    refuse_obstacles(build, context.consent);
     spec.network_mode = network;
 }
 

@@ -69,6 +69,13 @@ bool stays_in_memory(const pipeline::VolumeDeclaration& volume)
     return type != options.end() && type->second == "tmpfs" && (words == options.end() || is_of_memory(words->second));
 }
 
+std::vector<Obstacle> obstacles_of_external(const std::string& name)
+{
+    if (!is_object_name(name))
+        return {};
+    return {{"external", fmt::format("'{}' is Gantry's own, of one run or of the cache of one repository", terminal_safe(name)), {}}};
+}
+
 void add_limits_of_ours(const pipeline::Container& container, std::vector<Obstacle>& found)
 {
     const auto& mode = container.network_mode;
@@ -102,6 +109,12 @@ void check(const std::vector<Obstacle>& obstacles, const std::map<std::string, p
     }
 }
 
+void check_build(const std::optional<pipeline::Build>& build, const Place& place, const Consent& consent, pipeline::Diagnostics& diagnostics)
+{
+    if (build)
+        check(obstacles_of(*build), {{"build", build->mark}}, place, consent, diagnostics);
+}
+
 void refuse(const std::vector<Obstacle>& obstacles, const Consent& consent)
 {
     for (const auto& obstacle : obstacles) {
@@ -124,9 +137,30 @@ std::vector<Obstacle> obstacles_of(const pipeline::Container& container)
 
 std::vector<Obstacle> obstacles_of(const pipeline::VolumeDeclaration& volume)
 {
-    if (volume.external || volume.driver_opts.empty() || stays_in_memory(volume))
+    if (volume.external)
+        return obstacles_of_external(volume.external_name.empty() ? volume.name : volume.external_name);
+    if (volume.driver_opts.empty() || stays_in_memory(volume))
         return {};
     return {needs("driver_opts", "a volume with options of its driver", "host-paths")};
+}
+
+std::vector<Obstacle> obstacles_of(const pipeline::NetworkDeclaration& network)
+{
+    const auto name = network.external_name.empty() ? network.name : network.external_name;
+    if (network.external && name == "host")
+        return {needs("external", "the network 'host'", "host-namespaces")};
+    if (network.external)
+        return obstacles_of_external(name);
+    if (network.driver == "macvlan" || network.driver == "ipvlan")
+        return {needs("driver", "the driver " + network.driver, "host-namespaces")};
+    return {};
+}
+
+std::vector<Obstacle> obstacles_of(const pipeline::Build& build)
+{
+    if (build.network == "host")
+        return {needs("build", "build.network: host", "host-namespaces")};
+    return {};
 }
 
 bool consents(const Consent& consent, const std::string& what)
@@ -144,6 +178,16 @@ void refuse_obstacles(const pipeline::VolumeDeclaration& volume, const Consent& 
     refuse(obstacles_of(volume), consent);
 }
 
+void refuse_obstacles(const pipeline::NetworkDeclaration& network, const Consent& consent)
+{
+    refuse(obstacles_of(network), consent);
+}
+
+void refuse_obstacles(const pipeline::Build& build, const Consent& consent)
+{
+    refuse(obstacles_of(build), consent);
+}
+
 std::string consent_hint(const std::string& what)
 {
     return "if you trust this pipeline: --allow " + what;
@@ -155,19 +199,23 @@ pipeline::Diagnostics check_consent(const pipeline::Plan& plan, const Consent& c
     for (const auto& stage : plan.stages) {
         if (stage.skip_reason)
             continue;
-        for (const auto& step : stage.steps)
-            if (!step.skip_reason)
-                check(obstacles_of(step.container), step.container.marks,
-                      {fmt::format("stages.{}.steps.{}", stage.id, step.id), stage.id + "/" + step.id, step.mark}, consent,
-                      diagnostics);
-        for (const auto& service : stage.services)
-            check(obstacles_of(service.container), service.container.marks,
-                  {fmt::format("stages.{}.services.{}", stage.id, service.name), stage.id + "/" + service.name,
-                   service.mark},
-                  consent, diagnostics);
+        for (const auto& step : stage.steps) {
+            if (step.skip_reason)
+                continue;
+            const Place place{fmt::format("stages.{}.steps.{}", stage.id, step.id), stage.id + "/" + step.id, step.mark};
+            check(obstacles_of(step.container), step.container.marks, place, consent, diagnostics);
+            check_build(step.build, place, consent, diagnostics);
+        }
+        for (const auto& service : stage.services) {
+            const Place place{fmt::format("stages.{}.services.{}", stage.id, service.name), stage.id + "/" + service.name, service.mark};
+            check(obstacles_of(service.container), service.container.marks, place, consent, diagnostics);
+            check_build(service.build, place, consent, diagnostics);
+        }
     }
     for (const auto& volume : plan.volumes)
         check(obstacles_of(volume), {}, {"volumes." + volume.name, "volumes." + volume.name, volume.mark}, consent, diagnostics);
+    for (const auto& network : plan.networks)
+        check(obstacles_of(network), {}, {"networks." + network.name, "networks." + network.name, network.mark}, consent, diagnostics);
     pipeline::sort_by_position(diagnostics);
     return diagnostics;
 }

@@ -45,13 +45,18 @@ struct Obstacle {
 };
 std::vector<Obstacle> obstacles_of(const pipeline::Container& container);
 // Options of a driver can name any folder of the engine's host, or another machine's; those of a file system in memory cannot.
+// What is external may be anybody's, but for what we make: a run's, a cache.
 std::vector<Obstacle> obstacles_of(const pipeline::VolumeDeclaration& volume);
+std::vector<Obstacle> obstacles_of(const pipeline::NetworkDeclaration& network);
+std::vector<Obstacle> obstacles_of(const pipeline::Build& build);
 bool consents(const Consent& consent, const std::string& what);
 std::string consent_hint(const std::string& what);
 
 // Throws unsupported or bad_input for the first that stands.
 void refuse_obstacles(const pipeline::Container& container, const Consent& consent);
 void refuse_obstacles(const pipeline::VolumeDeclaration& volume, const Consent& consent);
+void refuse_obstacles(const pipeline::NetworkDeclaration& network, const Consent& consent);
+void refuse_obstacles(const pipeline::Build& build, const Consent& consent);
 
 // The network that a container's `networks` calls `key`; "default" is the stage's own. Throws bad_input.
 std::string network_by_key(const pipeline::Plan& plan, const Owner& run, const std::string& own, const std::string& key);

@@ -69,6 +69,15 @@ std::string object_name(const Owner& owner, std::string_view role)
     return name + "-" + sha256_hex(whole).substr(0, k_hash);
 }
 
+bool is_object_name(std::string_view name)
+{
+    constexpr std::string_view k_begin = "gantry-";
+    if (!name.starts_with(k_begin))
+        return false;
+    const auto end = name.find_first_not_of("0123456789abcdef", k_begin.size());
+    return end != std::string_view::npos && end > k_begin.size() && name[end] == '-';
+}
+
 namespace {
 
 // Whom a declaration belongs to, seen from an object of a stage or of the run.

@@ -141,7 +141,7 @@ TEST_CASE("a build cannot take what is not its own", "[lower_build]")
     CHECK_THAT(fixture.problem(), ContainsSubstring("is for gantry's own"));
     fixture.build().labels.clear();
     fixture.build().network = "host";
-    CHECK_THAT(fixture.problem(), ContainsSubstring("shares the host's network"));
+    CHECK_THAT(fixture.problem(), ContainsSubstring("build.network: host reaches the engine's host"));
     fixture.context.consent = {"host-namespaces"};
     CHECK(fixture.lowered().spec.network_mode == "host");
     fixture.build().network = "container:x";

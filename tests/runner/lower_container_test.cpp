@@ -305,6 +305,74 @@ TEST_CASE("a volume whose driver's options may name a folder of the host needs c
     CHECK_FALSE(asks({}));
 }
 
+TEST_CASE("a network that is the host's needs consent, by whatever name", "[lower]")
+{
+    const auto told = [](bool external, const char* name, const char* external_name, const char* driver, const runner::Consent& consent) {
+        auto plan = plan_of({stage("a", {}, {step("one")})});
+        auto& network = plan.networks.emplace_back();
+        network.name = name;
+        network.external_name = external_name;
+        network.external = external;
+        network.driver = driver;
+        network.mark = {0, 2, 3};
+        const auto found = check_consent(plan, consent);
+        CHECK(found.empty() == [&] {
+            try {
+                runner::refuse_obstacles(network, consent);
+                return true;
+            } catch (const Error&) {
+                return false;
+            }
+        }());
+        return found.empty() ? std::string() : std::to_string(found[0].mark.line) + " " + found[0].path + " | " + found[0].hint;
+    };
+    const std::string ask = " | if you trust this pipeline: --allow host-namespaces";
+    CHECK(told(true, "host", "", "", {}) == "2 networks.host.external" + ask);
+    CHECK(told(true, "h", "host", "", {}) == "2 networks.h.external" + ask);
+    CHECK(told(true, "h", "host", "", {"host-namespaces"}).empty());
+    CHECK(told(false, "lan", "", "macvlan", {}) == "2 networks.lan.driver" + ask);
+    CHECK(told(false, "lan", "", "ipvlan", {"all"}).empty());
+    CHECK(told(false, "host", "", "", {}).empty()); // one of its own
+    CHECK(told(true, "shared", "", "", {}).empty());
+}
+
+TEST_CASE("what is Gantry's own is nobody's external volume or network, with whatever consent", "[lower]")
+{
+    auto plan = plan_of({stage("a", {}, {step("one")})});
+    auto& volume = plan.volumes.emplace_back();
+    volume.name = "v";
+    volume.external = true;
+    auto& network = plan.networks.emplace_back();
+    network.name = "n";
+    network.external = true;
+    const auto problems = [&](const char* name) {
+        volume.external_name = network.external_name = name;
+        return check_consent(plan, {"all"}).size();
+    };
+    CHECK(problems("gantry-4fe4db30-cache-71db90f68e76db68") == 2);
+    CHECK(problems("gantry-4fe4db30-17-main.net") == 2);
+    CHECK(problems(runner::object_name({"00ff", "3", "main"}, "ws").c_str()) == 2);
+    CHECK(problems("gantry-data") == 0);
+    CHECK(problems("gantry-") == 0);
+    CHECK(problems("data") == 0);
+}
+
+TEST_CASE("a build on the host's network is refused before anything runs", "[lower]")
+{
+    auto built = step("one");
+    built.build.emplace();
+    built.build->network = "host";
+    built.build->mark = {0, 7, 5};
+    const auto plan = plan_of({stage("a", {}, {built})});
+
+    const auto found = check_consent(plan, {});
+
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].mark.line == 7);
+    CHECK(found[0].hint == "if you trust this pipeline: --allow host-namespaces");
+    CHECK(check_consent(plan, {"host-namespaces"}).empty());
+}
+
 TEST_CASE("privileges that were consented to arrive", "[lower]")
 {
     LowerFixture fixture;

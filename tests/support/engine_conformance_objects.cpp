@@ -120,7 +120,15 @@ awaitable<void> networks(EngineBench& bench)
 {
     auto& engine = bench.engine();
     const auto network = bench.network("net");
+    const auto before = co_await engine.find_network(network.name);
+    CHECK_FALSE(before.has_value());
     co_await engine.create_network(network);
+    const auto found = co_await engine.find_network(network.name);
+    REQUIRE(found.has_value());
+    CHECK(found->name == network.name);
+    CHECK(found->driver == "bridge");
+    const auto part = co_await engine.find_network(network.name.substr(0, network.name.size() - 1));
+    CHECK_FALSE(part.has_value());
     const auto again = co_await failure_of(engine.create_network(network));
     CHECK(again == "conflict");
 

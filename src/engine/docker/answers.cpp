@@ -201,6 +201,7 @@ ImageInfo image_info(const Json& answer, const std::string& image)
     info.os = text_field(answer, "Os");
     info.architecture = text_field(answer, "Architecture");
     info.healthcheck = healthcheck_of(field(config, "Healthcheck"));
+    info.layers = list_field(field(answer, "RootFS"), "Layers");
     info.size_bytes = count_field(answer, "Size");
     return info;
 }

@@ -41,6 +41,7 @@ public:
     awaitable<std::vector<ImageEntry>> list_images(const Labels& labels) override;
     awaitable<void> create_network(const NetworkSpec& spec) override;
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
+    awaitable<std::optional<NetworkInfo>> find_network(const std::string& name) override;
     awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;
     awaitable<void> create_container(const ContainerSpec& spec) override;
     awaitable<std::unique_ptr<Attachment>> attach(const std::string& container, const AttachOptions& options) override;

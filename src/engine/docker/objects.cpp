@@ -127,6 +127,15 @@ awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
     check(answer);
 }
 
+// The engine also takes an id, and the beginning of one.
+awaitable<std::optional<NetworkInfo>> DockerEngine::find_network(const std::string& name)
+{
+    const auto found = co_await find_json(*api_, "/networks/" + encode_path(name));
+    if (!found || text_field(*found, "Name") != name)
+        co_return std::nullopt;
+    co_return NetworkInfo{name, text_field(*found, "Driver")};
+}
+
 awaitable<VolumeInfo> DockerEngine::create_volume(const VolumeSpec& spec)
 {
     // The daemon answers a second creation with the volume that is there.

@@ -86,6 +86,8 @@ ImageInfo FakeDaemon::image_info(const std::string& image) const
     info.id = named != named_images.end() ? named->second.id : "sha256:" + sha256_hex(image);
     info.command = {"sh"};
     info.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    if (const auto found = imported.find(full_name(image)); found != imported.end())
+        info.layers = {found->second};
     info.size_bytes = 1'000'000;
     return info;
 }
@@ -98,6 +100,7 @@ ImageInfo FakeDaemon::pull(const std::string& image, const std::function<void(co
         if (progress)
             progress({image, 1, done, 1'000'000, done * std::uint64_t{1'000'000}});
     made_images.insert(full_name(image));
+    imported.erase(full_name(image));
     auto info = image_info(image);
     info.digest = image + "@" + info.id;
     return info;

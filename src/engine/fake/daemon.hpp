@@ -169,6 +169,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     std::map<std::string, FakeNetwork> networks;
     std::map<std::string, FakeVolume> volumes;
     std::set<std::string> made_images; // by full_name()
+    std::map<std::string, std::string> imported; // of these: the digest of their one layer
     std::map<std::string, std::chrono::system_clock::time_point> creation_times; // of objects but images, by name
     std::map<std::string, FakeImage> named_images; // by tag or id: those that were built or tagged here
     std::set<std::string> pushed;                  // ids, with their registry

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/image_reference.hpp"
+#include "base/sha256.hpp"
 #include "engine/fake/daemon.hpp"
 
 // The calls of Engine: each one arrives, has its effect at one moment, and is answered.
@@ -75,12 +76,13 @@ awaitable<ImageInfo> FakeEngine::pull_image(const std::string& image, const std:
 }
 
 awaitable<ImageInfo> FakeEngine::import_image(const std::string& tag, const Labels&, const std::vector<std::string>&,
-                                              std::string)
+                                              std::string tar)
 {
     const auto daemon = daemon_;
     auto call = call_of("import_image", tag);
     co_await daemon->arrive(call);
     daemon->made_images.insert(full_name(tag));
+    daemon->imported[full_name(tag)] = "sha256:" + sha256_hex(tar);
     auto info = daemon->image_info(tag);
     co_await daemon->answer(call);
     co_return info;
@@ -114,6 +116,18 @@ awaitable<VolumeInfo> FakeEngine::create_volume(const VolumeSpec& spec)
     auto call = call_of("create_volume", spec.name);
     co_await daemon->arrive(call);
     auto info = daemon->create(spec);
+    co_await daemon->answer(call);
+    co_return info;
+}
+
+awaitable<std::optional<NetworkInfo>> FakeEngine::find_network(const std::string& name)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("find_network", name);
+    co_await daemon->arrive(call);
+    std::optional<NetworkInfo> info;
+    if (daemon->networks.contains(name))
+        info = NetworkInfo{name, name == "host" ? "host" : "bridge"};
     co_await daemon->answer(call);
     co_return info;
 }

@@ -60,6 +60,7 @@ void FakeDaemon::tag(const std::string& image, const std::string& tag)
     tagged.id = image_info(image).id;
     named_images[tag] = std::move(tagged);
     made_images.insert(full_name(tag));
+    imported.erase(full_name(tag));
 }
 
 awaitable<BuildResult> FakeEngine::build_image(const BuildSpec& spec, ReadPiece context, TellBuild tell)
