@@ -1,6 +1,10 @@
 #include "runner/placing.hpp"
 
+#include "base/error.hpp"
+#include "base/format.hpp"
 #include "runner/tar.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -22,15 +26,22 @@ void add(TarBuilder& tar, const PlacedEntry& entry, const std::string& name)
         tar.add_file(name, entry.mode, entry.contents);
 }
 
-// By the folder that an archive is unpacked in.
-std::map<std::string, std::vector<PlacedEntry>> by_place(std::vector<PlacedEntry> entries, bool only_volumes)
+// The innermost mount that `path` lies in; null pointer for the container's own layer.
+const engine::Mount* cover_of(const engine::ContainerSpec& spec, const std::string& path)
 {
-    std::map<std::string, std::vector<PlacedEntry>> places;
-    for (auto& entry : entries) {
-        const auto place = !only_volumes ? "/" : entry.is_folder ? entry.path : place_of(entry.path);
-        places[place].push_back(std::move(entry));
-    }
-    return places;
+    const engine::Mount* cover = nullptr;
+    for (const auto& mount : spec.mounts)
+        if (is_below(path, mount.target) && (!cover || mount.target.size() > cover->target.size()))
+            cover = &mount;
+    return cover;
+}
+
+std::map<std::string, std::vector<PlacedEntry>> by_folder(const engine::ContainerSpec& spec, std::vector<PlacedEntry> entries)
+{
+    std::map<std::string, std::vector<PlacedEntry>> folders;
+    for (auto& entry : entries)
+        folders[folder_to_unpack_in(spec, entry.is_folder ? entry.path : place_of(entry.path))].push_back(std::move(entry));
+    return folders;
 }
 
 } // namespace
@@ -43,12 +54,17 @@ std::string place_of(const std::string& path)
 
 void make_places(engine::ContainerSpec& spec, const std::vector<std::string>& paths)
 {
-    if (!spec.security.read_only_root)
-        return;
     for (const auto& path : paths) {
         const auto place = place_of(path);
-        const auto covers = [&](const engine::Mount& mount) { return is_below(place, mount.target); };
-        if (std::any_of(spec.mounts.begin(), spec.mounts.end(), covers))
+        const auto* cover = cover_of(spec, place);
+        const bool in_memory = cover && cover->type == engine::Mount::Type::tmpfs;
+        if (in_memory && cover->target == place)
+            throw Error(Errc::bad_input, fmt::format("{} would be hidden: a tmpfs is mounted over {}", terminal_safe(path), terminal_safe(place)),
+                        "put it into a folder of its own, or leave this tmpfs out");
+        if (cover && !in_memory && cover->read_only)
+            throw Error(Errc::bad_input, fmt::format("{} cannot be put into {}, which is read-only", terminal_safe(path), terminal_safe(cover->target)),
+                        "leave its read_only out, or choose another place");
+        if (cover ? !in_memory : !spec.security.read_only_root)
             continue;
         engine::Mount mount;
         mount.target = place;
@@ -56,19 +72,26 @@ void make_places(engine::ContainerSpec& spec, const std::vector<std::string>& pa
     }
 }
 
+std::string folder_to_unpack_in(const engine::ContainerSpec& spec, const std::string& place)
+{
+    const auto* cover = spec.security.read_only_root ? cover_of(spec, place) : nullptr;
+    return cover ? cover->target : "/";
+}
+
 awaitable<void> place_entries(engine::Engine& engine, const engine::ContainerSpec& spec,
                               std::vector<PlacedEntry> entries)
 {
-    const auto places = by_place(std::move(entries), spec.security.read_only_root);
-    for (const auto& [place, all] : places) {
+    const auto folders = by_folder(spec, std::move(entries));
+    for (const auto& [folder, all] : folders) {
         TarBuilder tar;
         for (const auto& entry : all) {
-            const auto rest = entry.path == place ? std::string(".") : entry.path.substr(place.size());
-            add(tar, entry, rest.substr(rest.find_first_not_of('/')));
+            const auto rest = entry.path.substr(folder.size());
+            const auto begin = rest.find_first_not_of('/');
+            add(tar, entry, begin == std::string::npos ? "." : rest.substr(begin));
         }
         ReadOnce source(tar.finish());
         engine::ReadPiece read = source;
-        co_await engine.upload(spec.name, place, read);
+        co_await engine.upload(spec.name, folder, read);
     }
 }
 

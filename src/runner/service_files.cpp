@@ -156,8 +156,8 @@ awaitable<std::vector<PlacedFile>> place_files(engine::Engine& engine, const std
     std::map<std::string, FileArchive> archives; // by the folder that each is unpacked in
     std::size_t total = 0;
     for (const auto& file : files) {
-        const auto place = spec.security.read_only_root ? place_of(file.target) : "/";
-        auto& archive = archives.try_emplace(place, place).first->second;
+        const auto folder = folder_to_unpack_in(spec, place_of(file.target));
+        auto& archive = archives.try_emplace(folder, folder).first->second;
         if (file.source.empty()) {
             total += file.content.size();
             if (total > k_max_service_files)
@@ -192,10 +192,10 @@ awaitable<std::vector<PlacedFile>> place_files(engine::Engine& engine, const std
             missing.push_back(file);
         }
     }
-    for (auto& [place, archive] : archives) {
+    for (auto& [folder, archive] : archives) {
         ReadOnce source(archive.finish());
         engine::ReadPiece read = source;
-        co_await engine.upload(spec.name, place, read);
+        co_await engine.upload(spec.name, folder, read);
     }
     co_return missing;
 }

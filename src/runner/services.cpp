@@ -9,6 +9,20 @@ namespace gantry::runner {
 
 using pipeline::Condition;
 
+namespace {
+
+ServiceFailure cannot_tell(const std::string& who, const std::string& service)
+{
+    Outcome outcome;
+    outcome.cause = Cause::config_error;
+    outcome.message = terminal_safe(who) + " waits until " + terminal_safe(service) +
+                      " is healthy, and neither its image nor the file says how to find out";
+    outcome.hint = "give " + terminal_safe(service) + " a healthcheck:, or ready: { tcp: PORT }";
+    return ServiceFailure{std::move(outcome)};
+}
+
+} // namespace
+
 Services::Services(const ServiceRunner::Parts& parts, Request request)
     : parts_(parts), request_(std::move(request)),
       images_(request_.stage->services, parts.background.executor(), [this](const pipeline::Service& service) { return build(service); }),
@@ -43,10 +57,28 @@ Services::Services(const ServiceRunner::Parts& parts, Request request)
             else if (!failure_)
                 failure_ = failure;
         };
-        entries_.push_back(
-            {&service, std::make_shared<ServiceRunner>(parts_, std::move(one)), false, pipeline::dependencies_of(service.container)});
+        auto& entry = entries_.emplace_back();
+        entry.service = &service;
+        entry.runner = std::make_shared<ServiceRunner>(parts_, std::move(one));
+        entry.needs = pipeline::dependencies_of(service.container);
     }
     order();
+    note_what_steps_need();
+}
+
+// Steps begin when all services are ready; some want more of one.
+void Services::note_what_steps_need()
+{
+    for (const auto& step : request_.stage->steps) {
+        if (step.skip_reason)
+            continue;
+        for (const auto& dependency : step.container.depends_on)
+            if (auto* needed = find(dependency.service)) {
+                needed->has_to_end |= dependency.condition == Condition::service_completed_successfully;
+                if (dependency.condition == Condition::service_healthy)
+                    needed->waited_for_by = "step " + step.id;
+            }
+    }
 }
 
 // `check` has refused circles, so that the longest way down is found after as many rounds as there are services.
@@ -117,6 +149,8 @@ awaitable<void> Services::bring_up(Entry& entry)
     if (shares)
         co_await entry.runner->create(std::move(built));
     co_await entry.runner->start();
+    if (!entry.waited_for_by.empty() && !entry.runner->has_check())
+        throw cannot_tell(entry.waited_for_by, entry.service->name);
     co_await entry.runner->gate();
     if (entry.has_to_end)
         co_await entry.runner->completion();
@@ -146,15 +180,8 @@ awaitable<void> Services::wait_for(const pipeline::Service& who, const pipeline:
         co_await runner.completion();
         co_return;
     }
-    if (!runner.has_check()) {
-        Outcome outcome;
-        outcome.cause = Cause::config_error;
-        outcome.message = "service " + terminal_safe(who.name) + " waits until " +
-                          terminal_safe(needed->service->name) +
-                          " is healthy, and neither its image nor the file says how to find out";
-        outcome.hint = "give " + terminal_safe(needed->service->name) + " a healthcheck:, or ready: { tcp: PORT }";
-        throw ServiceFailure{std::move(outcome)};
-    }
+    if (!runner.has_check())
+        throw cannot_tell("service " + who.name, needed->service->name);
     co_await runner.gate();
 }
 

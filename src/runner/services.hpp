@@ -32,7 +32,8 @@ public:
     };
     Services(const ServiceRunner::Parts& parts, Request request);
 
-    // Returns when all are ready. Throws the first ServiceFailure; the others are given up then. Once; cancellable.
+    // Returns when all are ready, and those that a step depends on to end have ended. Throws the first ServiceFailure; the
+    // others are given up then. Once; cancellable.
     awaitable<void> start();
     // Ends and removes those that were made. Once; throws nothing.
     awaitable<void> stop();
@@ -45,11 +46,12 @@ public:
 
 private:
     struct Entry {
-        const pipeline::Service* service;
+        const pipeline::Service* service = nullptr;
         std::shared_ptr<ServiceRunner> runner;
         bool has_to_end = false;                 // somebody waits for its success
         std::vector<pipeline::Dependency> needs; // depends_on, links, and whose network or volumes it shares
         int level = 0;                           // above all of these
+        std::string waited_for_by;               // a step that needs it healthy, not just running; empty: none
     };
 
     awaitable<void> create_carrier_if_needed();
@@ -60,6 +62,7 @@ private:
     awaitable<void> ask_health();
     Entry* find(const std::string& name);
     void order();
+    void note_what_steps_need();
 
     ServiceRunner::Parts parts_;
     Request request_;

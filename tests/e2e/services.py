@@ -124,6 +124,51 @@ class Services(e2e.Case):
         times = [int(self.gantry("logs", "1", name).stdout) for name in ("db", "seed", "web")]
         self.assertEqual(times, sorted(times))
 
+    def test_a_step_that_depends_on_a_one_shot_sees_what_it_made(self):
+        folder = self.folder(textwrap.dedent(f"""
+            volumes: {{ v: {{}} }}
+            stages:
+              - name: t
+                image: {e2e.IMAGE}
+                services:
+                  seed: {{ image: {e2e.IMAGE}, command: [sh, -c, "sleep 1; echo seeded > /w/x"], volumes: ["v:/w"] }}
+                steps: [{{ run: cat /w/x, volumes: ["v:/w"], depends_on: {{ seed: {{ condition: service_completed_successfully }} }} }}]
+            """))
+        self.assertIn(b"seeded", self.gantry("run", folder).stdout)
+
+    def test_files_below_a_tmpfs_and_in_a_read_only_container(self):
+        folder = self.folder(textwrap.dedent(f"""
+            stages:
+              - name: t
+                image: {e2e.IMAGE}
+                services:
+                  hardened:
+                    image: {e2e.IMAGE}
+                    read_only: true
+                    tmpfs: [/run]
+                    command: [sh, -c, "cat /run/secrets/a /run/secrets/deep/b /etc/deep/c/d && exec sleep 1000"]
+                    files:
+                      - {{ content: "one ", target: /run/secrets/a }}
+                      - {{ content: "two ", target: /run/secrets/deep/b }}
+                      - {{ content: "three", target: /etc/deep/c/d }}
+                  plain:
+                    image: {e2e.IMAGE}
+                    tmpfs: [/run]
+                    command: [sh, -c, "cat /run/secrets/a && exec sleep 1000"]
+                    files: [{{ content: four, target: /run/secrets/a }}]
+                steps:
+                  - {{ run: "true" }}
+                  - name: reads
+                    read_only: true
+                    tmpfs: [/run]
+                    secret_files: {{ /run/keys/k: K, /run/keys/deep/l: L }}
+                    run: test "$(cat /run/keys/k /run/keys/deep/l)" = value-of-kvalue-of-l && echo both are there
+            """))
+        ran = self.gantry("run", folder, env={"GANTRY_SECRET_K": "value-of-k", "GANTRY_SECRET_L": "value-of-l"})
+        self.assertIn(b"both are there", ran.stdout)
+        self.assertEqual(self.gantry("logs", "latest", "hardened").stdout, b"one two three")
+        self.assertEqual(self.gantry("logs", "latest", "plain").stdout, b"four")
+
     def test_environment_comes_from_the_file_and_its_env_file_alone(self):
         folder = self.folder(self.stage(f"""
             db:

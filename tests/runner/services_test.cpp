@@ -430,6 +430,46 @@ TEST_CASE("a service that had to end well and did not fails the stage", "[servic
     CHECK(fixture.began() == Names{"services/seed"});
 }
 
+TEST_CASE("steps wait for the end of a service that one of them depends on", "[services]")
+{
+    auto reader = step("one");
+    reader.container.depends_on = after("seed", Condition::service_completed_successfully, {}).container.depends_on;
+    ServiceFixture fixture(plan_with({service("seed")}, {reader}));
+    fixture.behaviours["services/seed"].runs_for = 3s;
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.state == State::success);
+    std::vector<Kind> order;
+    for (const auto& event : fixture.process->events)
+        if (event.kind == Kind::service_finished || event.kind == Kind::step_started)
+            order.push_back(event.kind);
+    CHECK(order == std::vector<Kind>{Kind::service_finished, Kind::step_started});
+}
+
+TEST_CASE("a step that depends on the end of a service sees no failed one", "[services]")
+{
+    auto reader = step("one");
+    reader.container.depends_on = after("seed", Condition::service_completed_successfully, {}).container.depends_on;
+    ServiceFixture fixture(plan_with({service("seed")}, {reader}));
+    fixture.behaviours["services/seed"].exit_code = 4;
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::service_unhealthy);
+    CHECK(fixture.began() == Names{"services/seed"});
+}
+
+TEST_CASE("a step cannot wait for the health of a service that has no check", "[services]")
+{
+    auto reader = step("one");
+    reader.container.depends_on = after("db", Condition::service_healthy, {}).container.depends_on;
+    const auto summary = ServiceFixture(plan_with({service("db")}, {reader})).run();
+
+    CHECK(summary.cause == Cause::config_error);
+    CHECK_THAT(summary.stages.at(0).message, ContainsSubstring("step one waits until db is healthy"));
+}
+
 TEST_CASE("nobody can wait for the health of a service that has no check", "[services]")
 {
     ServiceFixture fixture(plan_with({after("db", Condition::service_healthy, service("web")), service("db")}));
