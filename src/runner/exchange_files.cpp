@@ -15,19 +15,32 @@ namespace gantry::runner {
 
 namespace {
 
-const char* const k_file_names[] = {"env", "output", "summary"};
+struct ExchangeName {
+    const char* file;
+    const char* variable;
+};
+const ExchangeName k_names[] = {{"env", "CI_ENV"}, {"output", "CI_OUTPUT"}, {"summary", "CI_STEP_SUMMARY"}};
 
-// What a step wrote is hostile: it may have put a link or a device in the place of the file.
-std::string read_exchanged(int folder, const char* name)
+constexpr const char* k_too_long = "it is longer than 1 MiB; nothing of it is used";
+
+// What a step wrote is hostile: it may have put a link or a device in the place of the file. Then it is a problem.
+std::string read_exchanged(int folder, const char* name, std::string& problem)
 {
     const int fd = ::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        problem = errno == ENOENT ? "the step has removed it" : "it is no file any more, or may not be read; nothing of it is used";
         return {};
+    }
     const Fd file(fd);
     struct stat status{};
-    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > static_cast<off_t>(ExchangeFiles::k_limit_bytes))
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        problem = "it is no file any more; nothing of it is used";
         return {};
+    }
+    if (status.st_size > static_cast<off_t>(ExchangeFiles::k_limit_bytes)) {
+        problem = k_too_long;
+        return {};
+    }
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     const auto count = ::pread(fd, text.data(), text.size(), 0);
     text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
@@ -43,8 +56,8 @@ ExchangeFiles::ExchangeFiles(std::optional<std::string> host_folder) : folder_(s
     std::filesystem::create_directories(*folder_);
     // Steps run as whatever user their image names; the folders above are ours alone.
     ::chmod(folder_->c_str(), 0777);
-    for (const auto* name : k_file_names) {
-        const auto path = *folder_ + "/" + name;
+    for (const auto& name : k_names) {
+        const auto path = *folder_ + "/" + name.file;
         const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
         if (file.get() < 0)
             throw errno_error(errno, path);
@@ -77,9 +90,9 @@ std::optional<engine::Mount> ExchangeFiles::mount() const
 std::vector<std::string> ExchangeFiles::paths_in_container() const
 {
     std::vector<std::string> paths;
-    for (const auto* name : k_file_names)
+    for (const auto& name : k_names)
         if (!folder_)
-            paths.push_back(std::string(k_exchange) + "/" + name);
+            paths.push_back(std::string(k_exchange) + "/" + name.file);
     return paths;
 }
 
@@ -97,17 +110,27 @@ awaitable<ExchangeFiles::Contents> ExchangeFiles::collect(engine::Engine& engine
 {
     Contents contents;
     std::string* const fields[] = {&contents.env, &contents.output, &contents.summary};
+    const auto tell = [&contents](const ExchangeName& name, const std::string& problem) {
+        if (!problem.empty())
+            contents.problems.push_back(std::string(name.variable) + ": " + problem);
+    };
     if (folder_) {
         const Fd folder(::open(folder_->c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (folder.get() >= 0)
-            for (int i = 0; i < 3; ++i)
-                *fields[i] = read_exchanged(folder.get(), k_file_names[i]);
+        for (int i = 0; folder.get() >= 0 && i < 3; ++i) {
+            std::string problem;
+            *fields[i] = read_exchanged(folder.get(), k_names[i].file, problem);
+            tell(k_names[i], problem);
+        }
         co_return contents;
     }
     const auto files = co_await download_small_files(engine, container, k_exchange, 3 * k_limit_bytes + 64 * 1024);
     for (int i = 0; i < 3; ++i) {
-        const auto found = files.find(std::string("gantry/") + k_file_names[i]);
-        if (found != files.end() && found->second.size() <= k_limit_bytes)
+        const auto found = files.find(std::string("gantry/") + k_names[i].file);
+        if (found == files.end())
+            tell(k_names[i], "it is no file any more, or too long; nothing of it is used");
+        else if (found->second.size() > k_limit_bytes)
+            tell(k_names[i], k_too_long);
+        else
             *fields[i] = found->second;
     }
     co_return contents;

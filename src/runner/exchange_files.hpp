@@ -29,8 +29,9 @@ public:
 
     struct Contents {
         std::string env, output, summary;
+        std::vector<std::string> problems; // a file that is missing, no regular file, or too long; it reads as empty
     };
-    // After the end. A file that is missing, no regular file, or too long reads as empty.
+    // After the end.
     awaitable<Contents> collect(engine::Engine& engine, const std::string& container);
 
 private:

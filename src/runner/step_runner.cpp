@@ -349,6 +349,7 @@ awaitable<void> StepRunner::finish(Result& result, const engine::ContainerExit& 
     result.exported = values_of("CI_ENV", contents.env);
     result.outcome.outputs = values_of("CI_OUTPUT", contents.output);
     result.summary = contents.summary;
+    result.problems.insert(result.problems.end(), contents.problems.begin(), contents.problems.end());
 }
 
 Outcome StepRunner::outcome_of(const engine::ContainerExit& exit) const

@@ -1,7 +1,13 @@
+#include "base/scratch.hpp"
+#include "engine/fake/fake.hpp"
+#include "runner/exchange_files.hpp"
 #include "runner/lower.hpp"
 #include "support/catch.hpp"
+#include "support/manual_clock.hpp"
+#include "support/run_to_end.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 using gantry::runner::parse_exchange;
@@ -72,4 +78,25 @@ TEST_CASE("hostile files take time that grows with their size only", "[exchange]
     const auto start = std::chrono::steady_clock::now();
     CHECK(parse(heredocs).empty());
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+}
+
+TEST_CASE("what a step made of its files instead is told", "[exchange]")
+{
+    const gantry::Scratch scratch;
+    const auto folder = scratch / "exchange";
+    asio::io_context loop;
+    gantry::test::ManualClock clock;
+    gantry::engine::FakeEngine engine{loop.get_executor(), clock};
+    gantry::runner::ExchangeFiles files(folder);
+    std::filesystem::resize_file(folder + "/output", gantry::runner::ExchangeFiles::k_limit_bytes + 1);
+    std::filesystem::remove(folder + "/env");
+    std::filesystem::remove(folder + "/summary");
+    std::filesystem::create_symlink("/etc/passwd", folder + "/summary");
+
+    const auto contents = gantry::test::run_to_end(loop, clock, files.collect(engine, "none"));
+
+    CHECK(contents.env + contents.output + contents.summary == "");
+    CHECK(contents.problems == std::vector<std::string>{"CI_ENV: the step has removed it",
+                                                        "CI_OUTPUT: it is longer than 1 MiB; nothing of it is used",
+                                                        "CI_STEP_SUMMARY: it is no file any more, or may not be read; nothing of it is used"});
 }
