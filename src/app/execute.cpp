@@ -124,6 +124,8 @@ void expect_report_can_be_written(const std::string& file)
     }
     if (std::filesystem::is_directory(file))
         throw Error(Errc::bad_input, "--report-junit " + file + " is a folder", "name a file in it");
+    if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file))
+        throw Error(Errc::bad_input, "--report-junit " + file + " is not a regular file", "name one, or one that is not there yet");
 }
 
 // What flags and environment say. Throws bad_input for what cannot be: before there is a run that could be interrupted by it.

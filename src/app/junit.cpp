@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace gantry::app {
 
 using runner::State;
@@ -106,7 +108,8 @@ void write_junit(const runner::RunSummary& summary, const std::string& file,
     }
     const auto text = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {} time=\"{}\">\n{}</testsuites>\n",
                                   xml(summary.pipeline), all.text(), seconds(summary.finished - summary.started), suites);
-    write_file_atomic(file, text, 0644);
+    // What a link means is replaced, not the link.
+    write_file_atomic(std::filesystem::weakly_canonical(file).string(), text, 0644);
 }
 
 } // namespace gantry::app

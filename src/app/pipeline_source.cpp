@@ -92,6 +92,14 @@ std::string find_file(const SourceFlags& flags, const std::string& root)
     throw Error(Errc::bad_input, "there are several pipelines: " + names, "choose one: gantry " + flags.command + " -f " + found[0]);
 }
 
+// The commit that is asked for; empty: the one that is checked out, or the working tree.
+std::string rev_of(const SourceFlags& flags)
+{
+    const auto tag = "refs/tags/" + flags.tag;
+    const bool is_tag = flags.committed && flags.rev.empty() && !flags.tag.empty() && !runner::commit_id(flags.path, tag).empty();
+    return is_tag ? tag : flags.rev;
+}
+
 } // namespace
 
 void add_source_flags(CLI::App& command, SourceFlags& flags)
@@ -133,7 +141,8 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
         where.file = fs::absolute(where.path).string();
         where.path = fs::absolute(where.path).parent_path().string();
     }
-    loaded.source = runner::inspect_source(where.path);
+    const auto rev = rev_of(where);
+    loaded.source = rev.empty() ? runner::inspect_source(where.path) : runner::inspect_commit(where.path, rev);
     loaded.file = find_file(where, loaded.source.root);
     loaded.snapshot.folder = folder_of_file(loaded.source.root, loaded.file);
     if (loaded.snapshot.folder != loaded.source.root) {
@@ -141,7 +150,7 @@ LoadedPipeline load_pipeline(const SourceFlags& flags)
         loaded.file = k_default_file;
     }
     loaded.snapshot.dirty = !flags.committed && flags.rev.empty();
-    loaded.snapshot.rev = flags.rev;
+    loaded.snapshot.rev = loaded.snapshot.dirty ? "" : loaded.source.sha; // HEAD may move meanwhile
     loaded.snapshot.cache_folder = cache_dir();
     loaded.parsed = pipeline::parse_native(loaded.file, runner::make_file_reader(loaded.snapshot));
     return loaded;
@@ -180,25 +189,35 @@ std::string folder_of_runs(const std::string& path)
 
 namespace {
 
-std::string head_of(const SourceFlags& flags)
+// Where a pull request left its target, as far as that branch is here.
+std::string fork_point(const runner::SourceInfo& source, const std::string& target)
 {
-    return flags.rev.empty() ? "HEAD" : flags.rev;
+    if (target.empty() || target == source.branch)
+        return {};
+    for (const char* place : {"refs/heads/", "refs/remotes/origin/"})
+        if (auto base = runner::merge_base(source.root, place + target, source.sha); !base.empty())
+            return base;
+    return {};
 }
 
-// What was pushed when nothing is said: the last commit.
-std::string base_of(const SourceFlags& flags)
+// What counts as changed when nothing is said: by a push, its last commit; by a pull request, all since it left its target.
+std::string base_of(const SourceFlags& flags, const runner::SourceInfo& source, const pipeline::Event& event)
 {
-    return flags.base.empty() && flags.event == "push" ? head_of(flags) + "~1" : flags.base;
+    if (!flags.base.empty() || source.sha.empty())
+        return flags.base;
+    if (event.kind == pipeline::Event::Kind::pull_request)
+        return fork_point(source, event.pull_request->target_branch);
+    return event.kind == pipeline::Event::Kind::push ? source.sha + "~1" : "";
 }
 
 // Nothing where there is no commit before it.
 std::optional<std::vector<std::string>> changed_files_of(const SourceFlags& flags, const runner::SourceInfo& source,
                                                          const pipeline::Event& event)
 {
-    const auto base = base_of(flags);
+    const auto base = base_of(flags, source, event);
     if (base.empty())
         return std::nullopt;
-    auto files = runner::changed_files(source.root, base, head_of(flags), event.dirty);
+    auto files = runner::changed_files(source.root, base, source.sha, event.dirty);
     if (!files && !flags.base.empty())
         throw Error(Errc::bad_input, "--base " + flags.base + ": there is no such commit",
                     "name a commit, a tag or a branch: --base HEAD~1");
@@ -252,7 +271,7 @@ pipeline::Event event_of(const SourceFlags& flags, const runner::SourceInfo& sou
     if (source.is_git)
         event.changed_files = changed_files_of(flags, source, event);
     if (source.is_git && event.kind == pipeline::Event::Kind::push)
-        event.before_sha = runner::commit_id(source.root, base_of(flags));
+        event.before_sha = runner::commit_id(source.root, base_of(flags, source, event));
     return event;
 }
 

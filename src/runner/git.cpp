@@ -156,6 +156,8 @@ struct GitRepository::Impl {
     std::string tag_at(const git_oid& id) const;
     std::string default_branch() const;
     void add_head(SourceInfo& info) const;
+    void add_rev(SourceInfo& info, const std::string& rev) const;
+    void add_commit(SourceInfo& info, const git_commit* commit) const;
     void add_remote(SourceInfo& info) const;
 };
 
@@ -263,19 +265,36 @@ void GitRepository::Impl::add_head(SourceInfo& info) const
     git_oid id;
     if (git_reference_name_to_id(&id, get(), "HEAD") != 0)
         return; // unborn
-    info.sha = text(id);
     if (info.branch.empty())
         info.branch = only_branch_at(id, GIT_BRANCH_LOCAL);
     if (info.branch.empty())
         info.branch = only_branch_at(id, GIT_BRANCH_REMOTE);
+    const auto commit = runner::get<Commit>("read commit " + text(id), [&](git_commit** out) { return git_commit_lookup(out, get(), &id); });
+    add_commit(info, commit.get());
+}
+
+void GitRepository::Impl::add_rev(SourceInfo& info, const std::string& rev) const
+{
+    const auto wanted = commit(rev);
+    SourceInfo head;
+    add_head(head);
+    git_oid id;
+    const bool is_branch = git_reference_name_to_id(&id, get(), ("refs/heads/" + rev).c_str()) == 0;
+    info.branch = is_branch ? rev : head.branch;
+    add_commit(info, wanted.get());
+}
+
+void GitRepository::Impl::add_commit(SourceInfo& info, const git_commit* commit) const
+{
+    const git_oid& id = *git_commit_id(commit);
+    info.sha = text(id);
     info.tag = tag_at(id);
-    const auto commit = runner::get<Commit>("read commit " + info.sha, [&](git_commit** out) { return git_commit_lookup(out, get(), &id); });
-    info.message = std::string(trim(text(git_commit_message(commit.get()))));
-    if (const git_signature* const author = git_commit_author(commit.get()); author != nullptr) {
+    info.message = std::string(trim(text(git_commit_message(commit))));
+    if (const git_signature* const author = git_commit_author(commit); author != nullptr) {
         info.author = text(author->name);
         info.author_email = text(author->email);
     }
-    info.commit_time = git_commit_time(commit.get());
+    info.commit_time = git_commit_time(commit);
 }
 
 void GitRepository::Impl::add_remote(SourceInfo& info) const
@@ -292,12 +311,15 @@ void GitRepository::Impl::add_remote(SourceInfo& info) const
     }
 }
 
-SourceInfo GitRepository::facts() const
+SourceInfo GitRepository::facts(const std::string& rev) const
 {
     SourceInfo info;
     info.root = root().empty() ? git_folder() : root();
     info.is_git = true;
-    impl_->add_head(info);
+    if (rev.empty())
+        impl_->add_head(info);
+    else
+        impl_->add_rev(info, rev);
     impl_->add_remote(info);
     info.default_branch = impl_->default_branch();
     if (info.default_branch.empty())
@@ -381,6 +403,15 @@ std::string GitRepository::commit_id(const std::string& rev) const
 std::string GitRepository::tree_id(const std::string& commit) const
 {
     return text(*git_commit_tree_id(impl_->commit(commit).get()));
+}
+
+std::string GitRepository::merge_base(const std::string& one, const std::string& other) const
+{
+    const auto a = impl_->find_commit(one), b = impl_->find_commit(other);
+    git_oid base;
+    if (!a || !b || git_merge_base(&base, impl_->get(), git_commit_id(a.get()), git_commit_id(b.get())) != 0)
+        return {};
+    return text(base);
 }
 
 std::int64_t GitRepository::commit_time(const std::string& commit) const

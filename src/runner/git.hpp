@@ -25,8 +25,9 @@ public:
     const std::string& git_folder() const; // of this work tree
     const std::string& common_folder() const; // shared by all work trees; equal to git_folder() for the main one
 
-    // Branch, commit, tag, remote. `changed` is left 0.
-    SourceInfo facts() const;
+    // Branch, commit, tag, remote. `changed` is left 0. Of HEAD, or of the commit that `rev` means: then the branch is `rev`, if
+    // that is one, or else the one that is checked out. Throws not_found.
+    SourceInfo facts(const std::string& rev = {}) const;
     // How many files differ from HEAD, untracked ones (that are not ignored) included.
     int count_changed() const;
     std::optional<std::vector<std::string>> changed_files(const std::string& base, const std::string& head, bool with_working_tree) const;
@@ -46,6 +47,8 @@ public:
 
     // Full id of the commit that `rev` means. Throws not_found.
     std::string commit_id(const std::string& rev) const;
+    // The newest commit that both have behind them; empty when there is none, or no such commit.
+    std::string merge_base(const std::string& one, const std::string& other) const;
     std::string tree_id(const std::string& commit) const;
     std::int64_t commit_time(const std::string& commit) const;
 

@@ -33,6 +33,8 @@ struct SourceInfo {
 };
 // Throws not_found when there is no such folder. Never runs anything that the repository contains (hooks, filters).
 SourceInfo inspect_source(const std::string& folder);
+// Of the commit that `rev` means, and not of the files in the folder. Throws not_found when there is none, bad_input outside of git.
+SourceInfo inspect_commit(const std::string& folder, const std::string& rev);
 // Its root alone, which costs no look at the files.
 std::string source_root(const std::string& folder);
 
@@ -42,6 +44,8 @@ std::optional<std::vector<std::string>> changed_files(const std::string& folder,
 
 // Full id of the commit that `rev` means; empty when there is none.
 std::string commit_id(const std::string& folder, const std::string& rev);
+// The newest commit that both have behind them; empty when that cannot be known.
+std::string merge_base(const std::string& folder, const std::string& one, const std::string& other);
 
 // A reader for the pipeline's text and its includes: the work tree (dirty) or the commit. Refuses paths that leave the
 // repository, also through links.

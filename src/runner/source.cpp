@@ -120,6 +120,16 @@ SourceInfo inspect_source(const std::string& folder)
     return info;
 }
 
+SourceInfo inspect_commit(const std::string& folder, const std::string& rev)
+{
+    const Source source = open_source(folder);
+    if (!source.repository)
+        throw Error(Errc::bad_input, source.root + " is not a git repository: it has no commit " + rev);
+    SourceInfo info = source.repository->facts(rev);
+    info.root = source.root;
+    return info;
+}
+
 std::string source_root(const std::string& folder)
 {
     return open_source(folder).root;
@@ -144,6 +154,12 @@ std::string commit_id(const std::string& folder, const std::string& rev)
             throw;
         return "";
     }
+}
+
+std::string merge_base(const std::string& folder, const std::string& one, const std::string& other)
+{
+    const Source source = open_source(folder);
+    return source.repository ? source.repository->merge_base(one, other) : "";
 }
 
 // ---- single files

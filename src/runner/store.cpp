@@ -32,7 +32,8 @@ constexpr std::size_t k_document_limit_bytes = 256 << 20;
 nlohmann::json json_of(const RunMeta& meta)
 {
     return {{"folder", meta.folder}, {"file", meta.file}, {"arguments", meta.arguments}, {"engine", meta.engine},
-            {"engine_endpoint", meta.engine_endpoint}, {"engine_id", meta.engine_id}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev}};
+            {"engine_endpoint", meta.engine_endpoint}, {"engine_id", meta.engine_id}, {"rerun_of", meta.rerun_of}, {"rev", meta.rev},
+            {"in_place", meta.in_place}};
 }
 
 RunMeta meta_from_json(const nlohmann::json& json)
@@ -46,6 +47,7 @@ RunMeta meta_from_json(const nlohmann::json& json)
     meta.engine_id = json.value("engine_id", "");
     meta.rerun_of = json.value("rerun_of", "");
     meta.rev = json.value("rev", "");
+    meta.in_place = json.value("in_place", false);
     return meta;
 }
 

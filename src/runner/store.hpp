@@ -40,7 +40,8 @@ struct RunMeta {
     std::string engine_endpoint;
     std::string engine_id; // EngineInfo::id: the same by whatever endpoint one gets there
     std::string rerun_of;    // id
-    std::string rev;         // the commit that was asked for; empty: the working tree
+    std::string rev;         // the commit that it runs, whole; empty: the working tree
+    bool in_place = false;   // what it changes goes into the working tree
 };
 
 // Whether what the run made is at this engine.

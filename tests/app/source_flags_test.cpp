@@ -3,6 +3,10 @@
 #include "runner/snapshot_repo.hpp"
 #include "support/catch.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <sys/stat.h>
+
 using namespace gantry;
 using test::run_gantry;
 
@@ -48,6 +52,61 @@ TEST_CASE("a push that is played is the last commit, unless it is said what it c
     CHECK_THAT(unknown.err, ContainsSubstring("--base nope"));
 }
 
+TEST_CASE("a pull request that is played is all since it left its target", "[app][git]")
+{
+    PushedShop world;
+    world.repo.write(".gantry.yml", "on: { pull_request: { paths: [src/**] } }\nimage: gcc\nsteps: [make]\n");
+    const auto target = world.repo.commit();
+    world.repo.reference("refs/heads/release", target);
+    CHECK_THAT(world.plan({"--event", "pull_request", "--branch", "release"}).out, !ContainsSubstring("make"));
+
+    world.repo.write("src/main.c", "int main() {}\n");
+    world.repo.commit();
+    world.repo.write("README", "more");
+    world.repo.commit();
+
+    CHECK_THAT(world.plan({"--event", "pull_request", "--branch", "release"}).out, ContainsSubstring("make"));
+    CHECK_THAT(world.plan({"--event", "pull_request", "--branch", "release", "--base", "HEAD~1"}).out, !ContainsSubstring("make"));
+    // Of a target that is not here nobody knows.
+    CHECK_THAT(world.plan({"--event", "pull_request", "--branch", "elsewhere"}).out, ContainsSubstring("make"));
+}
+
+TEST_CASE("a run of a commit has that commit's values, and so has its rerun", "[app][git]")
+{
+    PushedShop world;
+    world.repo.write(".gantry.yml", "image: gcc\nsteps: [make]\n");
+    const auto first = world.repo.commit("First");
+    world.repo.reference("refs/tags/v1", first);
+    world.repo.write("README", "more");
+    const auto second = world.repo.commit("Second");
+    world.repo.write("README", "dirty");
+    const auto event_of = [&](std::vector<std::string> flags) {
+        flags.emplace_back("--json");
+        return nlohmann::json::parse(world.plan(flags).out).at("event");
+    };
+
+    CHECK(event_of({}).at("sha") == second);
+    const auto event = event_of({"--rev", "HEAD~1"});
+    CHECK(event.at("sha") == first);
+    CHECK(event.at("message") == "First");
+    CHECK(event_of({"--event", "tag", "--tag", "v1", "--no-dirty"}).at("sha") == first);
+    CHECK(event_of({"--event", "tag", "--tag", "v2", "--no-dirty"}).at("sha") == second);
+
+    for (const auto& [flags, rev] : {std::pair{std::vector<std::string>{"--rev", "HEAD~1"}, first},
+                                     std::pair{std::vector<std::string>{"--no-dirty"}, second}, std::pair{std::vector<std::string>{}, std::string()}}) {
+        std::vector<std::string> all{"run", "--engine", "fake", world.repo.path()};
+        all.insert(all.end(), flags.begin(), flags.end());
+        run_gantry(all);
+        run_gantry({"rerun", "--engine", "fake", "latest"});
+        const auto runs = nlohmann::json::parse(run_gantry({"ps", "--all", "--json"}).out);
+        for (const std::size_t newest : {0, 1}) {
+            const auto id = runs.at(newest).at("id").get<std::string>();
+            const auto meta = nlohmann::json::parse(tests::slurp(world.scratch / ("state/gantry/runs/" + id + "/meta.json")));
+            CHECK(meta.at("rev") == rev);
+        }
+    }
+}
+
 TEST_CASE("an input is for a run by hand", "[app][git]")
 {
     PushedShop world;
@@ -59,7 +118,8 @@ TEST_CASE("an input is for a run by hand", "[app][git]")
 TEST_CASE("a report that cannot be written is told before the run", "[app][git]")
 {
     PushedShop world;
-    for (const auto& file : {world.scratch / "gone/report.xml", world.scratch.path()}) {
+    REQUIRE(::mkfifo((world.scratch / "pipe").c_str(), 0600) == 0);
+    for (const auto& file : {world.scratch / "gone/report.xml", world.scratch.path(), world.scratch / "pipe", std::string("/dev/null")}) {
         const auto refused = run_gantry({"run", "--engine", "fake", "--report-junit", file, world.repo.path()});
         CHECK(refused.exit_code == 2);
         CHECK_THAT(refused.err, ContainsSubstring("--report-junit"));

@@ -40,6 +40,23 @@ class InPlace(e2e.Case):
         self.assertEqual(live.end(), 130)
         self.assertEqual(e2e.tree(folder), before)
 
+    def test_a_run_that_is_resumed_brings_back_what_it_was_asked_to(self):
+        folder = self.folder(f"""
+            defaults: {{ image: {e2e.IMAGE} }}
+            stages:
+              - name: build
+                steps: [{{ run: echo built > built }}]
+              - name: test
+                steps: [{{ run: "echo tested > tested; echo at it; sleep 3" }}]
+        """)
+        live = self.start("--in-place", folder)
+        live.until("output", text="at it")
+        live.signal(9)
+        live.end()
+        self.assertNotIn("built", e2e.tree(folder))
+        self.gantry("resume", "latest")
+        self.assertEqual(sorted(e2e.tree(folder)), [".gantry.yml", "built", "tested"])
+
     def test_in_place_and_a_commit_do_not_go_together(self):
         folder = self.folder(self.PIPELINE)
         self.assertIn(b"--in-place", self.gantry("run", "--in-place", "--no-dirty", folder, expect=2).stderr)

@@ -101,6 +101,49 @@ TEST_CASE("addresses of remotes", "[git]")
     CHECK(without_credentials("https://host/x") == "https://host/x");
 }
 
+TEST_CASE("facts of a commit that is not checked out", "[git]")
+{
+    Scratch scratch;
+    TestRepo repo(scratch / "shop");
+    repo.write("a", "a");
+    const auto first = repo.commit("First");
+    repo.reference("refs/heads/old", first);
+    repo.reference("refs/tags/v1", first);
+    repo.write("a", "b");
+    const auto second = repo.commit("Second");
+    repo.write("a", "dirty");
+
+    const auto before = inspect_commit(repo.path(), "HEAD~1");
+    CHECK(before.root == repo.path());
+    CHECK(before.sha == first);
+    CHECK(before.message == "First");
+    CHECK(before.tag == "v1");
+    CHECK(before.branch == "main");
+    CHECK(before.changed == 0);
+    CHECK(inspect_commit(repo.path(), "old").branch == "old");
+    CHECK(inspect_commit(repo.path(), second).message == "Second");
+    CHECK_THROWS_WITH(inspect_commit(repo.path(), "nope"), ContainsSubstring("there is no commit 'nope'"));
+    CHECK_THROWS_WITH(inspect_commit(scratch.path(), "HEAD"), ContainsSubstring("is not a git repository"));
+}
+
+TEST_CASE("where two branches parted", "[git]")
+{
+    Scratch scratch;
+    TestRepo repo(scratch / "shop");
+    repo.write("a", "a");
+    const auto base = repo.commit();
+    repo.write("a", "b");
+    const auto ours = repo.commit();
+    repo.reference("refs/heads/main", base);
+    repo.write("a", "c");
+    const auto theirs = repo.commit();
+
+    CHECK(merge_base(repo.path(), ours, theirs) == base);
+    CHECK(merge_base(repo.path(), ours, base) == base);
+    CHECK(merge_base(repo.path(), ours, "nope").empty());
+    CHECK(merge_base(scratch.path(), "HEAD", "HEAD").empty());
+}
+
 TEST_CASE("changed files between two commits, and with the working tree", "[git]")
 {
     Scratch scratch;

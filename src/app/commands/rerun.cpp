@@ -41,7 +41,8 @@ ExecuteRequest request_of(Context& context, const std::string& id, const AgainFl
     request.snapshot.rev = request.meta.rev;
     request.snapshot.dirty = request.meta.rev.empty();
     request.snapshot.cache_folder = cache_dir();
-    request.source = runner::inspect_source(request.meta.folder);
+    request.source = request.meta.rev.empty() ? runner::inspect_source(request.meta.folder)
+                                              : runner::inspect_commit(request.meta.folder, request.meta.rev);
     request.snapshot.alone = request.source.root != request.meta.folder;
     return request;
 }
@@ -51,6 +52,7 @@ int rerun(Context& context, const AgainFlags& flags)
     const auto id = context.store().resolve_id(flags.run);
     auto request = request_of(context, id, flags);
     request.meta.rerun_of = id;
+    request.meta.in_place = false; // nobody has asked for that again
     if (flags.failed) {
         keep_passed(context, id, request);
         if (request.kept.size() == request.plan.stages.size()) {
@@ -76,6 +78,7 @@ int resume(Context& context, const AgainFlags& flags)
     keep_passed(context, id, request);
     request.attempts = runner::attempts_of(summary);
     request.resume = id;
+    request.flags.in_place = request.meta.in_place;
     request.resumed = runner::has_begun(summary);
     return execute(context, std::move(request));
 }

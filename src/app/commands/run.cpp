@@ -39,6 +39,8 @@ int run_pipeline(Context& context, const RunFlags& flags)
     request.source = planning->loaded.source;
     request.meta.folder = planning->loaded.snapshot.folder;
     request.meta.file = planning->loaded.file;
+    request.meta.rev = planning->loaded.snapshot.rev;
+    request.meta.in_place = flags.execute.in_place;
     request.flags = flags.execute;
     return execute(context, std::move(request));
 }
