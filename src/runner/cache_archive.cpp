@@ -46,8 +46,8 @@ void check_entry(::archive_entry* entry)
     if (link && !is_below_folder(link))
         refuse_archive("'" + terminal_safe(path) + "' is a link to '" + terminal_safe(link) + "'");
     const auto type = archive_entry_filetype(entry);
-    if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
-        refuse_archive("'" + terminal_safe(path) + "' is no file, folder or link");
+    if (!link && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK && type != AE_IFIFO)
+        refuse_archive("'" + terminal_safe(path) + "' is no file, folder, link or pipe");
     if (const auto attribute = overlay_attribute(entry)) // the engine would set it, and the folder becomes a layer of mounts
         refuse_archive("'" + terminal_safe(path) + "' has the attribute " + terminal_safe(*attribute));
 }

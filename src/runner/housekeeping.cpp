@@ -207,6 +207,9 @@ private:
         auto& item = add(Kept::images, stored.object.name, stored.size_bytes, stored.created);
         item.about = run_id.empty() ? "" : "run " + run_id;
         item.tags = stored.tags;
+        for (const auto& tag : stored.tags)
+            if (tag != item.name)
+                item.about += (item.about.empty() ? "also " : ", also ") + tag;
         if (stored.in_use)
             return stays(item, "a container has it");
         if (run && run->state == KnownRun::State::living)

@@ -108,6 +108,14 @@ struct HousekeepingWorld {
                 return item.why;
         return "not there";
     }
+
+    std::string about(const std::string& name) const
+    {
+        for (const auto& item : judge(facts, rules))
+            if (item.name == name)
+                return item.about;
+        return "not there";
+    }
 };
 
 using NameList = std::vector<std::string>;
@@ -181,10 +189,12 @@ TEST_CASE("images of the newest runs stay: those that they built and those that 
     world.image("young:1", "2", 5 * k_day);
     world.image("old:1", "2", 40 * k_day);
     world.image("older:1", "1", 40 * k_day); // its run is forgotten
+    world.image("two-names:1", "9", 40 * k_day).tags = {"two-names:1", "somebody:else"};
     CHECK(world.going() == NameList{"old:1", "older:1"});
     world.rules.all = true;
     CHECK(world.going() == NameList{"old:1", "older:1", "young:1"});
     CHECK(world.why("shop:latest") == "run 9 has used it");
+    CHECK(world.about("two-names:1") == "run 9, also somebody:else");
 }
 
 TEST_CASE("an image that a living run uses stays beyond the newest runs", "[housekeeping]")

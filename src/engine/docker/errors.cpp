@@ -155,6 +155,7 @@ constexpr std::array k_refusals = {
               "networks: choose an address of the network's subnet, or leave it out and the engine picks one"},
     Situation{"networks with user configured subnets", Errc::bad_input,
               "networks: give the network a subnet, ipam: { config: [{ subnet: 10.8.0.0/24 }] }"},
+    Situation{"stat /dev/", Errc::bad_input, "device_read_iops, device_write_iops: the engine's host has no such device"},
     Situation{"adding custom device", Errc::bad_input, "devices: the engine's host has no such device"},
     Situation{"executable file not found", Errc::bad_input, k_program_hint},
     Situation{"invoke a command that was not found", Errc::bad_input, k_program_hint},
