@@ -92,7 +92,7 @@ public:
     virtual awaitable<std::optional<ImageInfo>> find_image(const std::string& image) = 0;
     // Fetches it from its registry, with the user's credentials for that registry. Equal pulls that overlap are one.
     // `progress` is called at most 20 times a second. Gives up after 120 s without any progress. Throws not_found (no such image or
-    // tag), denied (registry), unavailable (registry or network; retried inside, up to 5 times).
+    // tag, or none of that platform), denied (registry), unavailable (registry or network; retried inside, up to 5 times).
     virtual awaitable<ImageInfo> pull_image(const std::string& image, const std::string& platform,
                                             std::function<void(const PullProgress&)> progress) = 0;
     // Makes an image of one layer from a tar archive, under `tag`, with labels. For the network holder and for tests.

@@ -29,7 +29,7 @@ struct PullRegistry {
         if (asked.line == "GET /version")
             return ScriptedDaemon::version();
         if (asked.line.find("/images/create") == std::string::npos)
-            return ScriptedDaemon::json(200, k_image_answer);
+            return ScriptedDaemon::json(200, image_answer);
         const auto says = pulls[std::min(next, pulls.size() - 1)];
         ++next;
         return says;
@@ -47,7 +47,7 @@ struct PullRegistry {
 
     std::vector<Says> pulls;
     std::size_t next = 0;
-    std::string config_dir;
+    std::string config_dir, image_answer = k_image_answer;
     RealLoop loop;
     ScriptedDaemon daemon;
     std::unique_ptr<Engine> engine;
@@ -76,6 +76,16 @@ TEST_CASE("a pull asks for the whole name and reports its progress", "[engine]")
     CHECK(last.layers_done == 2);
     CHECK(last.bytes_total == 100);
     CHECK(last.bytes_done == 100);
+}
+
+TEST_CASE("an image of another platform is not what was asked for", "[engine]")
+{
+    PullRegistry registry({messages(k_good_pull)});
+    registry.image_answer = R"({"Id":"sha256:1","Config":{},"Os":"linux","Architecture":"amd64"})";
+    const auto pull = [&](const char* platform) { return registry.loop.run(registry.engine->pull_image("busybox", platform, nullptr)); };
+
+    CHECK(pull("linux/amd64").id == "sha256:1");
+    CHECK_THROWS_WITH(pull("linux/arm64"), ContainsSubstring("busybox has no variant for linux/arm64: its registry gave one for linux/amd64"));
 }
 
 TEST_CASE("a registry that is down is asked five times", "[engine]")

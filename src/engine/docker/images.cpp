@@ -1,6 +1,7 @@
 #include "engine/docker/answers.hpp"
 #include "engine/docker/credentials.hpp"
 #include "engine/docker/docker_engine.hpp"
+#include "engine/docker/platform.hpp"
 #include "engine/docker/pull.hpp"
 
 #include "base/clock.hpp"
@@ -189,7 +190,12 @@ awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const st
         timer.expires_after(retry_pause(attempt, api_->options().retry_delay));
         co_await timer.async_wait(use_awaitable);
     }
-    co_return co_await existing_image(image);
+    auto pulled = co_await existing_image(image);
+    // A registry that has but one variant gives that one, whatever was asked for.
+    if (!platform.empty() && !is_of_platform(pulled, platform))
+        throw Error(Errc::not_found, fmt::format("{} has no variant for {}: its registry gave one for {}/{}", terminal_safe(image),
+                                                 terminal_safe(platform), terminal_safe(pulled.os), terminal_safe(pulled.architecture)));
+    co_return pulled;
 }
 
 awaitable<std::vector<ImageEntry>> DockerEngine::list_images(const Labels& labels)
