@@ -159,8 +159,9 @@ void add_prune(CLI::App& app, Context& context)
     const auto flags = std::make_shared<PruneFlags>();
     command->add_option("KIND", flags->kinds, "Only these, see below")->type_name("");
     command->add_option("--older-than", flags->older_than, "Instead of each kind's own age")->type_name("TIME");
-    command->add_option("--keep", flags->keep, "So many of the newest runs stay, with their images (10)")->check(CLI::Range(0, 1'000'000))
-        ->type_name("N");
+    command->add_option("--keep", flags->keep, "So many of the newest runs stay, with their images (10)")
+        ->type_name("N")
+        ->check(CLI::Range(0, 1000000).description(""));
     command->add_flag("-a,--all", flags->all, "Whatever its age");
     command->add_flag("-n,--dry-run", flags->dry_run, "Only tell");
     command->add_flag("-y,--yes", flags->yes, "Do not ask");
