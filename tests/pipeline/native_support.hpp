@@ -23,6 +23,16 @@ inline Parsed parse_files(Files files)
 
 inline Parsed parse_text(const std::string& text) { return parse_files({{".gantry.yml", text}}); }
 
+constexpr const char* k_compose_pipeline = "image: x\ncompose: compose.yml\nsteps: [x]\n";
+
+// A pipeline whose stage takes this Compose file.
+inline Parsed parse_compose(const std::string& compose, Files files = {})
+{
+    files.emplace(".gantry.yml", k_compose_pipeline);
+    files.emplace("compose.yml", compose);
+    return parse_files(std::move(files));
+}
+
 // The problems as people see them; empty when there are none.
 inline std::string problems_of(const Parsed& parsed) { return render_text(parsed.diagnostics, parsed.sources); }
 inline std::string problems_of(const std::string& text) { return problems_of(parse_text(text)); }

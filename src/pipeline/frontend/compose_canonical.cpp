@@ -1,13 +1,14 @@
 #include "pipeline/frontend/compose_tree.hpp"
 
 #include "pipeline/frontend/compose_mounts.hpp"
+#include "pipeline/frontend/compose_service.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <span>
 
 // Short forms of a service's keys as long ones, so that files can be merged.
 
@@ -155,7 +156,22 @@ struct Form {
     Node* (*apply)(const Place& place, Node& value);
 };
 
-Node* with_forms(const Place& place, const Node& map, const Form* begin, const Form* end)
+// What a section of a service has: the forms of some keys, and what becomes of each in the end.
+struct Section {
+    std::span<const Form> forms;
+    std::span<const ComposeKey> keys;
+};
+
+// Whether a key without a value is as if it were not there. Of what is an error anyway, the name is to be told.
+bool says_nothing(std::span<const ComposeKey> keys, const Node& key, const Node& value)
+{
+    if (!value.is_null() || value.merge != Node::Merge::normal)
+        return false;
+    const auto row = std::find_if(keys.begin(), keys.end(), [&](const ComposeKey& known) { return key.text == known.name; });
+    return key.text.starts_with("x-") || (row != keys.end() && (row->fate != ComposeKey::Fate::refused || *row->harmless_values));
+}
+
+Node* with_forms(const Place& place, const Node& map, const Section& section)
 {
     auto& [world, folder] = place;
     Node* result = world.tree.copy(map);
@@ -163,11 +179,12 @@ Node* with_forms(const Place& place, const Node& map, const Form* begin, const F
     for (std::size_t i = 0; i < map.pairs(); ++i) {
         Node& key = map.key(i);
         Node* value = &map.value(i);
-        if (value->is_null() && value->merge == Node::Merge::normal)
-            continue; // as if it were not there
+        if (says_nothing(section.keys, key, *value))
+            continue;
         const Reader::Inside inside(world.reader, key);
-        const auto* form = std::find_if(begin, end, [&](const Form& row) { return is_word_of(row.keys, key.text); });
-        if (form != end && value->merge != Node::Merge::reset) {
+        const auto form = std::find_if(section.forms.begin(), section.forms.end(),
+                                       [&](const Form& row) { return is_word_of(row.keys, key.text); });
+        if (form != section.forms.end() && value->merge != Node::Merge::reset) {
             const auto merge = value->merge;
             value = form->apply(place, *value);
             if (merge != value->merge)
@@ -188,8 +205,7 @@ const Form k_build_forms[] = {
 Node* build(const Place& place, Node& value)
 {
     auto& [world, folder] = place;
-    Node* map = value.is_map() ? with_forms(place, value, std::begin(k_build_forms), std::end(k_build_forms))
-                               : world.tree.map(value);
+    Node* map = value.is_map() ? with_forms(place, value, {k_build_forms, compose_build_keys()}) : world.tree.map(value);
     if (!value.is_map() && !value.is_scalar())
         return &value;
     Node* context = value.is_map() ? value.find("context") : &value;
@@ -211,7 +227,7 @@ const Form k_deploy_forms[] = {{"labels", assignments<Nulls::empty>}};
 
 Node* deploy(const Place& place, Node& value)
 {
-    return value.is_map() ? with_forms(place, value, std::begin(k_deploy_forms), std::end(k_deploy_forms)) : &value;
+    return value.is_map() ? with_forms(place, value, {k_deploy_forms, compose_deploy_keys()}) : &value;
 }
 
 const Form k_service_forms[] = {
@@ -233,7 +249,7 @@ const Form k_service_forms[] = {
 Node* canonical_service(ComposeWorld& world, const Node& service, const std::string& folder)
 {
     if (service.is_map())
-        return with_forms({world, folder}, service, std::begin(k_service_forms), std::end(k_service_forms));
+        return with_forms({world, folder}, service, {k_service_forms, compose_service_keys()});
     world.reader.wrong_type(service, "a map (key: value)", "write image: name:tag");
     return nullptr;
 }

@@ -165,16 +165,12 @@ const ComposeKey k_build_keys[] = {
     {"ulimits", refused},
 };
 
-void report_unknown(Reader& reader, const Node& key, std::span<const ComposeKey> rows, const char* what)
+std::vector<std::string> names_of(std::span<const ComposeKey> rows)
 {
-    if (reader.is_full())
-        return;
     std::vector<std::string> names;
     for (const auto& row : rows)
         names.push_back(row.name);
-    const auto near = key.text.size() <= 40 ? nearest(key.text, names) : std::nullopt;
-    reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), what),
-                 near ? fmt::format("did you mean '{}'?", *near) : "");
+    return names;
 }
 
 } // namespace
@@ -182,6 +178,15 @@ void report_unknown(Reader& reader, const Node& key, std::span<const ComposeKey>
 std::span<const ComposeKey> compose_service_keys() { return k_service_keys; }
 std::span<const ComposeKey> compose_deploy_keys() { return k_deploy_keys; }
 std::span<const ComposeKey> compose_build_keys() { return k_build_keys; }
+
+void report_unknown_key(Reader& reader, const Node& key, const std::vector<std::string>& known, const char* what)
+{
+    if (reader.is_full())
+        return;
+    const auto near = key.text.size() <= 40 ? nearest(key.text, known) : std::nullopt;
+    reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), what),
+                 near ? fmt::format("did you mean '{}'?", *near) : "");
+}
 
 void lower_keys(ComposeService& service, const Node& map, std::span<const ComposeKey> rows, const char* what, Node& to)
 {
@@ -198,7 +203,7 @@ void lower_keys(ComposeService& service, const Node& map, std::span<const Compos
         const bool says_nothing =
             value.is_scalar() && value.text.empty() && !is_word_of("command entrypoint", key.text);
         if (row == rows.end())
-            report_unknown(reader, key, rows, what);
+            report_unknown_key(reader, key, names_of(rows), what);
         else if (says_nothing)
             continue;
         else if (row->fate == Fate::same)

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_load.hpp"
 
+#include "pipeline/frontend/compose_service.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
@@ -42,12 +43,10 @@ bool check_top_key(Reader& reader, const Node& key, const Node& value)
     }
     if (name == "models")
         reader.error(key, "unsupported", "'models' is not supported in a Compose file");
-    else if (!is_word_of("version name include", name) && !name.starts_with("x-") && !reader.is_full()) {
+    else if (!is_word_of("version name include", name) && !name.starts_with("x-")) {
         std::vector<std::string> names = split(k_sections, ' ');
         names.insert(names.end(), {"version", "name", "include"});
-        const auto near = name.size() <= 40 ? nearest(name, names) : std::nullopt;
-        reader.error(key, "unknown-key", fmt::format("unknown key '{}' in a Compose file", clip(name)),
-                     near ? fmt::format("did you mean '{}'?", *near) : "");
+        report_unknown_key(reader, key, names, "a Compose file");
     }
     return false;
 }

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_mounts.hpp"
 #include "pipeline/frontend/compose_service.hpp"
+#include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include "base/format.hpp"
@@ -23,8 +24,8 @@ public:
         Node* result = world_.tree.map(file_);
         Node* lowered = lower_services(services);
         put(world_.tree, *result, "services", *lowered);
-        put(world_.tree, *result, "volumes", *declarations("volumes", volumes_used(*lowered)));
-        put(world_.tree, *result, "networks", *declarations("networks", networks_used(*lowered)));
+        put(world_.tree, *result, "volumes", *declarations<VolumeDeclarationsType>("volumes", volumes_used(*lowered)));
+        put(world_.tree, *result, "networks", *declarations<NetworkDeclarationsType>("networks", networks_used(*lowered)));
         return result;
     }
 
@@ -211,20 +212,26 @@ private:
         return names;
     }
 
-    Node* declarations(const char* kind, const std::unordered_set<std::string_view>& used)
+    // What is used; the rest is left out, but what it says has to be right.
+    template <class Type> Node* declarations(const char* kind, const std::unordered_set<std::string_view>& used)
     {
+        const Reader::Inside inside(world_.reader, key_of(file_, kind));
         Node* result = world_.tree.map(file_);
+        Node* unused = world_.tree.map(file_);
         const Node* declared = file_.find(kind);
         for (std::size_t i = 0; declared && declared->is_map() && i < declared->pairs(); ++i) {
             Node& key = declared->key(i);
-            if (used.count(key.text) == 0)
-                continue;
+            const Reader::Inside inside_of_it(world_.reader, key);
             Node* declaration = declaration_of(declared->value(i), key);
+            Node* list = used.count(key.text) > 0 ? result : unused;
             if (std::string_view(kind) == "networks" && key.text == "default")
                 check_default(*declaration);
             else
-                result->items.insert(result->items.end(), {&key, declaration});
+                list->items.insert(list->items.end(), {&key, declaration});
         }
+        world_.tree.charge(*unused);
+        typename Type::Value left_out;
+        Type::read(world_.reader, *unused, left_out);
         return result;
     }
 

@@ -151,6 +151,11 @@ void lower_resources(ComposeService& service, Node&, Node& value)
     for (std::size_t i = 0; i < value.pairs(); ++i) {
         const auto& part = value.key(i);
         const Reader::Inside inside(reader, part);
+        if (!is_word_of("limits reservations", part.text)) {
+            if (!part.text.starts_with("x-"))
+                report_unknown_key(reader, part, {"limits", "reservations"}, "the resources of a service");
+            continue;
+        }
         if (value.value(i).is_null() || !is_map(service, value.value(i)))
             continue;
         for (std::size_t j = 0; j < value.value(i).pairs(); ++j) {

@@ -42,6 +42,9 @@ std::span<const ComposeKey> compose_service_keys();
 std::span<const ComposeKey> compose_deploy_keys();
 std::span<const ComposeKey> compose_build_keys();
 
+// An error with the nearest of the names that are known; `what` is where it stands ("build").
+void report_unknown_key(Reader& reader, const Node& key, const std::vector<std::string>& known, const char* what);
+
 // Does with each key of a map what its row says; unknown ones are errors. Rows of `same` put the pair into `to`.
 void lower_keys(ComposeService& service, const Node& map, std::span<const ComposeKey> rows, const char* what, Node& to);
 

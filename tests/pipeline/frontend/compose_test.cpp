@@ -11,15 +11,6 @@ using namespace gantry::pipeline;
 
 namespace {
 
-constexpr const char* k_pipeline = "image: x\ncompose: compose.yml\nsteps: [x]\n";
-
-Parsed parse_compose(const std::string& compose, Files files = {})
-{
-    files.emplace(".gantry.yml", k_pipeline);
-    files.emplace("compose.yml", compose);
-    return parse_files(std::move(files));
-}
-
 // "services:\n" and below, as our own format prints it.
 std::string services_of(const Parsed& parsed)
 {
@@ -423,7 +414,7 @@ TEST_CASE("problems of .env and of files that cannot be read", "[pipeline][compo
     CHECK(messages_of(parse_compose("# nothing\n")) == "the file is empty");
     CHECK(messages_of(parse_compose("services: {}\n")) == "there are no services in this Compose file");
     CHECK(messages_of(parse_compose("[a]\n")) == "a Compose file is a map (key: value)");
-    CHECK(messages_of(parse_files({{".gantry.yml", k_pipeline}})) == "there is no file 'compose.yml'");
+    CHECK(messages_of(parse_files({{".gantry.yml", k_compose_pipeline}})) == "there is no file 'compose.yml'");
 }
 
 TEST_CASE("what has no effect and may be counted on is warned of where it stands", "[pipeline][compose]")

@@ -1,0 +1,47 @@
+#include "pipeline/native_support.hpp"
+
+#include "support/catch.hpp"
+
+using namespace gantry::pipeline;
+
+// Nothing that a Compose file says is left out in silence.
+
+namespace {
+
+// "line:column message | hint": one line for each problem.
+std::string compose_problems(const std::string& compose, Files files = {})
+{
+    std::string told;
+    for (const auto& problem : parse_compose(compose, std::move(files)).diagnostics)
+        told += (told.empty() ? "" : "\n") + std::to_string(problem.mark.line) + ":" + std::to_string(problem.mark.column) + " " +
+                (problem.severity == Severity::warning ? "warning: " : "") + problem.message + (problem.hint.empty() ? "" : " | " + problem.hint);
+    return told;
+}
+
+} // namespace
+
+TEST_CASE("a key that Compose does not have is told of without a value, too", "[pipeline][compose]")
+{
+    const auto of_service = [](const std::string& keys) { return compose_problems("services:\n  s:\n    image: i\n    " + keys + "\n"); };
+    CHECK(of_service("heathcheck:") == "4:5 unknown key 'heathcheck' in a service | did you mean 'healthcheck'?");
+    CHECK(of_service("bogus: null") == "4:5 unknown key 'bogus' in a service");
+    CHECK(of_service("gpus:") == "4:5 'gpus' of a service is not supported in a Compose file");
+    CHECK(of_service("deploy: { resoruces: }") == "4:15 unknown key 'resoruces' in deploy | did you mean 'resources'?");
+    CHECK(of_service("deploy: { resources: { limts: } }") == "4:28 unknown key 'limts' in the resources of a service | did you mean 'limits'?");
+    CHECK(of_service("build: { contxt: }") == "4:14 unknown key 'contxt' in build | did you mean 'context'?");
+    CHECK(of_service("networks: { default: { alias: } }") == "4:28 unknown key 'alias' in a network of a container | did you mean 'aliases'?");
+    // Those that it has say nothing then.
+    for (const auto* keys : {"healthcheck:", "tty:", "mem_reservation:", "x-any:", "deploy: { resources: }", "build: { target: }", "command:"}) {
+        CAPTURE(keys);
+        CHECK(of_service(keys) == "");
+    }
+}
+
+TEST_CASE("what no service uses is left out, but its keys have to be right", "[pipeline][compose]")
+{
+    const auto below = [](const std::string& text) { return compose_problems("services: { s: { image: i } }\n" + text + "\n"); };
+    CHECK(below("networks: { n: { foo: } }") == "2:18 unknown key 'foo' in a network");
+    CHECK(below("volumes: { v: { drivr: x } }") == "2:17 unknown key 'drivr' in a volume | did you mean 'driver'?");
+    CHECK(below("volumes: { v: { driver: x, driver_opts: { o: uid } } }\nnetworks: { n: { internal: true } }") == "");
+    CHECK(parse_compose("services: { s: { image: i } }\nvolumes: { v: }\n").definition.volumes.empty());
+}
