@@ -127,6 +127,9 @@ private:
                    "add image: … to the step, its stage, defaults or the top of the file");
         if (step.run && container.command)
             report("conflict", "a step has either run or command", "command");
+        if (step.run && container.entrypoint && says_something(*container.entrypoint))
+            report("conflict", "a step has either run or entrypoint", "entrypoint",
+                   "the program that reads the script is named by shell: [bash, -ec]; an entrypoint goes with command");
         if (step.run && has_settings)
             report("conflict", "a step has either run or settings", "settings");
         if (step.build && (step.run || has_command || has_settings))
@@ -134,6 +137,12 @@ private:
                    fmt::format("run it in a further step with image: ${{{{ steps.{}.image }}}}", terminal_safe(placed_->id)));
         else if ((step.build || step.push) && !step.run && !has_command && !has_settings)
             check_without_container();
+    }
+
+    // An entrypoint of nothing takes the image's away, as 'run' does anyway.
+    static bool says_something(const std::vector<Text>& entrypoint)
+    {
+        return std::any_of(entrypoint.begin(), entrypoint.end(), [](const Text& word) { return !word.empty(); });
     }
 
     // What says something of a container means nothing where none is started. What is inherited is for the other steps.

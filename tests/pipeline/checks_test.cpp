@@ -88,6 +88,16 @@ TEST_CASE("a step must have something to do and an image to do it in", "[checks]
     both.container.command = std::vector<Text>{"x"};
     CHECK(check_problems(stage("a", {both})) == Lines{"a step has either run or command"});
 
+    auto started = step("s");
+    started.container.entrypoint = std::vector<Text>{"perl", "-e"};
+    CHECK(check_problems(stage("a", {started})) ==
+          Lines{"a step has either run or entrypoint | the program that reads the script is named by shell: [bash, -ec]; an entrypoint goes with command"});
+    started.container.entrypoint = std::vector<Text>{""}; // takes the image's away, as the script does
+    CHECK(check_problems(stage("a", {started})) == Lines{});
+    auto inheriting = stage("a", {step("s")}); // what other steps run by it
+    inheriting.container.entrypoint = std::vector<Text>{"perl", "-e"};
+    CHECK(check_problems(inheriting) == Lines{});
+
     Step push;
     push.name = "p";
     push.push = Push{};
