@@ -71,12 +71,28 @@ private:
         check_network(layers);
     }
 
-    // Who has the network of another container has its name, its ports and its files of addresses.
     void check_network(const Layers& layers)
     {
-        const auto service = network_service(layers.says_network());
-        if (!service)
+        const auto& network = layers.says_network();
+        if (const auto service = network_service(network))
+            check_shared(layers, *service);
+        else if (network.network_mode)
+            check_ports(layers, *network.network_mode);
+    }
+
+    // Engines publish nothing of a container that has no network of the stage, and say nothing.
+    void check_ports(const Layers& layers, const std::string& mode)
+    {
+        if ((mode != "none" && mode != "host") || layers.list(&Container::ports, "ports").empty())
             return;
+        report(layers, layers.mark("ports"), "ports", fmt::format("'ports' and 'network_mode: {}' cannot stand together", mode),
+               mode == "none" ? "without a network there is nothing to publish: take one of them out"
+                              : "the host's ports are the container's: leave 'ports' out");
+    }
+
+    // Who has the network of another container has its name, its ports and its files of addresses.
+    void check_shared(const Layers& layers, std::string_view service)
+    {
         const auto& hostname = layers.own.hostname ? layers.own.hostname : layers.inherited.hostname;
         const std::pair<const char*, bool> keys[] = {{"hostname", hostname && !hostname->empty()},
                                                      {"ports", !layers.list(&Container::ports, "ports").empty()},
@@ -85,8 +101,8 @@ private:
         for (const auto& [key, is_said] : keys)
             if (is_said)
                 report(layers, layers.mark(key), key,
-                       fmt::format("'{}' and 'network_mode: service:{}' cannot stand together", key, terminal_safe(*service)),
-                       fmt::format("the network is that of {}: say it there", terminal_safe(*service)));
+                       fmt::format("'{}' and 'network_mode: service:{}' cannot stand together", key, terminal_safe(service)),
+                       fmt::format("the network is that of {}: say it there", terminal_safe(service)));
     }
 
     // What steps inherit is told once.

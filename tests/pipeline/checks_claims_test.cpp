@@ -55,7 +55,8 @@ TEST_CASE("ports of the host that do not meet are published", "[checks]")
     CHECK(of_services(two_ports("\"127.0.0.1:8080:80\"", "\"127.0.0.2:8080:80\"")) == Said{});
     CHECK(of_services(two_ports("\"0.0.0.0:8080:80\"", "\"[::]:8080:80\"")) == Said{});
     CHECK(of_services(two_ports("\"8000-8010:80\"", "\"8000-8010:80\"")) == Said{});
-    CHECK(of_services("  one: { image: a, ports: [\"8080:80\"] }\n  two: { image: a, network_mode: host, ports: [\"8080:80\"] }\n") == Said{});
+    CHECK(of_services("  one: { image: a, ports: [\"8080:80\"] }\n  two: { image: a, network_mode: host, ports: [\"8080:80\"] }\n") ==
+          Said{"6:40 'ports' and 'network_mode: host' cannot stand together"});
     CHECK(of_services("  one: { image: a, ports: [\"8080:80\"] }\n"
                       "  two: { image: a, networks: [in], ports: [\"8080:80\"] }\n").size() == 1); // that it is not published
 }

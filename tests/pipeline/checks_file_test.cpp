@@ -108,7 +108,21 @@ TEST_CASE("who shares a network says nothing of it", "[checks]")
     check_one(said_of("image: gcc\ndns: 10.0.0.1\nservices: { web: { image: x } }\nsteps:\n"
                       "- { run: a, network_mode: service:web }\n- { run: b, network_mode: none }\n- c\n"),
               "2:1 'dns' and 'network_mode: service:web' cannot stand together");
-    CHECK(of_step("network_mode: host\n  ports: [80]\n  hostname: x") == Said{});
+    CHECK(of_step("network_mode: host\n  hostname: x") == Said{});
+}
+
+TEST_CASE("what has no network of its own publishes nothing", "[checks]")
+{
+    check_one(of_step("network_mode: host\n  ports: [80]"),
+              "5:3 'ports' and 'network_mode: host' cannot stand together | the host's ports are the container's: leave 'ports' out");
+    check_one(of_step("network_mode: none\n  ports: [80]"),
+              "5:3 'ports' and 'network_mode: none' cannot stand together | without a network there is nothing to publish");
+    check_one(said_of("image: gcc\nnetwork_mode: none\nsteps: [{ run: a, ports: [80] }]\n"), "3:19 'ports' and 'network_mode: none'"); // inherited
+    check_one(said_of("image: gcc\nsteps: [a]\nservices: { web: { image: x, network_mode: none, ports: [80] } }\n"), "3:50 'ports' and");
+    check_one(said_of("image: gcc\nsteps: [a]\ncompose: c.yml\n", {{"c.yml", "services: { web: { image: x, network_mode: host, ports: ['80:80'] } }\n"}}),
+              "1:50 'ports' and 'network_mode: host'");
+    CHECK(of_step("network_mode: bridge\n  ports: [80]") == Said{});
+    CHECK(said_of("image: gcc\nnetwork_mode: none\nsteps: [{ run: a, ports: [80], networks: [default] }]\n") == Said{});
 }
 
 TEST_CASE("a port that no network can publish is said to be without effect", "[checks]")
