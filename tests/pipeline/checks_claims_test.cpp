@@ -105,7 +105,8 @@ TEST_CASE("gateway and ip_range are in their subnet", "[checks]")
     CHECK(config("subnet: 10.8.0.0/24, ip_range: 10.8.0.0/23") == Said{"4:48 '10.8.0.0/23' is not in the subnet 10.8.0.0/24"});
     CHECK(config("subnet: 10.8.0.0/24, ip_range: 10.8.1.0/25") == Said{"4:48 '10.8.1.0/25' is not in the subnet 10.8.0.0/24"});
     CHECK(config("subnet: 0.0.0.0/24, gateway: 10.8.0.1, ip_range: 10.8.0.128/25") == Said{});
-    CHECK(of_networks("  n: { external: true, ipam: { config: [{ subnet: 10.8.0.0/24, gateway: 10.9.0.1 }] } }\n") == Said{});
+    CHECK(of_networks("  n: { external: true, ipam: { config: [{ subnet: 10.8.0.0/24, gateway: 10.9.0.1 }] } }\n") ==
+          Said{"4:24 'ipam' and 'external: true' cannot stand together"});
 }
 
 TEST_CASE("subnets of networks that are there together do not overlap", "[checks]")
@@ -119,7 +120,7 @@ TEST_CASE("subnets of networks that are there together do not overlap", "[checks
     CHECK(pair(", scope: stage", "") == met);
     CHECK(pair(", scope: stage", ", scope: stage") == Said{});
     CHECK(pair(", scope: stage", ", scope: stage", "services: { s: { image: a, networks: [n, m] } }\n") == met);
-    CHECK(pair(", external: true", "") == Said{});
+    CHECK(pair(", external: true", "") == Said{"4:8 'ipam' and 'external: true' cannot stand together"});
     CHECK(pair(", driver: overlay", "") == Said{});
     CHECK(of_networks("  n: { ipam: { config: [{ subnet: 10.8.0.0/24 }] } }\n  m: { ipam: { config: [{ subnet: 10.8.1.0/24 }] } }\n") == Said{});
     CHECK(of_networks("  n: { ipam: { config: [{ subnet: 0.0.0.0/24 }] } }\n  m: { ipam: { config: [{ subnet: 0.0.0.0/24 }] } }\n") == Said{});

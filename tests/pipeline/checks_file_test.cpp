@@ -125,6 +125,31 @@ TEST_CASE("what has no network of its own publishes nothing", "[checks]")
     CHECK(said_of("image: gcc\nnetwork_mode: none\nsteps: [{ run: a, ports: [80], networks: [default] }]\n") == Said{});
 }
 
+TEST_CASE("what exists already is not told how to be made", "[checks]")
+{
+    const auto declared = [](const std::string& text) { return said_of("image: gcc\nsteps: [a]\n" + text + "\n"); };
+    check_one(declared("volumes: { v: { external: true, name: x, driver: nfs } }"),
+              "3:42 'driver' and 'external: true' cannot stand together | it exists already and stays as it is: take one of them out");
+    for (const auto* keys : {"driver: local", "driver_opts: { a: b }", "labels: [a]", "scope: stage"}) {
+        check_one(declared("volumes: { v: { external: true, " + std::string(keys) + " } }"), "3:33 '");
+        check_one(declared("networks: { n: { external: true, " + std::string(keys) + " } }"), "3:34 '");
+    }
+    for (const auto* keys : {"internal: true", "attachable: false", "enable_ipv6: true", "ipam: { config: [{ subnet: 10.1.0.0/16 }] }"})
+        check_one(declared("networks: { n: { external: true, " + std::string(keys) + " } }"), "3:34 '");
+    check_one(declared("networks: { n: { external: true, drivr: x } }"), "3:34 unknown key 'drivr'");
+    CHECK(declared("volumes: { v: { external: true, name: x, x-note: y }, w: { driver: local, external: false } }") == Said{});
+}
+
+TEST_CASE("what belongs to the pipeline is not called by the file", "[checks]")
+{
+    const auto declared = [](const std::string& text) { return said_of("image: gcc\nsteps: [a]\n" + text + "\n"); };
+    check_one(declared("volumes: { v: { name: x } }"),
+              "3:17 a volume that belongs to the pipeline has no 'name' | with external: true it names one that exists already");
+    check_one(declared("networks: { n: { external: false, name: x } }"), "3:35 a network that belongs to the pipeline has no 'name'");
+    check_one(declared("networks: { n: { external: maybe, name: x } }"), "3:28 'maybe' is not a boolean");
+    check_one(declared("networks: { default: { name: x } }"), "3:24 'name' of the network 'default' is not supported");
+}
+
 TEST_CASE("a port that no network can publish is said to be without effect", "[checks]")
 {
     const auto step = [](const std::string& networks) {

@@ -23,7 +23,7 @@ public:
         maybe(made.defaults.retry, [&] { return retry(); });
         maybe(made.defaults.timeout, [&] { return time_limit(); });
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
-            made.volumes.push_back({name, chance(30) ? word() : "", chance(50) ? driver : "", options(), options(), chance(20), scope(), {}});
+            made.volumes.push_back(volume(name, driver));
         for (const auto& [name, driver] : pairs([&] { return word(); }, [&] { return word(); }))
             made.networks.push_back(network(name, driver));
         for (int i = 1 + below(3); i > 0; --i)
@@ -69,9 +69,28 @@ private:
         return made;
     }
 
+    // What exists already says no more than its name.
+    template <class Declaration> Declaration external(const std::string& name)
+    {
+        Declaration made;
+        made.name = name;
+        made.external = true;
+        made.external_name = chance(30) ? word() : "";
+        return made;
+    }
+
+    VolumeDeclaration volume(const std::string& name, const std::string& driver)
+    {
+        if (chance(20))
+            return external<VolumeDeclaration>(name);
+        return {name, "", chance(50) ? driver : "", options(), options(), false, scope(), {}};
+    }
+
     NetworkDeclaration network(const std::string& name, const std::string& driver)
     {
-        NetworkDeclaration made{name, chance(30) ? word() : "", driver, options(), options(), chance(50), chance(50), chance(50), chance(50), {}, scope(), {}};
+        if (chance(20))
+            return external<NetworkDeclaration>(name);
+        NetworkDeclaration made{name, "", driver, options(), options(), chance(50), chance(50), false, chance(50), {}, scope(), {}};
         static const char* const subnets[] = {"10.8.0.0/24", "0.0.0.0/0", "fd00::1/64", "::/128"};
         static const char* const gateways[] = {"10.8.0.1", "::1", ""};
         made.ipam = list([&] { return NetworkDeclaration::Subnet{pick(subnets), pick(gateways), chance(50) ? pick(subnets) : ""}; });

@@ -248,8 +248,10 @@ private:
             put(world_.tree, *made, "external", *world_.tree.scalar("true", *external));
             external = made->find("external");
         }
-        if (!external || !is_word_of("true yes on y", to_lower(external->text)))
+        if (!external || !is_word_of("true yes on y", to_lower(external->text))) {
+            drop_name(*made);
             put(world_.tree, *made, "scope", *world_.tree.scalar("stage", key));
+        }
         if (Node* ipam = made->find("ipam"); ipam && ipam->is_map()) {
             Node* own = world_.tree.copy(*ipam);
             if (const Node* driver = own->find("driver"); driver && driver->text == "default")
@@ -259,12 +261,23 @@ private:
         return made;
     }
 
+    void drop_name(Node& declaration)
+    {
+        const auto& key = key_of(declaration, "name");
+        if (&key == &declaration)
+            return;
+        const Reader::Inside inside(world_.reader, key);
+        world_.reader.warning(key, "no-effect", "'name' has no effect in a pipeline: the engine gets a name that is of this run alone",
+                              "with external: true it names what exists already");
+        remove(declaration, "name");
+    }
+
     // The stage's own network is made by us.
     void check_default(const Node& declaration)
     {
         for (std::size_t i = 0; i < declaration.pairs(); ++i) {
             const auto& name = declaration.key(i).text;
-            const bool harmless = is_word_of("name labels attachable scope", name) ||
+            const bool harmless = is_word_of("labels attachable scope", name) ||
                                   (name == "driver" && declaration.value(i).text == "bridge");
             if (!harmless)
                 world_.reader.error(declaration.key(i), "unsupported",

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
+#include "pipeline/frontend/word_list.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/subnet.hpp"
 
@@ -85,6 +86,36 @@ const ObjectKeys& network_keys()
     return keys;
 }
 
+// What exists already is as whoever made it wants it.
+void check_external(Reader& reader, const Node& declaration, const ObjectKeys& keys)
+{
+    const auto known = all_keys(keys);
+    for (std::size_t i = 0; i < declaration.pairs(); ++i) {
+        const auto& key = declaration.key(i);
+        const bool is_known = std::any_of(known.begin(), known.end(), [&](const FoundKey& row) { return key.text == row.key->name; });
+        if (key.text == "external" || key.text == "name" || !is_known) // unknown ones have been told of
+            continue;
+        const Reader::Inside inside(reader, key);
+        reader.error(key, "conflict", fmt::format("'{}' and 'external: true' cannot stand together", clip(key.text)),
+                     "it exists already and stays as it is: take one of them out");
+    }
+}
+
+void check_own(Reader& reader, const Node& declaration, const ObjectKeys& keys)
+{
+    const Node* external = declaration.find("external");
+    if (external && !is_word_of("false no off", to_lower(external->text))) // it is wrong, which has been said
+        return;
+    for (std::size_t i = 0; i < declaration.pairs(); ++i) {
+        const auto& key = declaration.key(i);
+        if (key.text != "name")
+            continue;
+        const Reader::Inside inside(reader, key);
+        reader.error(key, "conflict", fmt::format("{} that belongs to the pipeline has no 'name'", keys.what),
+                     "with external: true it names one that exists already; else leave it out: the engine gets a name that is of this run alone");
+    }
+}
+
 template <class Item> bool read_declarations(Reader& reader, const Node& node, const ObjectKeys& keys, std::vector<Item>& value)
 {
     if (!node.is_map()) {
@@ -100,8 +131,14 @@ template <class Item> bool read_declarations(Reader& reader, const Node& node, c
         item.mark = node.key(i).mark;
         if (!NameType::read(reader, node.key(i), item.name))
             continue;
-        if (node.value(i).is_null() || read_object(reader, node.value(i), keys, &item))
-            value.push_back(std::move(item));
+        if (!node.value(i).is_null() && !read_object(reader, node.value(i), keys, &item))
+            continue;
+        const bool is_made_by_us = std::is_same_v<Item, NetworkDeclaration> && item.name == "default"; // see below
+        if (item.external && !is_made_by_us)
+            check_external(reader, node.value(i), keys);
+        else if (!is_made_by_us)
+            check_own(reader, node.value(i), keys);
+        value.push_back(std::move(item));
     }
     return true;
 }

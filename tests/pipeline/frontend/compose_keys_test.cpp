@@ -45,3 +45,25 @@ TEST_CASE("what no service uses is left out, but its keys have to be right", "[p
     CHECK(below("volumes: { v: { driver: x, driver_opts: { o: uid } } }\nnetworks: { n: { internal: true } }") == "");
     CHECK(parse_compose("services: { s: { image: i } }\nvolumes: { v: }\n").definition.volumes.empty());
 }
+
+TEST_CASE("a network or volume is external or made, as Compose has it", "[pipeline][compose]")
+{
+    const auto of_volume = [](const std::string& keys) {
+        return compose_problems("services: { s: { image: i, volumes: [\"v:/v\"] } }\nvolumes: { v: { " + keys + " } }\n");
+    };
+    CHECK(of_volume("external: true, driver: nfs") ==
+          "2:33 'driver' and 'external: true' cannot stand together | it exists already and stays as it is: take one of them out");
+    CHECK(of_volume("external: { name: x }, labels: [a]") ==
+          "2:40 'labels' and 'external: true' cannot stand together | it exists already and stays as it is: take one of them out");
+    CHECK(of_volume("external: true, name: x") == "");
+}
+
+TEST_CASE("the name of what belongs to a stage is warned of", "[pipeline][compose]")
+{
+    const std::string warning = " warning: 'name' has no effect in a pipeline: the engine gets a name that is of this run alone | "
+                                "with external: true it names what exists already";
+    const std::string service = "services: { s: { image: i, networks: [n], volumes: [\"v:/v\"] } }\n";
+    CHECK(compose_problems(service + "volumes: { v: }\nnetworks: { n: { name: x } }\n") == "3:18" + warning);
+    CHECK(compose_problems(service + "volumes: { v: { external: false, name: x } }\nnetworks: { n: }\n") == "2:34" + warning);
+    CHECK(compose_problems(service + "volumes: { v: }\nnetworks: { n: , default: { name: x } }\n") == "3:29" + warning);
+}
