@@ -47,9 +47,10 @@ void add_host_obstacles(const pipeline::Container& container, std::vector<Obstac
         found.push_back(needs("devices", "devices", "devices"));
     if (container.network_mode == "host")
         found.push_back(needs("network_mode", "network_mode: host", "host-namespaces"));
+    const auto name_of = [](const std::string& option) { return terminal_safe(option.substr(0, option.find("={"))); }; // of a profile
     for (const auto& option : container.security_opt)
         if (option != "no-new-privileges" && option != "no-new-privileges:true" && option != "no-new-privileges=true")
-            found.push_back(needs("security_opt", "security_opt " + terminal_safe(option), "security-opt"));
+            found.push_back(needs("security_opt", "security_opt " + name_of(option), "security-opt"));
 }
 
 // What only a file system in memory understands. With `bind` the kernel would ignore its type and show a folder of the host.

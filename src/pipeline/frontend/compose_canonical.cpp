@@ -3,6 +3,7 @@
 #include "pipeline/frontend/compose_mounts.hpp"
 #include "pipeline/frontend/compose_service.hpp"
 #include "pipeline/frontend/repository_file.hpp"
+#include "pipeline/frontend/seccomp_profiles.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
@@ -144,6 +145,18 @@ Node* canonical_env_file(ComposeWorld& world, Node& item, const std::string& fol
 
 Node* env_files(const Place& place, Node& value) { return each(place, *one_or_list(place, value), canonical_env_file); }
 
+// ---- security_opt
+
+// A profile's path from the root of the repository; what is in it is read with our own keys.
+Node* canonical_security_option(ComposeWorld& world, Node& item, const std::string& folder)
+{
+    const auto path = item.is_scalar() ? seccomp_path(item.text) : std::string_view();
+    const auto in_repository = repository_path(folder, path);
+    return in_repository ? world.tree.scalar("seccomp=" + *in_repository, item) : &item;
+}
+
+Node* security_options(const Place& place, Node& value) { return each(place, value, canonical_security_option); }
+
 // ---- sections
 
 bool is_remote(std::string_view context)
@@ -240,6 +253,7 @@ const Form k_service_forms[] = {
     {"volumes", mounts},
     {"configs secrets", grants},
     {"env_file", env_files},
+    {"security_opt", security_options},
     {"build", build},
     {"deploy", deploy},
 };

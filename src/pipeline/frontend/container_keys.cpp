@@ -6,7 +6,6 @@ namespace gantry::pipeline::native {
 
 namespace {
 
-using Strings = ListType<StringType>;
 using OneOrMoreStrings = OneOrListType<StringType>;
 using Variables = AssignmentsType;
 using Labels = SortedType<FixedLabelsType>;
@@ -82,7 +81,7 @@ const Key k_container_keys[] = {
     key<BooleanType, &Container::privileged>("privileged", "All rights on the host; needs the operator's consent."),
     key<ListType<CapabilityType>, &Container::cap_add>("cap_add", "Capabilities to add."),
     key<ListType<CapabilityType>, &Container::cap_drop>("cap_drop", "Capabilities to drop."),
-    key<Strings, &Container::security_opt>("security_opt", "Security options; needs the operator's consent."),
+    key<ListType<SecurityOptionType>, &Container::security_opt>("security_opt", "Security options; needs the operator's consent."),
     key<UlimitsType, &Container::ulimits>("ulimits", "Limits by name: nofile: 1024 or {soft, hard}."),
     key<ListType<DeviceType>, &Container::devices>("devices", "Devices of the host: /dev/x:/dev/x:rwm; needs the operator's consent."),
     k_read_iops,

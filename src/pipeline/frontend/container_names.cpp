@@ -1,5 +1,6 @@
 #include "pipeline/frontend/container_types.hpp"
 
+#include "pipeline/frontend/seccomp_profiles.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/host_name.hpp"
 
@@ -47,6 +48,27 @@ bool CapabilityType::read(Reader& reader, const Node& node, Value& value)
     reader.error(node, "bad-value", fmt::format("there is no capability '{}'", clip(value)),
                  meant ? "did you mean " + *meant + "?" : "man 7 capabilities lists them; CAP_ may be left out");
     return false;
+}
+
+bool SecurityOptionType::read(Reader& reader, const Node& node, Value& value)
+{
+    constexpr std::string_view k_seccomp = "seccomp=";
+    if (!StringType::read(reader, node, value))
+        return false;
+    const auto path = seccomp_path(value);
+    if (path.empty() && !value.starts_with("seccomp={"))
+        return true;
+    const SeccompProfiles::Profile written{path.empty() ? compact_json_object(value.substr(k_seccomp.size())) : "", "bad-value",
+                                           "what stands here is not a profile of seccomp: it is no JSON object", ""};
+    const auto& profile = path.empty() ? written : reader.profiles().read(std::string(path));
+    if (profile.json.empty())
+        reader.error(node, profile.code, profile.problem, profile.hint);
+    else if (!reader.profiles().charge(profile.json.size()))
+        reader.error(node, "limit", fmt::format("the profiles of seccomp of all containers have more than {}", format_size(k_max_profile_bytes)),
+                     "say it in 'defaults' or a stage, or seccomp=builtin");
+    else
+        value = std::string(k_seccomp) + profile.json;
+    return !profile.json.empty();
 }
 
 bool HostNameType::read(Reader& reader, const Node& node, Value& value)

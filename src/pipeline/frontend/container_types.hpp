@@ -112,6 +112,10 @@ struct CapabilityType : StringType { // of capabilities(7), with or without CAP_
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 
+struct SecurityOptionType : StringType { // of seccomp=PATH, the profile takes the place of the path
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct HostNameType : TextType {
     static bool read(Reader& reader, const Node& node, Value& value);
 };

@@ -3,6 +3,7 @@
 #include "pipeline/frontend/compose.hpp"
 #include "pipeline/frontend/include.hpp"
 #include "pipeline/frontend/model_types.hpp"
+#include "pipeline/frontend/seccomp_profiles.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
 #include <fmt/format.h>
@@ -48,7 +49,8 @@ Parsed parse_native(const std::string& path, const ReadFile& read_file)
     // Only what is missing inside of included files is left out of the tree; problems of several files come together.
     if (native::Node* root = read_with_includes(path, read_file, pool, parsed.sources, parsed.diagnostics)) {
         PipelineFile file;
-        Reader reader(parsed.sources, parsed.diagnostics);
+        SeccompProfiles profiles(read_file);
+        Reader reader(parsed.sources, parsed.diagnostics, profiles);
         read_object(reader, *root, pipeline_keys(), &file);
         finish(reader, *root, file);
         add_compose_services({*root, read_file, pool, parsed.sources, parsed.diagnostics}, reader, file.definition);

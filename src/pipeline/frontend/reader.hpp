@@ -13,13 +13,21 @@
 
 namespace gantry::pipeline::native {
 
+class SeccompProfiles;
+
 constexpr int k_max_objects = 12'000; // stages, steps and services of a pipeline
 
 // Turns nodes into values and collects what is wrong with them. Knows where it is (for the path of a diagnostic and the
 // marks of sections); the types of types.hpp and the tables of keys use it.
 class Reader {
 public:
-    Reader(const Sources& sources, Diagnostics& diagnostics) : sources_(sources), diagnostics_(diagnostics) {}
+    Reader(const Sources& sources, Diagnostics& diagnostics, SeccompProfiles& profiles)
+        : sources_(sources), diagnostics_(diagnostics), profiles_(profiles)
+    {
+    }
+
+    // What values name that is kept in a file.
+    SeccompProfiles& profiles() { return profiles_; }
 
     // Compose's reading of scalars: quotes do not matter, so "5" is a number and "true" a boolean where one is wanted,
     // and booleans are text where that is; yes, no, on and off are booleans, too.
@@ -108,6 +116,7 @@ private:
 
     const Sources& sources_;
     Diagnostics& diagnostics_;
+    SeccompProfiles& profiles_;
     std::vector<Segment> path_;
     const Node* key_ = nullptr;
     Scalars scalars_ = Scalars::strict;
