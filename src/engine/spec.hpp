@@ -175,6 +175,7 @@ struct Mount {
     bool create_host_path = false; // of a bind: a folder of the host that is missing is made
     std::optional<std::uint64_t> tmpfs_size_bytes;
     std::optional<std::uint32_t> tmpfs_mode;
+    std::vector<std::string> tmpfs_options; // uid=1000, exec, … as mount(8) has them
 };
 
 struct Endpoint { // a place in a network

@@ -102,31 +102,57 @@ bool is_platform(std::string_view text)
 
 // ---- tmpfs
 
-// Why the option cannot be; empty: `tmpfs` has it.
+// The number behind "uid=" and the like; nothing where it is none.
+std::optional<std::uint32_t> number_in(std::string_view digits, int base)
+{
+    std::uint32_t number = 0;
+    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
+    return status == std::errc() && end == digits.data() + digits.size() ? std::optional(number) : std::nullopt;
+}
+
+// "size=64m" and the like. Why it cannot be; empty: `tmpfs` has it.
+std::string take_tmpfs_value(std::string_view name, std::string_view value, Tmpfs& tmpfs)
+{
+    if (name == "size") {
+        tmpfs.size_bytes = parse_size(value);
+        tmpfs.hint = "write size=64m";
+        return tmpfs.size_bytes ? "" : fmt::format("'{}' is not a size", terminal_safe(value));
+    }
+    if (name == "mode") {
+        tmpfs.mode = number_in(value, 8);
+        tmpfs.hint = "write mode=1777";
+        return tmpfs.mode && *tmpfs.mode <= 07777 ? "" : fmt::format("'{}' is not a mode", terminal_safe(value));
+    }
+    tmpfs.hint = fmt::format("write the number: {}=1000", name);
+    const auto id = number_in(value, 10);
+    if (id)
+        tmpfs.options.push_back(fmt::format("{}={}", name, *id));
+    return id ? "" : fmt::format("'{}' is not the number of a {}", terminal_safe(value), name == "uid" ? "user" : "group");
+}
+
+// As Docker has them: of two that say the opposite, the last counts.
 std::string take_tmpfs_option(std::string_view option, Tmpfs& tmpfs)
 {
-    // What every tmpfs of an engine is anyway.
-    constexpr std::string_view k_usual[] = {"rw", "noexec", "nosuid", "nodev"};
-    constexpr std::string_view k_size = "size=", k_mode = "mode=";
-    if (option.starts_with(k_size)) {
-        const auto size = option.substr(k_size.size());
-        tmpfs.size_bytes = parse_size(size);
-        tmpfs.hint = "write size=64m";
-        return tmpfs.size_bytes ? "" : fmt::format("'{}' is not a size", terminal_safe(size));
+    static const std::vector<std::string> k_flags = {"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev"};
+    static const std::vector<std::string> k_values = {"size", "mode", "uid", "gid"};
+    const auto has = [](const std::vector<std::string>& words, std::string_view word) {
+        return std::find(words.begin(), words.end(), word) != words.end();
+    };
+    const auto equals = option.find('=');
+    const auto name = option.substr(0, equals);
+    if (equals != std::string_view::npos && has(k_values, name))
+        return take_tmpfs_value(name, option.substr(equals + 1), tmpfs);
+    if (!has(k_flags, option)) {
+        const auto meant = name.size() <= 40 ? nearest(name, equals == std::string_view::npos ? k_flags : k_values) : std::nullopt;
+        tmpfs.hint = meant ? fmt::format("did you mean '{}'?", *meant) : "size=, mode=, uid=, gid= and " + join(k_flags, ", ") + " can";
+        tmpfs.is_unsupported = true;
+        return fmt::format("the option '{}' cannot be set", terminal_safe(option));
     }
-    if (option.starts_with(k_mode)) {
-        const auto digits = option.substr(k_mode.size());
-        std::uint32_t mode = 0;
-        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), mode, 8);
-        tmpfs.mode = mode;
-        tmpfs.hint = "write mode=1777";
-        const bool good = status == std::errc() && end == digits.data() + digits.size();
-        return good ? "" : fmt::format("'{}' is not a mode", terminal_safe(digits));
-    }
-    tmpfs.read_only = tmpfs.read_only || option == "ro";
-    tmpfs.hint = "size=, mode= and ro can";
-    tmpfs.is_unsupported = option != "ro" && !is_one_of(option, k_usual);
-    return !tmpfs.is_unsupported ? "" : fmt::format("the option '{}' cannot be set", terminal_safe(option));
+    if (option == "ro" || option == "rw")
+        tmpfs.read_only = option == "ro";
+    else
+        tmpfs.options.emplace_back(option);
+    return {};
 }
 
 } // namespace
@@ -153,6 +179,10 @@ Tmpfs parse_tmpfs(std::string_view written)
     for (const auto& option : split(written.substr(colon + 1), ','))
         if (tmpfs.problem.empty())
             tmpfs.problem = take_tmpfs_option(option, tmpfs);
+    // What every tmpfs of an engine is anyway.
+    const auto is_usual = [](const std::string& option) { return option == "noexec" || option == "nosuid" || option == "nodev"; };
+    if (std::all_of(tmpfs.options.begin(), tmpfs.options.end(), is_usual))
+        tmpfs.options.clear();
     return tmpfs;
 }
 

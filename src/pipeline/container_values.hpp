@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // What the values of a container's keys may be, as far as that can be told without an engine.
 
@@ -30,12 +31,13 @@ extern const ValueRule k_platform_rule;
 // Where a file or folder is put into a service.
 extern const ValueRule k_file_target_rule;
 
-// "/run", "/run:size=64m,mode=1777".
+// "/run", "/run:size=64m,mode=1777,uid=1000,exec".
 struct Tmpfs {
     std::string target;
     std::optional<std::uint64_t> size_bytes;
     std::optional<std::uint32_t> mode;
     bool read_only = false;
+    std::vector<std::string> options; // uid=, gid=, and where not each is usual: exec, suid, dev and their opposites, in their order
     std::string problem, hint; // why it cannot be; empty: it can
     bool is_unsupported = false; // the problem is ours: the text is right, and no engine takes it from us
 };

@@ -86,6 +86,7 @@ engine::Mount lower_tmpfs(const std::string& written)
     mount.target = tmpfs.target;
     mount.tmpfs_size_bytes = tmpfs.size_bytes;
     mount.tmpfs_mode = tmpfs.mode;
+    mount.tmpfs_options = tmpfs.options;
     mount.read_only = tmpfs.read_only;
     return mount;
 }

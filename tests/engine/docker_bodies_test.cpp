@@ -177,7 +177,10 @@ TEST_CASE("mounts of each type keep all their options", "[engine]")
     tmpfs.target = "/t";
     tmpfs.tmpfs_size_bytes = 10;
     tmpfs.tmpfs_mode = 01777;
-    spec.mounts = {volume, bind, tmpfs, shared};
+    Mount owned = tmpfs;
+    owned.target = "/o";
+    owned.tmpfs_options = {"uid=1000", "exec"};
+    spec.mounts = {volume, bind, tmpfs, shared, owned};
     spec.volumes_from = {"other"};
     const auto host = host_of(spec);
     const auto& mounts = host["Mounts"];
@@ -185,6 +188,8 @@ TEST_CASE("mounts of each type keep all their options", "[engine]")
     CHECK(mounts[1] == Json{{"Type", "bind"}, {"Source", "/host"}, {"Target", "/b"}, {"ReadOnly", false}});
     CHECK(mounts[2] == Json{{"Type", "tmpfs"}, {"Target", "/t"}, {"ReadOnly", false}, {"TmpfsOptions", {{"SizeBytes", 10}, {"Mode", 01777}}}});
     CHECK(mounts[3]["BindOptions"] == Json{{"Propagation", "rshared"}, {"CreateMountpoint", true}});
+    CHECK(mounts.size() == 4);
+    CHECK(host["Tmpfs"] == Json{{"/o", "rw,size=10,mode=1777,uid=1000,exec"}}); // a mount has no words for it
     CHECK(host["VolumesFrom"] == Json::array({"other"}));
 }
 

@@ -52,7 +52,7 @@ TEST_CASE("values of a container that no engine takes are refused where they sta
     check_one(of_step("network_mode: foo"), "4:17 'foo' is not a network that it can share");
     check_one(of_step("volumes_from: [container:foo]"), "4:18 'container:foo' is not a service whose volumes it can take | write db or db:ro");
     check_one(of_step("tmpfs: [/ok, rel]"), "4:16 'rel' is not a path from the root");
-    check_one(of_step("tmpfs: /x:exec"), "4:10 the option 'exec' cannot be set");
+    check_one(of_step("tmpfs: /x:exce"), "4:10 the option 'exce' cannot be set | did you mean 'exec'?");
     check_one(of_step("user: a:b:c"), "4:9 'a:b:c' is not a user | write user or user:group");
     check_one(of_step("stop_signal: SIGFOO"), "4:16 'SIGFOO' is not a signal");
     check_one(of_step("platform: x"), "4:13 'x' is not a platform | write os/arch");

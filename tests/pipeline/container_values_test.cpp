@@ -65,8 +65,30 @@ TEST_CASE("a tmpfs has a place, a size and a mode", "[container]")
     CHECK(parse_tmpfs("/workspace").problem == "/workspace is taken by gantry");
     CHECK(parse_tmpfs("/x:size=big").problem == "'big' is not a size");
     CHECK(parse_tmpfs("/x:mode=9").problem == "'9' is not a mode");
-    CHECK(parse_tmpfs("/x:ro,exec,size=1").problem == "the option 'exec' cannot be set");
-    CHECK(parse_tmpfs("/x:ro,exec,size=1").hint == "size=, mode= and ro can");
+    CHECK(parse_tmpfs("/x:mode=17777").problem == "'17777' is not a mode");
+}
+
+TEST_CASE("a tmpfs has an owner, and what may be done in it", "[container]")
+{
+    using Options = std::vector<std::string>;
+    const auto tmpfs = parse_tmpfs("/x:uid=1000,gid=007,mode=700,exec,ro");
+    CHECK(tmpfs.problem == "");
+    CHECK(tmpfs.options == Options{"uid=1000", "gid=7", "exec"});
+    CHECK(tmpfs.mode == 0700u);
+    CHECK(tmpfs.read_only);
+    CHECK(parse_tmpfs("/x:rw,noexec,nosuid,nodev").options == Options{}); // as any is
+    CHECK(parse_tmpfs("/x:dev,suid,noexec").options == Options{"dev", "suid", "noexec"});
+    CHECK_FALSE(parse_tmpfs("/x:ro,rw").read_only);
+    CHECK(parse_tmpfs("/x:uid=me").problem == "'me' is not the number of a user");
+    CHECK(parse_tmpfs("/x:gid=").problem == "'' is not the number of a group");
+}
+
+TEST_CASE("an option that no tmpfs has is told with the nearest one", "[container]")
+{
+    CHECK(parse_tmpfs("/x:ro,exce").problem == "the option 'exce' cannot be set");
+    CHECK(parse_tmpfs("/x:ro,exce").hint == "did you mean 'exec'?");
+    CHECK(parse_tmpfs("/x:siez=64m").hint == "did you mean 'size'?");
+    CHECK(parse_tmpfs("/x:nr_inodes=5").hint == "size=, mode=, uid=, gid= and ro, rw, exec, noexec, suid, nosuid, dev, nodev can");
 }
 
 TEST_CASE("paths in containers are told apart by their folders", "[container]")

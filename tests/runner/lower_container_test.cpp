@@ -205,7 +205,7 @@ TEST_CASE("volumes that cannot be are refused", "[lower]")
     CHECK_THAT(message(volume(Type::bind, "./src", "/src")), ContainsSubstring("is not a path from the root of the engine's host"));
 }
 
-TEST_CASE("tmpfs takes size and mode", "[lower]")
+TEST_CASE("tmpfs takes size, mode and options", "[lower]")
 {
     LowerFixture fixture;
     fixture.container().tmpfs = {"/run", "/tmp:size=64m,mode=1777,nosuid"};
@@ -214,8 +214,11 @@ TEST_CASE("tmpfs takes size and mode", "[lower]")
     CHECK(mounts[1].target == "/run");
     CHECK(mounts[2].tmpfs_size_bytes == 64u << 20);
     CHECK(mounts[2].tmpfs_mode == 01777);
-    fixture.container().tmpfs = {"/tmp:exec"};
-    CHECK_THROWS_WITH(fixture.lower(), "tmpfs: the option 'exec' cannot be set");
+    CHECK(mounts[2].tmpfs_options.empty());
+    fixture.container().tmpfs = {"/tmp:uid=1000,exec"};
+    CHECK(fixture.lower().mounts.at(1).tmpfs_options == std::vector<std::string>{"uid=1000", "exec"});
+    fixture.container().tmpfs = {"/tmp:exce"};
+    CHECK_THROWS_WITH(fixture.lower(), "tmpfs: the option 'exce' cannot be set");
     fixture.container().tmpfs = {"/tmp", "/tmp"};
     CHECK_THROWS_WITH(fixture.lower(), "volumes: two of them are at /tmp");
 }

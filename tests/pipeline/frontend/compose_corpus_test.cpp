@@ -27,6 +27,8 @@ std::string value_of(const std::string& name)
         return "1.2";
     if (has("PORT") || has("BIND"))
         return "8080";
+    if (name == "UID" || name == "GID")
+        return "1000";
     if (has("RESTART"))
         return "always";
     if (has("RETRIES") || has("REPLICAS") || has("COUNT"))
