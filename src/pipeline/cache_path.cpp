@@ -13,7 +13,12 @@ namespace {
 // The kernel's, and what gantry itself puts into every container.
 constexpr std::string_view k_taken[] = {"/proc", "/sys", "/dev", k_exchange_folder};
 
+bool is_cache_key(std::string_view text) { return text.size() <= k_max_cache_key_bytes && terminal_safe(text) == text; }
+
 } // namespace
+
+const ValueRule k_cache_key_rule{is_cache_key, "a key of a cache",
+                                 "it is one line of at most 512 bytes that can be shown; hashFiles(…) stands for what is long"};
 
 CachePath cache_path(std::string_view written)
 {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "pipeline/container_values.hpp"
+
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -12,5 +15,9 @@ struct CachePath {
 };
 // A relative path is below the workspace.
 CachePath cache_path(std::string_view written);
+
+constexpr std::size_t k_max_cache_key_bytes = 512;
+// A key, or the beginning of one: it is shown, and not long.
+extern const ValueRule k_cache_key_rule;
 
 } // namespace gantry::pipeline

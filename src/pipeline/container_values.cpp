@@ -33,6 +33,10 @@ bool is_volumes_source(std::string_view text)
 
 bool is_user(std::string_view text) { return std::count(text.begin(), text.end(), ':') <= 1; }
 
+bool is_free_label(std::string_view name) { return !name.starts_with("gantry."); }
+
+bool is_device(std::string_view text) { return parse_device(text).has_value(); }
+
 bool is_file_target(std::string_view text) { return text.starts_with('/') && text != "/"; }
 
 // ---- signals
@@ -164,7 +168,25 @@ const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such a
 const ValueRule k_signal_rule{is_signal, "a signal", "write a name or a number, such as SIGTERM, INT or 9; man 7 signal lists them"};
 const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7"};
 
+const ValueRule k_label_rule{is_free_label, "a label that can be set: it is for gantry's own", "choose another prefix"};
+const ValueRule k_device_rule{is_device, "a device", "write /dev/fuse or /dev/a:/dev/b:rwm, where r, w and m are what may be done"};
+
 const ValueRule k_file_target_rule{is_file_target, "a path below the root", "write the path in the service, such as /etc/app.conf"};
+
+std::optional<DeviceParts> parse_device(std::string_view written)
+{
+    const auto is_rights = [](std::string_view text) { return !text.empty() && text.find_first_not_of("rwm") == std::string_view::npos; };
+    auto parts = split(written, ':');
+    if (parts.size() == 2 && is_rights(parts[1]))
+        parts = {parts[0], parts[0], parts[1]};
+    if (parts.size() == 1)
+        parts.push_back(parts[0]);
+    if (parts.size() == 2)
+        parts.emplace_back("rwm");
+    if (parts.size() != 3 || !parts[0].starts_with('/') || !parts[1].starts_with('/') || !is_rights(parts[2]))
+        return std::nullopt;
+    return DeviceParts{parts[0], parts[1], parts[2]};
+}
 
 Tmpfs parse_tmpfs(std::string_view written)
 {

@@ -28,6 +28,17 @@ extern const ValueRule k_signal_rule;
 // As containerd's platforms.Parse() reads them: os/arch, os/arch/variant, or a known one of the two alone.
 extern const ValueRule k_platform_rule;
 
+// A label of a container, an image, a volume or a network; those by which gantry finds what is its own are not to be had.
+extern const ValueRule k_label_rule;
+// As docker run --device has it.
+extern const ValueRule k_device_rule;
+
+// "/dev/a", "/dev/a:rw", "/dev/a:/dev/b" or "/dev/a:/dev/b:rw".
+struct DeviceParts {
+    std::string source, target, permissions;
+};
+std::optional<DeviceParts> parse_device(std::string_view written);
+
 // Where a file or folder is put into a service.
 extern const ValueRule k_file_target_rule;
 

@@ -12,7 +12,6 @@ namespace gantry::runner {
 
 namespace {
 
-constexpr std::size_t k_longest_key = 512;
 constexpr const char* k_default_key = "default";
 
 [[noreturn]] void refuse_cache(const std::string& name, const std::string& why, std::string hint = {})
@@ -37,8 +36,8 @@ std::string checked_key(const std::string& name, const char* what, std::string k
 {
     if (key.empty())
         refuse_cache(name, fmt::format("{} is empty", what));
-    if (key.size() > k_longest_key)
-        refuse_cache(name, fmt::format("{} is longer than {} bytes", what, k_longest_key),
+    if (key.size() > pipeline::k_max_cache_key_bytes)
+        refuse_cache(name, fmt::format("{} is longer than {} bytes", what, pipeline::k_max_cache_key_bytes),
                      "use hashFiles(…) for what is long");
     if (terminal_safe(key) != key)
         refuse_cache(name, fmt::format("{} has characters that cannot be shown: {}", what, terminal_safe(key)));

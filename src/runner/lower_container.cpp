@@ -120,19 +120,11 @@ PortRange parse_range(const std::string& text)
 
 std::string full_device(const std::string& written)
 {
-    const auto is_rights = [](const std::string& text) {
-        return !text.empty() && text.find_first_not_of("rwm") == std::string::npos;
-    };
-    auto parts = split(written, ':');
-    if (parts.size() == 2 && is_rights(parts[1]))
-        parts = {parts[0], parts[0], parts[1]};
-    if (parts.size() == 1)
-        parts.push_back(parts[0]);
-    if (parts.size() == 2)
-        parts.emplace_back("rwm");
-    if (parts.size() != 3 || !parts[0].starts_with('/') || !parts[1].starts_with('/') || !is_rights(parts[2]))
-        refuse(fmt::format("devices: '{}' is not a device", terminal_safe(written)), "write /dev/fuse or /dev/a:/dev/b:rw");
-    return join(parts, ":");
+    const auto& rule = pipeline::k_device_rule;
+    const auto device = pipeline::parse_device(written);
+    if (!device)
+        refuse(fmt::format("devices: '{}' is not {}", terminal_safe(written), rule.what), rule.hint);
+    return device->source + ':' + device->target + ':' + device->permissions;
 }
 
 void lower_capabilities(const pipeline::Container& container, engine::Security& security)

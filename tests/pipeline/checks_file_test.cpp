@@ -150,6 +150,36 @@ TEST_CASE("what belongs to the pipeline is not called by the file", "[checks]")
     check_one(declared("networks: { default: { name: x } }"), "3:24 'name' of the network 'default' is not supported");
 }
 
+TEST_CASE("labels of gantry's own are not set by a file", "[checks]")
+{
+    const char* own = "'gantry.run' is not a label that can be set: it is for gantry's own | choose another prefix";
+    CHECK(of_step("labels: { a: b, gantry.run: x }") == Said{std::string("4:19 ") + own});
+    CHECK(of_step("labels: [gantry.run=x]") == Said{std::string("4:12 ") + own});
+    CHECK(said_of("steps: [{ build: { context: ., labels: { gantry.run: x } } }]\n") == Said{std::string("1:42 ") + own});
+    CHECK(said_of("image: gcc\nsteps: [a]\ncompose: c.yml\n", {{"c.yml", "services: { web: { image: x, labels: { gantry.run: x } } }\n"}}) ==
+          Said{std::string("1:40 ") + own});
+    CHECK(of_step("labels: { gantry: x, org.gantry.run: y }") == Said{});
+}
+
+TEST_CASE("a device is two paths and what may be done", "[checks]")
+{
+    check_one(of_step("devices: [\"/dev/a:/dev/b:rwmz\"]"), "4:13 '/dev/a:/dev/b:rwmz' is not a device | write /dev/fuse or /dev/a:/dev/b:rwm");
+    check_one(of_step("devices: [dev/a]"), "4:13 'dev/a' is not a device");
+    check_one(of_step("devices: [\"/dev/a:/dev/b:r:w\"]"), "4:13 ");
+    for (const auto* good : {"/dev/a", "/dev/a:rw", "/dev/a:/dev/b", "/dev/a:/dev/b:m"})
+        CHECK(of_step("devices: [\"" + std::string(good) + "\"]") == Said{});
+}
+
+TEST_CASE("the key of a cache is a line", "[checks]")
+{
+    const auto cache = [](const std::string& keys) { return said_of("image: gcc\nsteps: [a]\ncaches:\n- { name: c, path: /c, " + keys + " }\n"); };
+    check_one(cache("key: \"a\\nb\""), "4:29 'a…' is not a key of a cache | it is one line of at most 512 bytes");
+    check_one(cache("key: " + std::string(513, 'x')), "4:29 '");
+    check_one(cache("key: k, fallback_keys: [a, \"\"]"), "4:51 this cannot be empty");
+    check_one(cache("key: k, fallback_keys: [\"a\\eb\"]"), "4:48 '");
+    CHECK(cache("key: \"${{ branch }}\", fallback_keys: main") == Said{});
+}
+
 TEST_CASE("a port that no network can publish is said to be without effect", "[checks]")
 {
     const auto step = [](const std::string& networks) {

@@ -248,6 +248,12 @@ private:
         return made;
     }
 
+    Text cache_key() // one line, as far as it is written out
+    {
+        Text made = filled();
+        return made.is_literal() ? Text(word()) : made;
+    }
+
     Cache cache()
     {
         static const char* const modes[] = {"shared", "private", "locked"};
@@ -258,8 +264,8 @@ private:
         if (chance(50))
             made.key_files = {word()};
         else if (chance(80))
-            made.key = filled();
-        made.fallback_keys = list([&] { return expressions(); });
+            made.key = cache_key();
+        made.fallback_keys = list([&] { return cache_key(); });
         made.mode = pick(modes);
         made.policy = pick(policies);
         return made;

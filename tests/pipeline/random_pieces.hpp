@@ -195,6 +195,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     static const char* const policies[] = {"always", "missing", "if_not_present", "never"};
     static const char* const users[] = {"root", "1000:1000", "3", ":0", "null", "a b", "café:\\"};
     static const char* const network_modes[] = {"none", "host", "bridge", "default", "service:a b"};
+    static const char* const devices[] = {"/dev/a", "/dev/a:rw", "/dev/a b:/dev/#", "/dev/null:/dev/x:m"};
     static const char* const signals[] = {"SIGTERM", "int", "9", "SIGRTMIN+3"};
     static const char* const platforms[] = {"linux", "linux/amd64", "Linux/arm/v7", "arm64"};
 
@@ -225,7 +226,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("cap_drop", made.cap_drop, capabilities);
     key("security_opt", made.security_opt, word_list);
     key("ulimits", made.ulimits, [&] { return std::map<std::string, Ulimit>{{"NoFile", {5, 5}}, {"as", {below(9), 9}}, {"core", {-1, -1}}}; });
-    key("devices", made.devices, word_list);
+    key("devices", made.devices, [&] { return list([&] { return std::string(pick(devices)); }); });
     key("device_read_iops", made.device_read_iops, rates);
     key("device_write_iops", made.device_write_iops, rates);
     key("cpu_shares", made.cpu_shares, [&] { return below(2000); });

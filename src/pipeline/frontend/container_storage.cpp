@@ -285,7 +285,7 @@ Out VolumeType::schema(SchemaBuilder& builder)
 bool DeviceType::read(Reader& reader, const Node& node, Value& value)
 {
     if (!node.is_map())
-        return StringType::read(reader, node, value);
+        return StringType::read(reader, node, value) && keeps_rule(reader, node, k_device_rule, value);
     Device device;
     if (!read_object(reader, node, device_keys(), &device) || device.source.empty())
         return false;

@@ -1,5 +1,6 @@
 #include "pipeline/artifact_pattern.hpp"
 #include "pipeline/build_values.hpp"
+#include "pipeline/cache_path.hpp"
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -88,11 +89,13 @@ const ObjectKeys& cache_key_keys()
     return keys;
 }
 
+using CacheKeyText = RuledTextType<k_cache_key_rule, FilledTextType>;
+
 struct CacheKeyType { // text, or {files}
     using Value = Cache;
     static bool read(Reader& reader, const Node& node, Cache& cache)
     {
-        return node.is_map() ? read_object(reader, node, cache_key_keys(), &cache) : FilledTextType::read(reader, node, cache.key);
+        return node.is_map() ? read_object(reader, node, cache_key_keys(), &cache) : CacheKeyText::read(reader, node, cache.key);
     }
     static Out write(const Cache& cache)
     {
@@ -112,7 +115,7 @@ const ObjectKeys& cache_keys()
         key<NameType, &Cache::name>("name", "Name of the cache."),
         key<FilledTextType, &Cache::path>("path", "Folder in the containers."),
         whole<CacheKeyType>("key", "What the contents depend on: text, or the contents of files."),
-        key<OneOrListType<TextType>, &Cache::fallback_keys>("fallback_keys", "Beginnings of keys to take instead, in turn."),
+        key<OneOrListType<CacheKeyText>, &Cache::fallback_keys>("fallback_keys", "Beginnings of keys to take instead, in turn."),
         key<WordType<k_cache_modes>, &Cache::mode>("mode", "shared: one for all; private: one for each branch; locked: one stage at a time."),
         key<WordType<k_cache_policies>, &Cache::policy>("policy", "Whether it is read, written, or both."),
     };

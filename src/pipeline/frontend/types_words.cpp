@@ -1,4 +1,4 @@
-#include "pipeline/frontend/types.hpp"
+#include "pipeline/frontend/container_types.hpp"
 
 #include "pipeline/expression.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -199,6 +199,20 @@ bool read_fixed(Reader& reader, const Node& node, FixedAssignmentsType::Value& v
     return read_assignments(reader, node, take, bare);
 }
 
+// False, with an error at each, when there are labels that only gantry sets.
+bool check_labels(Reader& reader, const Node& node)
+{
+    bool good = true;
+    const auto check = [&](const Node& at, const std::string& name) {
+        good = keeps_rule(reader, at, k_label_rule, name) && good;
+    };
+    for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i)
+        check(node.key(i), node.key(i).text);
+    for (std::size_t i = 0; node.is_list() && i < node.items.size(); ++i)
+        check(*node.items[i], node.items[i]->text.substr(0, node.items[i]->text.find('=')));
+    return good;
+}
+
 Out assignments_schema(Out value, Out item)
 {
     Out map = map_schema(std::move(value));
@@ -218,7 +232,11 @@ Out AssignmentsType::schema(SchemaBuilder& builder)
 
 bool FixedAssignmentsType::read(Reader& reader, const Node& node, Value& value) { return read_fixed(reader, node, value, Bare::refused); }
 
-bool LabelsType::read(Reader& reader, const Node& node, Value& value) { return read_texts(reader, node, value, Bare::empty); }
+bool LabelsType::read(Reader& reader, const Node& node, Value& value)
+{
+    const bool are_free = check_labels(reader, node);
+    return read_texts(reader, node, value, Bare::empty) && are_free;
+}
 
 Out LabelsType::schema(SchemaBuilder& builder)
 {
@@ -227,7 +245,11 @@ Out LabelsType::schema(SchemaBuilder& builder)
     return assignments_schema(std::move(value), std::move(item));
 }
 
-bool FixedLabelsType::read(Reader& reader, const Node& node, Value& value) { return read_fixed(reader, node, value, Bare::empty); }
+bool FixedLabelsType::read(Reader& reader, const Node& node, Value& value)
+{
+    const bool are_free = check_labels(reader, node);
+    return read_fixed(reader, node, value, Bare::empty) && are_free;
+}
 
 bool CommandType::read(Reader& reader, const Node& node, Value& value)
 {
