@@ -170,6 +170,16 @@ TEST_CASE("a device is two paths and what may be done", "[checks]")
         CHECK(of_step("devices: [\"" + std::string(good) + "\"]") == Said{});
 }
 
+TEST_CASE("limits of CPU time are those that an engine takes", "[checks]")
+{
+    check_one(of_step("cpus: 0.005"), "4:9 0.005 is less of a CPU than a container can have | write 0.01 or more");
+    check_one(of_step("resources: { cpus: 0.001 }"), "4:22 0.001 is less");
+    check_one(of_step("cpu_shares: 1"), "4:15 1 is not a share of CPU time that there is | write 2 to 262144; 1024 is usual");
+    check_one(of_step("cpu_shares: 262145"), "4:15 262145 is not");
+    for (const auto* good : {"cpus: 0.01", "cpu_shares: 0", "cpu_shares: 2", "cpu_shares: 262144"})
+        CHECK(of_step(good) == Said{});
+}
+
 TEST_CASE("the key of a cache is a line", "[checks]")
 {
     const auto cache = [](const std::string& keys) { return said_of("image: gcc\nsteps: [a]\ncaches:\n- { name: c, path: /c, " + keys + " }\n"); };

@@ -229,7 +229,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("devices", made.devices, [&] { return list([&] { return std::string(pick(devices)); }); });
     key("device_read_iops", made.device_read_iops, rates);
     key("device_write_iops", made.device_write_iops, rates);
-    key("cpu_shares", made.cpu_shares, [&] { return below(2000); });
+    key("cpu_shares", made.cpu_shares, [&] { return 2 + below(2000); });
     key("cpus", made.cpus, [&] { return (1 + below(900)) / 100.0; });
     key("mem_limit", made.memory_bytes, [&] { return size() + (6 << 20); });
     key("pids_limit", made.pids_limit, [&] { return below(100) - 1; });

@@ -87,7 +87,7 @@ const Key k_container_keys[] = {
     k_read_iops,
     k_write_iops,
     whole<InsideType<blkio_keys>>("blkio_config", "Limits of block devices."),
-    key<IntegerType<std::int64_t, 0>, &Container::cpu_shares>("cpu_shares", "Share of CPU time beside others; 1024 is usual."),
+    key<CpuSharesType, &Container::cpu_shares>("cpu_shares", "Share of CPU time beside others; 1024 is usual."),
     k_cpus,
     named(k_memory, "mem_limit"),
     named(k_pids, "pids_limit"),

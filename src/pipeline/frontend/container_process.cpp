@@ -156,6 +156,17 @@ bool MemoryType::read(Reader& reader, const Node& node, Value& value)
     return good;
 }
 
+bool CpuSharesType::read(Reader& reader, const Node& node, Value& value)
+{
+    constexpr std::int64_t k_least = 2, k_most = 262'144; // of the kernel (runc: MinShares, MaxShares)
+    if (!IntegerType::read(reader, node, value))
+        return false;
+    const bool good = value == 0 || (value >= k_least && value <= k_most);
+    if (!good)
+        reader.error(node, "bad-value", fmt::format("{} is not a share of CPU time that there is", value), "write 2 to 262144; 1024 is usual");
+    return good;
+}
+
 bool LoggingType::read(Reader& reader, const Node& node, Value& value) { return read_object(reader, node, logging_keys(), &value); }
 
 Out LoggingType::write(const Value& value) { return write_object(logging_keys(), &value); }

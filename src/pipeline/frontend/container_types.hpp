@@ -94,6 +94,10 @@ struct MemoryType : SizeType { // 0 for no limit, or what an engine takes for on
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 
+struct CpuSharesType : IntegerType<std::int64_t, 0> { // 0 for the usual share, or what the kernel takes for one
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
 struct ExtraHostsType { // a list of "name:address" or "name=address", or a map; kept as "name:address"
     using Value = std::vector<std::string>;
     static bool read(Reader& reader, const Node& node, Value& value);

@@ -189,12 +189,16 @@ Out SizeType::schema(SchemaBuilder&)
 
 bool CpusType::read(Reader& reader, const Node& node, Value& value)
 {
+    constexpr double k_least = 0.01; // of Docker
     const bool number = node.is_scalar() && is_core_number(node.text);
     const char* end = number ? node.text.data() + node.text.size() : nullptr;
     const auto parsed = number ? std::from_chars(node.text.data(), end, value) : std::from_chars_result{};
-    if (number && parsed.ec == std::errc() && parsed.ptr == end && std::isfinite(value) && value > 0 && value <= 1e6)
+    const bool good = number && parsed.ec == std::errc() && parsed.ptr == end && std::isfinite(value) && value > 0 && value <= 1e6;
+    if (good && value >= k_least)
         return true;
-    if (node.is_scalar())
+    if (good)
+        reader.error(node, "bad-value", fmt::format("{} is less of a CPU than a container can have", clip(node.text)), "write 0.01 or more");
+    else if (node.is_scalar())
         reader.error(node, "bad-value", fmt::format("'{}' is not a number of CPUs", clip(node.text)), "write 0.5 or 2");
     else
         reader.wrong_type(node, "a number of CPUs", "write 0.5 or 2");
@@ -205,7 +209,7 @@ Out CpusType::write(Value value) { return value; }
 
 Out CpusType::schema(SchemaBuilder&)
 {
-    return either_schema({Out::map({{"type", Out("number")}, {"exclusiveMinimum", Out(0)}, {"maximum", Out(1000000)}}),
+    return either_schema({Out::map({{"type", Out("number")}, {"minimum", Out(0.01)}, {"maximum", Out(1000000)}}),
                           Out::map({{"type", Out("string")}, {"pattern", Out(R"(^[0-9]*\.?[0-9]+$)")}, {"examples", Out::list({"0.5"})}})});
 }
 
