@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 // What is mounted or put into a service, in our words: `volumes` and `files`.
 
@@ -58,6 +59,39 @@ Node* granted(ComposeWorld& world, const Node& declaration, const Node& grant)
     return file;
 }
 
+// The first key that is none of these; null pointer when there is none.
+const Node* find_unknown(const Node& map, std::string_view known)
+{
+    for (std::size_t i = 0; i < map.pairs(); ++i)
+        if (!is_word_of(known, map.key(i).text) && !map.key(i).text.starts_with("x-"))
+            return &map.key(i);
+    return nullptr;
+}
+
+void report_unknown(Reader& reader, const Node& key, std::string_view known)
+{
+    reader.error(key, "unknown-key", fmt::format("unknown key '{}' in a config or secret", clip(key.text)),
+                 "it may have: " + join(split(known, ' '), ", "));
+}
+
+constexpr std::string_view k_declared_keys = "content environment external file labels name";
+constexpr std::string_view k_sources = "content environment file";
+
+// The second key that says where it comes from; null pointer when there is at most one.
+const Node* find_second_source(const Node& declaration)
+{
+    bool has_one = false;
+    for (std::size_t i = 0; i < declaration.pairs(); ++i)
+        if (is_word_of(k_sources, declaration.key(i).text) && !declaration.value(i).is_null() && std::exchange(has_one, true))
+            return &declaration.key(i);
+    return nullptr;
+}
+
+bool is_declared_well(const Node& declaration)
+{
+    return !find_unknown(declaration, k_declared_keys) && !find_second_source(declaration);
+}
+
 class MountLowering {
 public:
     MountLowering(ComposeWorld& world, const Node& file, Node& service) : world_(world), file_(file), service_(service)
@@ -92,8 +126,7 @@ public:
                 world_.reader.error(
                     *source, "unknown-name",
                     fmt::format("'{}' is not declared under '{}' at the top", clip(source->text), kind));
-            else if (!has_only(*declaration, "content environment external file labels name") ||
-                     !has_only(*grant, "gid mode source target uid"))
+            else if (!is_declared_well(*declaration) || !has_only(*grant, "gid mode source target uid"))
                 continue;
             else if (Node* file = granted(world_, *declaration, *grant))
                 add_grant(kind, *grant, *source, *file);
@@ -103,14 +136,10 @@ public:
 private:
     bool has_only(const Node& map, std::string_view known)
     {
-        for (std::size_t i = 0; i < map.pairs(); ++i)
-            if (!is_word_of(known, map.key(i).text) && !map.key(i).text.starts_with("x-")) {
-                world_.reader.error(map.key(i), "unknown-key",
-                                    fmt::format("unknown key '{}' in a config or secret", clip(map.key(i).text)),
-                                    "it may have: " + join(split(known, ' '), ", "));
-                return false;
-            }
-        return true;
+        const Node* unknown = find_unknown(map, known);
+        if (unknown)
+            report_unknown(world_.reader, *unknown, known);
+        return !unknown;
     }
 
     void add(const char* key, Node& item)
@@ -167,6 +196,23 @@ private:
 };
 
 } // namespace
+
+void check_granted(ComposeWorld& world, const Node& file)
+{
+    for (const char* kind : {"configs", "secrets"}) {
+        const Node* declared = file.find(kind);
+        const Reader::Inside inside(world.reader, key_of(file, kind));
+        for (std::size_t i = 0; declared && i < declared->pairs(); ++i) {
+            const Reader::Inside inside_of_it(world.reader, declared->key(i));
+            const Node& declaration = declared->value(i);
+            if (const Node* unknown = find_unknown(declaration, k_declared_keys))
+                report_unknown(world.reader, *unknown, k_declared_keys);
+            else if (const Node* second = find_second_source(declaration))
+                world.reader.error(*second, "conflict", fmt::format("'{}' stands beside another source of a config or secret", second->text),
+                                   "keep one of file, content and environment");
+        }
+    }
+}
 
 void lower_mounts(ComposeWorld& world, const Node& file, const Node& from, Node& service)
 {

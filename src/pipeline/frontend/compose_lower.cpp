@@ -22,6 +22,7 @@ public:
     Node* run(const Node& services)
     {
         Node* result = world_.tree.map(file_);
+        check_granted(world_, file_);
         Node* lowered = lower_services(services);
         put(world_.tree, *result, "services", *lowered);
         put(world_.tree, *result, "volumes", *declarations<VolumeDeclarationsType>("volumes", volumes_used(*lowered)));

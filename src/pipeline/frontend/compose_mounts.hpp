@@ -22,6 +22,9 @@ Node* canonical_grant(ComposeWorld& world, Node& item, const std::string& folder
 // The mode that is meant, as a node that reads as it: 0440 is octal to Compose, whatever YAML makes of it.
 Node* octal(ComposeWorld& world, Node& mode);
 
+// Whether configs and secrets of a merged file are declared well, also those that no service uses.
+void check_granted(ComposeWorld& world, const Node& file);
+
 // Gives `service`, in our words, the `volumes` and `files` of a canonical service.
 void lower_mounts(ComposeWorld& world, const Node& file, const Node& from, Node& service);
 

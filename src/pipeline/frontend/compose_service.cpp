@@ -273,8 +273,12 @@ void lower_restart(ComposeService& service, Node&, Node& value)
                                    "one of: no, always, on-failure, unless-stopped; a pipeline restarts no service");
 }
 
-void lower_scale(ComposeService& service, Node&, Node& value)
+void lower_scale(ComposeService& service, Node& key, Node& value)
 {
+    const Node* scale = service.from.find("scale");
+    if (key.text == "replicas" && scale && scale->is_scalar() && value.is_scalar() && scale->text != value.text)
+        service.world.reader.error(key, "conflict", fmt::format("'scale' says {}, this says {}", clip(scale->text), clip(value.text)),
+                                   "keep one of them");
     if (const auto number = service.world.reader.integer(value, {0, k_max_replicas}))
         service.replicas = static_cast<int>(*number);
 }

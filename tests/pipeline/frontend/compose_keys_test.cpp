@@ -67,3 +67,29 @@ TEST_CASE("the name of what belongs to a stage is warned of", "[pipeline][compos
     CHECK(compose_problems(service + "volumes: { v: { external: false, name: x } }\nnetworks: { n: }\n") == "2:34" + warning);
     CHECK(compose_problems(service + "volumes: { v: }\nnetworks: { n: , default: { name: x } }\n") == "3:29" + warning);
 }
+
+TEST_CASE("two keys that say different things are told of", "[pipeline][compose]")
+{
+    const auto of_service = [](const std::string& keys) { return compose_problems("services:\n  s:\n    image: i\n    " + keys + "\n"); };
+    CHECK(of_service("scale: 3\n    deploy: { replicas: 2 }") == "5:15 'scale' says 3, this says 2 | keep one of them");
+    CHECK(of_service("scale: 2\n    deploy: { replicas: 2 }") == "");
+
+    const std::string told = " stands beside another source of a config or secret | keep one of file, content and environment";
+    const std::string used = "services: { s: { image: i, configs: [d] } }\n", unused = "services: { s: { image: i } }\n";
+    CHECK(compose_problems(used + "configs: { d: { file: x, content: y } }\n", {{"x", ""}}) == "2:26 'content'" + told);
+    CHECK(compose_problems(unused + "configs: { d: { file: x, content: y } }\n") == "2:26 'content'" + told);
+    CHECK(compose_problems(unused + "secrets: { d: { environment: A, file: x } }\n") == "2:39 'file'" + told);
+    CHECK(compose_problems(unused + "secrets: { d: { fil: x } }\n") ==
+          "2:17 unknown key 'fil' in a config or secret | it may have: content, environment, external, file, labels, name");
+    CHECK(compose_problems(used + "configs: { d: { file: x, x-note: y } }\n", {{"x", ""}}) == "");
+}
+
+TEST_CASE("an alias is good in its network, a name of the service in all of its", "[pipeline][compose]")
+{
+    const auto parsed = parse_compose("services: { s: { image: i, container_name: c, networks: { default: { aliases: [a] }, back: { aliases: [b] } } } }\n"
+                                      "networks: { back: }\n");
+    REQUIRE(problems_of(parsed) == "");
+    const auto& networks = parsed.definition.stages.at(0).services.at(0).container.networks;
+    CHECK(networks.at(0).aliases == std::vector<std::string>{"a", "c"});
+    CHECK(networks.at(1).aliases == std::vector<std::string>{"b", "c"});
+}
