@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace gantry::runner {
 
@@ -72,8 +73,36 @@ struct MaskSet::Automaton {
         }
     }
 
+    // Follows the automaton from `begin` on; leaves it for skip() wherever nothing has begun. `state` is where it was before
+    // `begin`, and is at the end; no text before `begin` is needed. `found` gets the end of each occurrence and the length of the longest that ends there.
+    template <class Found>
+    void scan(std::string_view text, std::size_t begin, std::int32_t& state, const Found& found) const
+    {
+        std::size_t position = begin;
+        std::size_t block = text.size(); // up to here the automaton has to look
+        if (state != 0)
+            block = position;
+        while (position < text.size()) {
+            if (state == 0)
+                position = std::min(skip(text.data(), position, text.size(), block), text.size());
+            for (; position < text.size(); ++position) {
+                state = step(state, static_cast<unsigned char>(text[position]));
+                const State& now = at(state);
+                if (now.longest != 0)
+                    found(position + 1, now.longest);
+                // Whatever may have begun here has begun behind the block, and is too short to go on by hand.
+                if (now.depth < block_bytes && position + 1 > block + now.depth) {
+                    position = position + 1 - now.depth;
+                    state = 0;
+                    break;
+                }
+            }
+        }
+    }
+
     const State& at(std::int32_t state) const { return states[static_cast<std::size_t>(state)]; }
 
+private:
     // The first position from `begin` on at which a pattern could begin, if that can be told from whole blocks: nothing
     // begins before it. Behind it comes a block that is worth a look, or fewer than 4 bytes.
     std::size_t skip(const char* text, std::size_t begin, std::size_t size, std::size_t& block) const
@@ -86,9 +115,6 @@ struct MaskSet::Automaton {
         return at - (stride - 1);
     }
 
-    std::size_t block_bytes = 4, stride = 1;
-
-private:
     static constexpr std::size_t k_longest_begin = 12;
     static constexpr unsigned k_bits = 18;
 
@@ -143,6 +169,7 @@ private:
         }
     }
 
+    std::size_t block_bytes = 4, stride = 1;
     std::vector<State> states;
     std::array<std::int32_t, 256> root = [] {
         std::array<std::int32_t, 256> none{};
@@ -152,64 +179,81 @@ private:
     std::array<std::uint64_t, (std::size_t{1} << k_bits) / 64> blocks{};
 };
 
+struct MaskSet::Automata {
+    Automaton plain;  // for the stream as it is
+    Automaton folded; // for the stream without its line breaks
+};
+
 MaskSet::MaskSet(const std::vector<std::pair<std::string, Secret>>& secrets)
 {
-    std::vector<std::string> all;
+    std::vector<std::string> all, foldable;
     for (const auto& [name, secret] : secrets) {
         auto patterns = mask_patterns(secret.reveal());
         if (patterns.empty())
             short_names_.push_back(name);
         for (auto& pattern : patterns)
             all.push_back(std::move(pattern));
+        for (auto& pattern : foldable_patterns(secret.reveal()))
+            foldable.push_back(std::move(pattern));
     }
     if (!all.empty())
-        automaton_ = std::make_shared<Automaton>(all);
+        automata_ = std::make_shared<Automata>(Automaton(all), Automaton(foldable));
 }
 
 MaskSet::~MaskSet() = default;
 
-bool MaskSet::empty() const { return !automaton_; }
+bool MaskSet::empty() const { return !automata_; }
 const std::vector<std::string>& MaskSet::short_names() const { return short_names_; }
 
-Masker::Masker(const MaskSet& set) : automaton_(set.automaton_) {}
+Masker::Masker(const MaskSet& set) : automata_(set.automata_) {}
 
 std::size_t Masker::held() const { return held_.size(); }
 
 // Occurrences come in the order of their ends, so those that touch are always the last ones.
-void Masker::add_hit(std::size_t begin, std::size_t end)
+void Masker::add_hit(std::vector<Hit>& hits, std::size_t begin, std::size_t end)
 {
-    while (!hits_.empty() && hits_.back().end >= begin) {
-        begin = std::min(begin, hits_.back().begin);
-        end = std::max(end, hits_.back().end);
-        hits_.pop_back();
+    while (!hits.empty() && hits.back().end >= begin) {
+        begin = std::min(begin, hits.back().begin);
+        end = std::max(end, hits.back().end);
+        hits.pop_back();
     }
-    hits_.push_back({begin, end});
+    hits.push_back({begin, end});
 }
 
-// Follows the automaton from `begin` on; leaves it for skip() wherever nothing has begun.
-void Masker::scan(std::string_view text, std::size_t begin)
+// Base64 that line breaks cut; what none cuts is found in the stream itself. Returns where something may have begun: nothing
+// before it waits for more.
+std::uint64_t Masker::find_folded(std::string_view bytes)
 {
-    const MaskSet::Automaton& automaton = *automaton_;
-    std::size_t at = begin;
-    std::size_t block = text.size(); // up to here the automaton has to look
-    if (state_ != 0)
-        block = at;
-    while (at < text.size()) {
-        if (state_ == 0)
-            at = std::min(automaton.skip(text.data(), at, text.size(), block), text.size());
-        for (; at < text.size(); ++at) {
-            state_ = automaton.step(state_, static_cast<unsigned char>(text[at]));
-            const auto& state = automaton.at(state_);
-            if (state.longest != 0)
-                add_hit(at + 1 - state.longest, at + 1);
-            // Whatever may have begun here has begun behind the block, and is too short to go on by hand.
-            if (state.depth < automaton.block_bytes && at + 1 - state.depth > block) {
-                at = at + 1 - state.depth;
-                state_ = 0;
-                break;
-            }
-        }
+    constexpr std::size_t k_piece_bytes = 8192; // stays in the processor's cache
+    const auto& automaton = automata_->folded;
+    std::vector<Hit> cut;
+    std::string folded;
+    folded.reserve(std::min(bytes.size(), k_piece_bytes) + 1);
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), k_piece_bytes))) {
+        const std::uint64_t known = folds_.folded_end();
+        folded.clear();
+        folds_.add(bytes.substr(0, k_piece_bytes), folded);
+        automaton.scan(folded, 0, folded_state_, [&](std::size_t until, std::size_t longest) {
+            const std::uint64_t end = known + until;
+            const std::uint64_t begin = end - longest;
+            if (folds_.is_cut(begin, end))
+                add_hit(cut, folds_.begin(begin, k_shortest_masked_bytes) - shown_bytes_, folds_.position(end - 1) + 1 - shown_bytes_);
+        });
+        folds_.forget(folds_.folded_end() - automaton.at(folded_state_).depth);
     }
+    merge_hits(cut);
+    return folds_.begin(folds_.folded_end() - automaton.at(folded_state_).depth, k_shortest_masked_bytes);
+}
+
+void Masker::merge_hits(const std::vector<Hit>& cut)
+{
+    if (cut.empty())
+        return;
+    const auto middle = static_cast<std::ptrdiff_t>(hits_.size());
+    hits_.insert(hits_.end(), cut.begin(), cut.end());
+    std::inplace_merge(hits_.begin(), hits_.begin() + middle, hits_.end(), [](const Hit& a, const Hit& b) { return a.end < b.end; });
+    for (const auto& hit : std::exchange(hits_, {}))
+        add_hit(hits_, hit.begin, hit.end);
 }
 
 // Everything before `until`: no occurrence that is still to be found begins there.
@@ -241,7 +285,7 @@ void Masker::show(std::string_view text, std::size_t until, std::string& out)
 
 void Masker::feed(std::string_view bytes, std::string& out)
 {
-    if (!automaton_) {
+    if (!automata_) {
         out += bytes;
         return;
     }
@@ -251,10 +295,11 @@ void Masker::feed(std::string_view bytes, std::string& out)
         held_ += bytes;
         text = held_;
     }
-    scan(text, known);
-    const std::size_t open = automaton_->at(state_).depth;
-    const std::size_t safe = text.size() - open;
+    automata_->plain.scan(text, known, state_, [this](std::size_t end, std::size_t longest) { add_hit(hits_, end - longest, end); });
+    const std::size_t open = automata_->plain.at(state_).depth;
+    const std::size_t safe = std::min<std::size_t>(text.size() - open, find_folded(bytes) - shown_bytes_);
     show(text, safe, out);
+    shown_bytes_ += safe;
     for (auto& hit : hits_) {
         hit.begin -= safe;
         hit.end -= safe;
@@ -267,12 +312,14 @@ void Masker::feed(std::string_view bytes, std::string& out)
 
 void Masker::finish(std::string& out)
 {
-    if (!automaton_)
+    if (!automata_)
         return;
     show(held_, held_.size(), out);
     held_.clear();
     hits_.clear();
-    state_ = 0;
+    state_ = folded_state_ = 0;
+    folds_ = {};
+    shown_bytes_ = 0;
     masked_before_ = false;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/secret.hpp"
+#include "runner/line_folds.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +14,8 @@
 namespace gantry::runner {
 
 // The patterns to hide: each secret raw, per line (of 8 bytes or more), base64 in its three alignments (standard and URL
-// alphabets), URL-encoded, JSON-escaped and shell-quoted; masker_patterns.hpp has the list. One automaton (Aho-Corasick) that
-// all maskers of a run share. Secrets shorter than 4 bytes are not masked: short_names() lists them, so that the run can say so.
+// alphabets), URL-encoded, JSON-escaped and shell-quoted; masker_patterns.hpp has the list. Automata (Aho-Corasick) that all
+// maskers of a run share. Secrets shorter than 4 bytes are not masked: short_names() lists them, so that the run can say so.
 class MaskSet {
 public:
     // Names and values.
@@ -26,13 +27,16 @@ public:
 private:
     friend class Masker;
     struct Automaton;
-    std::shared_ptr<const Automaton> automaton_;
+    struct Automata;
+    std::shared_ptr<const Automata> automata_;
     std::vector<std::string> short_names_;
 };
 
 // Replaces every occurrence by "***" in one stream of bytes, however it is cut into pieces; occurrences that overlap or touch
-// become one. Holds back at most the longest pattern's length, and only while the bytes so far could be the beginning of a
-// secret. Time is linear in the bytes, whatever the secrets.
+// become one. Base64 is found across the line breaks of any wrapping (see LineFolds), which are hidden with it; up to 3
+// characters of its beginning stay where a line ends behind them, so that not every line's end has to wait for the next line.
+// Holds back at most the longest pattern's length and the breaks in it, and only while the bytes so far could be the
+// beginning of a secret. Time is linear in the bytes, whatever the secrets.
 class Masker {
 public:
     explicit Masker(const MaskSet& set); // `set` may go away
@@ -47,15 +51,19 @@ private:
     struct Hit {
         std::size_t begin, end; // from the beginning of held_
     };
-    void scan(std::string_view text, std::size_t begin);
-    void add_hit(std::size_t begin, std::size_t end);
+    static void add_hit(std::vector<Hit>& hits, std::size_t begin, std::size_t end);
+    std::uint64_t find_folded(std::string_view bytes);
+    void merge_hits(const std::vector<Hit>& cut);
     void show(std::string_view text, std::size_t until, std::string& out);
 
-    std::shared_ptr<const MaskSet::Automaton> automaton_;
+    std::shared_ptr<const MaskSet::Automata> automata_;
     std::string held_;
-    std::vector<Hit> hits_;      // not shown yet, apart from each other, in order
+    std::vector<Hit> hits_;         // not shown yet, apart from each other, in order
     std::int32_t state_ = 0;
-    bool masked_before_ = false; // the last byte that was shown is part of a "***"
+    LineFolds folds_;
+    std::int32_t folded_state_ = 0;
+    std::uint64_t shown_bytes_ = 0; // of the stream: where held_ begins
+    bool masked_before_ = false;    // the last byte that was shown is part of a "***"
 };
 
 // A text as a whole.

@@ -205,36 +205,74 @@ void add_shell(Patterns& patterns, std::string_view value)
     }));
 }
 
-} // namespace
+// ---- all of them
 
-std::vector<std::string> mask_patterns(std::string_view value)
+// Shells drop the line ends at the end, so what they print has none.
+std::string_view without_line_ends(std::string_view value)
 {
-    // Shells drop the line ends at the end, so what they print has none.
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r'))
-        value.remove_suffix(1);
-    Patterns patterns;
-    if (value.size() >= k_shortest_masked_bytes) {
-        const std::string unix_lines = replaced(value, "\r\n", "\n");
-        const std::string crlf_lines = replaced(unix_lines, "\n", "\r\n");
-        for (const std::string& text : {std::string(value), unix_lines, crlf_lines}) {
-            patterns.insert(text);
-            if (text.size() > k_longest_encoded_bytes)
-                continue;
+    return value.substr(0, value.find_last_not_of("\r\n") + 1);
+}
+
+struct LineEnds {
+    std::string lf, crlf;
+};
+
+LineEnds both_line_ends(std::string_view value)
+{
+    const std::string lf = replaced(value, "\r\n", "\n");
+    return {lf, replaced(lf, "\n", "\r\n")};
+}
+
+void add_all_base64(Patterns& patterns, std::string_view value)
+{
+    const LineEnds lines = both_line_ends(value);
+    for (const std::string& text : {std::string(value), lines.lf, lines.crlf})
+        if (text.size() <= k_longest_encoded_bytes)
             add_base64(patterns, text);
-            add_percent(patterns, text);
-            add_json(patterns, text);
-            add_shell(patterns, text);
-        }
-        // With the line end that files and here-documents leave.
-        if (value.size() <= k_longest_encoded_bytes)
-            add_base64(patterns, unix_lines + "\n");
-        add_lines(patterns, unix_lines, k_shortest_masked_line_bytes);
-    }
+    // With the line end that files and here-documents leave.
+    if (value.size() <= k_longest_encoded_bytes)
+        add_base64(patterns, lines.lf + "\n");
+}
+
+std::vector<std::string> long_enough(const Patterns& patterns)
+{
     std::vector<std::string> list;
     for (const auto& pattern : patterns)
         if (pattern.size() >= k_shortest_masked_bytes)
             list.push_back(pattern);
     return list;
+}
+
+} // namespace
+
+std::vector<std::string> mask_patterns(std::string_view value)
+{
+    value = without_line_ends(value);
+    if (value.size() < k_shortest_masked_bytes)
+        return {};
+    Patterns patterns;
+    const LineEnds lines = both_line_ends(value);
+    for (const std::string& text : {std::string(value), lines.lf, lines.crlf}) {
+        patterns.insert(text);
+        if (text.size() > k_longest_encoded_bytes)
+            continue;
+        add_percent(patterns, text);
+        add_json(patterns, text);
+        add_shell(patterns, text);
+    }
+    add_all_base64(patterns, value);
+    add_lines(patterns, lines.lf, k_shortest_masked_line_bytes);
+    return long_enough(patterns);
+}
+
+std::vector<std::string> foldable_patterns(std::string_view value)
+{
+    value = without_line_ends(value);
+    if (value.size() < k_shortest_masked_bytes)
+        return {};
+    Patterns patterns;
+    add_all_base64(patterns, value);
+    return long_enough(patterns);
 }
 
 } // namespace gantry::runner

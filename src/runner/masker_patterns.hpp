@@ -19,4 +19,7 @@ inline constexpr std::size_t k_longest_encoded_bytes = 16 * 1024;
 // shorter than k_shortest_masked_bytes.
 std::vector<std::string> mask_patterns(std::string_view value);
 
+// Those of them that encoders cut into lines of any length: base64.
+std::vector<std::string> foldable_patterns(std::string_view value);
+
 } // namespace gantry::runner

@@ -1,6 +1,7 @@
 #include "support/catch.hpp"
 
 #include "base/format.hpp"
+#include "runner/line_folds.hpp"
 #include "runner/masker.hpp"
 #include "runner/masker_patterns.hpp"
 
@@ -37,10 +38,46 @@ std::string masked(const std::string& secret, const std::string& text)
     return masked(set_of({secret}), std::vector<std::string>{text});
 }
 
+// Where each byte stands that is left of a text without its line breaks and the blanks behind them.
+std::vector<std::size_t> without_breaks(const std::string& text)
+{
+    std::vector<std::size_t> left;
+    for (std::size_t at = 0; at < text.size();) {
+        if (text[at] != '\n' && text[at] != '\r') {
+            left.push_back(at++);
+            continue;
+        }
+        const std::size_t end = std::min(text.find_first_not_of("\r\n \t", at), text.size());
+        if (end - at > k_longest_fold_bytes)
+            left.push_back(text.find_first_of("\r\n", at));
+        at = end;
+    }
+    return left;
+}
+
+void cover_folded(const std::vector<std::string>& values, const std::string& text, std::vector<bool>& covered)
+{
+    const auto left = without_breaks(text);
+    std::string folded;
+    for (const auto at : left)
+        folded += text[at];
+    for (const auto& value : values)
+        for (const auto& pattern : foldable_patterns(value))
+            for (std::size_t at = folded.find(pattern); at != std::string::npos; at = folded.find(pattern, at + 1)) {
+                std::size_t begin = left[at];
+                for (std::size_t i = 1; i < std::min<std::size_t>(4, pattern.size()); ++i)
+                    if (left[at + i] != left[at + i - 1] + 1)
+                        begin = left[at + i]; // too little before the break
+                std::fill(covered.begin() + static_cast<std::ptrdiff_t>(begin),
+                          covered.begin() + static_cast<std::ptrdiff_t>(left[at + pattern.size() - 1] + 1), true);
+            }
+}
+
 // What the masker promises, in the simplest way: every byte of every occurrence is covered, each covered stretch is one "***".
 std::string expected(const std::vector<std::string>& values, const std::string& text)
 {
     std::vector<bool> covered(text.size());
+    cover_folded(values, text, covered);
     for (const auto& value : values)
         for (const auto& pattern : mask_patterns(value))
             for (std::size_t at = text.find(pattern); at != std::string::npos; at = text.find(pattern, at + 1))
@@ -78,6 +115,14 @@ std::vector<std::string> cut(Random& random, const std::string& text, std::size_
         at += pieces.back().size();
     }
     return pieces;
+}
+
+std::string wrapped(const std::string& text, std::size_t columns, const std::string& between)
+{
+    std::string lines;
+    for (std::size_t at = 0; at < text.size(); at += columns)
+        lines += text.substr(at, columns) + between;
+    return lines;
 }
 
 } // namespace
@@ -173,6 +218,63 @@ TEST_CASE("base64 wrapped into lines is masked", "[masker]")
     }
 }
 
+TEST_CASE("base64 is masked wherever the secret stands in it and however it is wrapped", "[masker]")
+{
+    const unsigned seed = GENERATE(range(1U, 200U));
+    INFO("seed " << seed);
+    Random random(seed);
+    const std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/+=?";
+    const std::string secret = random_text(random, 6 + below(random, 150), letters);
+    const std::string before = random_text(random, below(random, 81), letters);
+    const std::string after = random_text(random, below(random, 20), letters);
+    const std::size_t columns = 20 + below(random, 57);
+    const std::vector<std::string> breaks{"\n", "\r\n", "\n    ", "\r", "\n\t\t"};
+    const std::string& between = breaks[below(random, breaks.size())];
+    const MaskSet set = set_of({secret});
+    for (const auto& encoded : {base64_encode(before + secret + after), base64url_encode(before + secret + after)}) {
+        const std::string text = wrapped(encoded, columns, between);
+        const std::string out = masked(set, {text});
+        INFO(text << out);
+        CHECK(out == expected({secret}, text));
+        // What may stay are the neighbours, and 3 characters at the end of a line.
+        std::string shown;
+        for (const char c : out)
+            if (std::string_view("\r\n\t *").find(c) == std::string_view::npos)
+                shown += c;
+        CHECK(shown.size() <= (before.size() + 2) / 3 * 4 + (after.size() + 2) / 3 * 4 + 7);
+        for (const std::size_t longest : {1U, 2U, 7U, 64U})
+            CHECK(masked(set, cut(random, text, longest)) == out);
+        for (std::size_t at = 0; at <= text.size(); ++at)
+            CHECK(masked(set, {text.substr(0, at), text.substr(at)}) == out);
+    }
+}
+
+TEST_CASE("lines that do not wrap a secret stay as they are", "[masker]")
+{
+    const MaskSet set = set_of({"hunter22"}); // aHVudGVyMjI
+    CHECK(masked(set, {"aHVudGVy\nMjI"}) == "***");
+    CHECK(masked(set, {"aHVudGVy\n> MjI"}) == "aHVudGVy\n> MjI");
+    CHECK(masked(set, {"hunter\n22"}) == "hunter\n22");
+    CHECK(masked(set, {"aHVudGVy\n" + std::string(k_longest_fold_bytes - 1, ' ') + "MjI"}) == "***");
+    const std::string apart = "aHVudGVy\n" + std::string(k_longest_fold_bytes, ' ') + "MjI";
+    CHECK(masked(set, {apart}) == apart);
+}
+
+TEST_CASE("a line's end waits for the next line only when it may be the beginning of a secret", "[masker]")
+{
+    const MaskSet set = set_of({"hunter22"});
+    Masker masker(set);
+    std::string out;
+    masker.feed("in aHV\n", out);
+    CHECK(out == "in aHV\n");
+    masker.feed("udGVyMjI\nin aHVu\n", out);
+    CHECK(out == "in aHV\n***\nin ");
+    masker.feed(std::string(1000, '\n'), out);
+    CHECK(masker.held() == 0);
+    masker.finish(out);
+    CHECK(out == "in aHV\n***\nin aHVu\n" + std::string(1000, '\n'));
+}
+
 TEST_CASE("a secret of several lines is masked as a whole, with CR LF, and line by line", "[masker]")
 {
     const std::string key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSj\n}\n-----END KEY-----\n";
@@ -204,6 +306,8 @@ TEST_CASE("however the bytes are cut, the output is that of masking them at once
             text += value;
         if (below(random, 8) == 0)
             text += base64_encode("x" + value);
+        if (below(random, 8) == 0)
+            text += wrapped(base64_encode("xyz" + value), 2 + below(random, 20), below(random, 2) == 0 ? "\n" : "\r\n  ");
     }
     const MaskSet set = set_of(values);
     const std::string want = expected(values, text);
