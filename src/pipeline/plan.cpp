@@ -38,9 +38,9 @@ public:
         if (has_errors(problems_))
             return finish();
         make_units();
-        select_rows(units_, options_, problems_);
-        connect_units();
-        const auto selection = select(definition_, units_, options_, problems_);
+        const auto matching = matching_rows(units_, options_, problems_);
+        connect_units(matching);
+        const auto selection = select(definition_, units_, matching, options_, problems_);
         if (!has_errors(problems_) && is_small(selection))
             build(selection);
         return finish();
@@ -90,14 +90,20 @@ private:
         }
     }
 
-    void connect_units()
+    // Who needs a stage waits for its rows that match, or for all where none does; who needs a row, for that one.
+    void connect_units(const std::vector<bool>& matching)
     {
-        std::vector<std::vector<std::size_t>> of_stage(definition_.stages.size());
+        std::vector<std::vector<std::size_t>> of_stage(definition_.stages.size()), waited_for(definition_.stages.size());
         std::unordered_map<std::string_view, std::size_t> by_id, stage_by_name;
         for (std::size_t i = 0; i < units_.size(); ++i) {
             of_stage[units_[i].stage].push_back(i);
             by_id.emplace(units_[i].id, i);
+            if (matching[i])
+                waited_for[units_[i].stage].push_back(i);
         }
+        for (std::size_t i = 0; i < waited_for.size(); ++i)
+            if (waited_for[i].empty())
+                waited_for[i] = of_stage[i];
         for (std::size_t i = 0; i < definition_.stages.size(); ++i)
             stage_by_name.emplace(definition_.stages[i].name, i);
         std::vector<std::size_t> needs;
@@ -109,15 +115,15 @@ private:
             const auto& stage = definition_.stages[units_[i].stage];
             needs.clear();
             if (!stage.needs && units_[i].stage > 0)
-                needs = of_stage[units_[i].stage - 1];
+                needs = waited_for[units_[i].stage - 1];
             for (const auto& need : stage.needs.value_or(std::vector<Need>())) {
                 const auto named = stage_by_name.find(need.stage);
                 const auto row = by_id.find(need.stage);
                 if (named != stage_by_name.end())
-                    needs.insert(needs.end(), of_stage[named->second].begin(), of_stage[named->second].end());
+                    needs.insert(needs.end(), waited_for[named->second].begin(), waited_for[named->second].end());
                 else if (row != by_id.end())
                     needs.push_back(row->second);
-                else if (options_.matrix.empty())
+                else
                     refuse_row(stage, need, of_stage);
             }
             std::sort(needs.begin(), needs.end());

@@ -6,6 +6,7 @@
 #include "base/format.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace gantry::pipeline {
@@ -31,21 +32,28 @@ std::vector<std::string> keys_of(const std::vector<PlanUnit>& units)
     return {keys.begin(), keys.end()};
 }
 
+// "a=1, b=2"
+std::string words_of(const std::vector<std::pair<std::string, std::string>>& pairs)
+{
+    std::vector<std::string> words;
+    for (const auto& [key, value] : pairs)
+        words.push_back(terminal_safe(key) + "=" + terminal_safe(value));
+    return join(words, ", ");
+}
+
 class Selector {
 public:
-    Selector(const Definition& definition, const std::vector<PlanUnit>& units, const PlanOptions& options,
-             Diagnostics& problems)
-        : definition_(definition), units_(units), options_(options), problems_(problems)
+    Selector(const Definition& definition, const std::vector<PlanUnit>& units, const std::vector<bool>& matching,
+             const PlanOptions& options, Diagnostics& problems)
+        : definition_(definition), units_(units), matching_(matching), options_(options), problems_(problems)
     {
         result_.units.assign(units.size(), false);
     }
 
     Selection select()
     {
-        if (options_.only_stages.empty() && options_.only_steps.empty()) {
-            result_.units.assign(units_.size(), true);
-            return std::move(result_);
-        }
+        if (options_.only_stages.empty() && options_.only_steps.empty())
+            targets_ = all_matching();
         for (const auto& name : options_.only_stages)
             add_stage(name);
         if (!options_.only_steps.empty())
@@ -83,23 +91,27 @@ private:
         const auto found = units_called(name);
         if (found.empty())
             report(fmt::format("there is no stage '{}'", terminal_safe(name)), hint_from(name, stage_names()));
-        targets_.insert(targets_.end(), found.begin(), found.end());
+        const auto before = targets_.size();
+        std::copy_if(found.begin(), found.end(), std::back_inserter(targets_), [&](std::size_t unit) { return matching_[unit]; });
+        if (!found.empty() && targets_.size() == before)
+            report(fmt::format("'{}' has no row with {}", terminal_safe(name), words_of(options_.matrix)), "leave out --matrix, or the stage");
     }
 
     void add_steps()
     {
         // With both options, steps are looked for in the given stages only.
-        auto where = options_.only_stages.empty() ? all_units() : std::move(targets_);
+        auto where = options_.only_stages.empty() ? all_matching() : std::move(targets_);
         targets_.clear();
         for (const auto& name : options_.only_steps)
             add_step(name, where);
     }
 
-    std::vector<std::size_t> all_units() const
+    std::vector<std::size_t> all_matching() const
     {
-        std::vector<std::size_t> all(units_.size());
-        for (std::size_t i = 0; i < all.size(); ++i)
-            all[i] = i;
+        std::vector<std::size_t> all;
+        for (std::size_t i = 0; i < units_.size(); ++i)
+            if (matching_[i])
+                all.push_back(i);
         return all;
     }
 
@@ -189,6 +201,7 @@ private:
 
     const Definition& definition_;
     const std::vector<PlanUnit>& units_;
+    const std::vector<bool>& matching_;
     const PlanOptions& options_;
     Diagnostics& problems_;
     std::vector<std::size_t> targets_;
@@ -198,26 +211,41 @@ private:
 
 } // namespace
 
-void select_rows(std::vector<PlanUnit>& units, const PlanOptions& options, Diagnostics& problems)
+std::vector<bool> matching_rows(const std::vector<PlanUnit>& units, const PlanOptions& options, Diagnostics& problems)
 {
+    const std::vector<bool> all(units.size(), true);
+    const auto refuse = [&](std::string message, std::string hint) {
+        problems.push_back(error_at({}, "unknown-name", std::move(message), "", std::move(hint)));
+        return all;
+    };
+    std::map<std::string, std::set<std::string>> wanted;
     for (const auto& [key, value] : options.matrix) {
         const auto values = values_of(units, key);
-        if (values.empty()) {
-            problems.push_back(error_at({}, "unknown-name", fmt::format("no matrix has '{}'", terminal_safe(key)), "",
-                                        hint_from(key, keys_of(units))));
-            continue;
-        }
-        if (std::find(values.begin(), values.end(), value) == values.end()) {
-            problems.push_back(error_at({}, "unknown-name",
-                                        fmt::format("no row has {}={}", terminal_safe(key), terminal_safe(value)), "",
-                                        hint_from(value, values)));
-            continue;
-        }
-        std::erase_if(units, [&, &k = key, &v = value](const PlanUnit& unit) {
-            const auto* own = find_value(unit.row, k);
-            return own && *own != v;
-        });
+        if (values.empty())
+            return refuse(fmt::format("no matrix has '{}'", terminal_safe(key)), hint_from(key, keys_of(units)));
+        if (std::find(values.begin(), values.end(), value) == values.end())
+            return refuse(fmt::format("no row has {}={}", terminal_safe(key), terminal_safe(value)), hint_from(value, values));
+        wanted[key].insert(value);
     }
+    if (wanted.empty())
+        return all;
+    std::set<std::pair<std::size_t, std::string>> known; // stages, and the keys of their rows
+    for (const auto& unit : units)
+        for (const auto& pair : unit.row)
+            known.emplace(unit.stage, pair.first);
+    auto matching = all;
+    std::set<std::string> met; // keys that a matching row has
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        for (const auto& [key, values] : wanted) {
+            const auto* own = find_value(units[i].row, key);
+            if (known.contains({units[i].stage, key}))
+                matching[i] = matching[i] && own && values.contains(*own);
+        }
+        for (const auto& pair : units[i].row)
+            if (matching[i] && wanted.contains(pair.first))
+                met.insert(pair.first);
+    }
+    return met.size() == wanted.size() ? matching : refuse("no row has " + words_of(options.matrix), "each is in some row, all of them are in none");
 }
 
 bool Selection::has(std::size_t stage, const PlacedStep& step) const
@@ -229,10 +257,10 @@ bool Selection::has(std::size_t stage, const PlacedStep& step) const
     return step.group < kept.last_group || (step.group == kept.last_group && kept.of_last_group.contains(step.id));
 }
 
-Selection select(const Definition& definition, const std::vector<PlanUnit>& units, const PlanOptions& options,
-                 Diagnostics& problems)
+Selection select(const Definition& definition, const std::vector<PlanUnit>& units, const std::vector<bool>& matching,
+                 const PlanOptions& options, Diagnostics& problems)
 {
-    return Selector(definition, units, options, problems).select();
+    return Selector(definition, units, matching, options, problems).select();
 }
 
 std::vector<std::size_t> in_order(const std::vector<PlanUnit>& units, const std::vector<bool>& selected)

@@ -18,8 +18,9 @@ struct PlanUnit {
     std::vector<std::size_t> needs; // indices of units, ascending, each once
 };
 
-// Only the rows that agree with `--matrix`; a stage without the key keeps all of its rows.
-void select_rows(std::vector<PlanUnit>& units, const PlanOptions& options, Diagnostics& problems);
+// By unit: whether its row agrees with `--matrix`, for each key that any row of its stage has. Several values of one key are
+// alternatives. All do where a problem is told.
+std::vector<bool> matching_rows(const std::vector<PlanUnit>& units, const PlanOptions& options, Diagnostics& problems);
 
 // What of the units is to be planned.
 struct Selection {
@@ -35,9 +36,9 @@ struct Selection {
     bool has(std::size_t stage, const PlacedStep& step) const;
 };
 
-// `--stage` and `--step`, with everything that they need.
-Selection select(const Definition& definition, const std::vector<PlanUnit>& units, const PlanOptions& options,
-                 Diagnostics& problems);
+// `--stage` and `--step`, in the rows that match, with everything that they need, whether it matches or not.
+Selection select(const Definition& definition, const std::vector<PlanUnit>& units, const std::vector<bool>& matching,
+                 const PlanOptions& options, Diagnostics& problems);
 
 // The selected units in an order in which each comes after what it needs: by the length of the longest way from the
 // start, then by their place in the file. There must be no cycle.
