@@ -2,6 +2,7 @@
 
 #include "pipeline/checks_internal.hpp"
 #include "pipeline/plan_merge.hpp"
+#include "pipeline/shell_words.hpp"
 #include "pipeline/plan_texts.hpp"
 
 #include "base/format.hpp"
@@ -269,7 +270,7 @@ void StageBuilder::fill_step(const Stage& stage, const PlacedStep& placed, PlanS
     const auto& defaults = definition_.defaults;
     if (step.run) {
         const auto& shell = step.shell ? step.shell : stage.shell ? stage.shell : defaults.shell;
-        result.shell = shell ? *shell : std::vector<std::string>{"sh", "-ec"};
+        result.shell = with_script_option(shell ? *shell : std::vector<std::string>{"sh"});
     }
     result.run = step.run;
     result.settings = step.settings;

@@ -165,7 +165,7 @@ TEST_CASE("a container takes from its step, then its stage, then the defaults", 
     CHECK(one.container.cap_drop.empty());
     CHECK(plan.stages[0].steps[1].container.cap_drop == Lines{"ALL"});
     CHECK(one.container.dns == Lines{"10.0.0.2"});
-    CHECK(one.shell == Lines{"bash", "-e"});
+    CHECK(one.shell == Lines{"bash", "-e", "-c"});
     CHECK(one.retry.max == 2);
     CHECK(one.timeout == std::chrono::minutes(5));
 }
