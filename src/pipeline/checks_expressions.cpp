@@ -308,8 +308,10 @@ private:
             return;
         }
         for (const auto& reference : references_of(*parsed.expression))
-            if (const auto problem = names_.problem_with(reference, context, out_))
+            if (const auto problem = names_.problem_with(reference, context, out_)) {
                 out_.push_back(error_at(place(problem->offset), problem->code, problem->message, path(), problem->hint));
+                out_.back().about = reference.path[0];
+            }
         for (auto& problem : problems_of_constants(*parsed.expression))
             out_.push_back(error_at(place(problem.offset), "expression", std::move(problem.error), path()));
     }

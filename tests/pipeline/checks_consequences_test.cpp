@@ -60,6 +60,34 @@ TEST_CASE("what may stand in a refused part is not said to be missing", "[checks
                    "- { name: b, image: gcc, needs: { a: b }, steps: [make] }\n") == "3 wrong-type");
 }
 
+TEST_CASE("a key that declares nothing hides nothing, whatever is wrong with it", "[checks]")
+{
+    const std::string rest = "on: { manual: { inputs: { to: { type: string } } } }\n"
+                             "stages:\n"
+                             "- { name: a, image: gcc, matrix: { m: [x] }, steps: [{ name: s }] }\n"
+                             "- { name: b, needs: [zz], steps: [make, { run: \"echo ${{ inputs.too }} ${{ steps.q.outputs.r }}\" }] }\n"
+                             "- { name: c, needs: [a], image: gcc, steps: [{ run: \"echo ${{ matrix.n }} ${{ pull_request.nr }}\" }] }\n"
+                             "- { name: d, needs: [e], image: gcc, steps: [{ run: make, volumes: [\"v:/v\"] }] }\n"
+                             "- { name: e, needs: [d], image: gcc, matrix: { m: [x] }, steps: [\"echo ${{ matrix.n }}\"] }\n";
+    const std::string want = ", 5 unknown-stage, 5 no-image, 5 no-image, 5 unknown-name, 5 unknown-step, 6 unknown-name, 6 outsider-text, 6 unknown-name, "
+                             "7 cycle, 7 unknown-volume, 8 unknown-name";
+    CHECK(codes_of("nmae: x\n" + rest) == "1 unknown-key, 4 missing-key" + want);
+    CHECK(codes_of("timeout: soon\n" + rest) == "1 bad-value, 4 missing-key" + want);
+    CHECK(codes_of("concurrency: { group: g, limit: many }\n" + rest) == "1 wrong-type, 4 missing-key" + want);
+    // In the stage and the step that lack something, too.
+    CHECK(codes_of("stages:\n"
+                   "- name: a\n"
+                   "  timeout: soon\n"
+                   "  needs: [zz]\n"
+                   "  steps:\n"
+                   "  - { idle_timout: 3s, run: make }\n"
+                   "  - { name: t, retry: often }\n") ==
+          "3 bad-value, 4 unknown-stage, 6 no-image, 6 unknown-key, 7 missing-key, 7 wrong-type");
+    CHECK(codes_of("on: { push: { branchs: [main] } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }}\", { timeout: x, name: n }]\n") ==
+          "1 unknown-key, 3 unknown-name, 3 missing-key, 3 bad-value");
+    CHECK(codes_of("on: { manul: { inputs: { x: {} } } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }}\"]\n") == "1 unknown-key");
+}
+
 TEST_CASE("a file that is no YAML has one problem", "[checks]")
 {
     CHECK(codes_of("stages: [\n").find(',') == std::string::npos);

@@ -52,19 +52,24 @@ void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
     if (reader.is_full())
         return;
     auto hint = habit_hint(object.id, key.text);
-    if (hint.empty() && is_known_elsewhere(object, key.text))
+    std::string meant;
+    if (hint.empty() && is_known_elsewhere(object, key.text)) {
         hint = "it belongs to one container: say it in a step or a service";
+        meant = key.text;
+    }
     if (hint.empty() && key.text.size() <= 40) {
         std::vector<std::string> names;
         for (const auto& known : index_of(object).list)
             names.push_back(known.key->name);
-        if (const auto near = nearest(key.text, names))
+        if (const auto near = nearest(key.text, names)) {
             hint = fmt::format("did you mean '{}'?", *near);
-        else if (names.size() <= 8)
+            meant = *near;
+        } else if (names.size() <= 8) {
             hint = fmt::format("it may have: {}", join(names, ", "));
+        }
     }
     const Reader::Inside inside(reader, key);
-    reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), object.what), hint);
+    reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), object.what), hint, meant);
 }
 
 bool is_empty_list(const Node& node)

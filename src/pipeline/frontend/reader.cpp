@@ -104,10 +104,11 @@ void Reader::add(Diagnostic diagnostic)
     diagnostics_.push_back(std::move(diagnostic));
 }
 
-void Reader::error(const Node& at, std::string code, std::string message, std::string hint)
+void Reader::error(const Node& at, std::string code, std::string message, std::string hint, std::string about)
 {
     if (!is_full() && !is_told(at))
-        add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint)});
+        add({Severity::error, std::move(code), std::move(message), at.mark, extent(at, file_text(at)), path(), std::move(hint),
+             std::move(about)});
 }
 
 void Reader::warning(const Node& at, std::string code, std::string message, std::string hint)

@@ -62,7 +62,7 @@ public:
     // Where the key that is being read stands: the mark of the section it opens.
     Mark key_mark() const { return key_ ? key_->mark : Mark{}; }
 
-    void error(const Node& at, std::string code, std::string message, std::string hint = {});
+    void error(const Node& at, std::string code, std::string message, std::string hint = {}, std::string about = {});
     void warning(const Node& at, std::string code, std::string message, std::string hint = {});
     // `offset` bytes into the text of a scalar, as far as that can be told from the file.
     void error_inside(const Node& scalar, std::size_t offset, std::string code, std::string message, std::string hint = {});
