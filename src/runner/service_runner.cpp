@@ -14,6 +14,7 @@ namespace {
 // How long a killed process may take to end.
 constexpr auto k_kill_limit = std::chrono::seconds(10);
 constexpr std::size_t k_longest_line = 64 * 1024; // that `ready: {log: …}` looks at
+constexpr std::size_t k_longest_prompt = 1024;    // and without an end
 
 } // namespace
 
@@ -39,16 +40,30 @@ private:
         while (pattern_ && !bytes.empty()) {
             const auto end = bytes.find('\n');
             line.append(bytes.substr(0, std::min(end, k_longest_line - std::min(line.size(), k_longest_line))));
-            if (end == std::string_view::npos)
+            if (end == std::string_view::npos) {
+                if (matches_whatever_follows(line))
+                    tell();
                 return;
-            bytes.remove_prefix(end + 1);
-            if (RE2::PartialMatch(line, *pattern_)) {
-                pattern_.reset();
-                service_.matched_ = true;
-                service_.changed_->notify_all();
             }
+            bytes.remove_prefix(end + 1);
+            if (RE2::PartialMatch(line, *pattern_))
+                tell();
             line.clear();
         }
+    }
+
+    // Of a line that has no end yet, such as a prompt: where it is cut is chance, so no '$' or '\b' matches there. A long one is
+    // no prompt, and would be looked at again with each piece.
+    bool matches_whatever_follows(const std::string& line) const
+    {
+        return line.size() <= k_longest_prompt && RE2::PartialMatch(line + 'x', *pattern_) && RE2::PartialMatch(line + ' ', *pattern_);
+    }
+
+    void tell()
+    {
+        pattern_.reset();
+        service_.matched_ = true;
+        service_.changed_->notify_all();
     }
 
     ServiceRunner& service_;

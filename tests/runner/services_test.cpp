@@ -497,6 +497,26 @@ TEST_CASE("a line of its output can make a service ready", "[services]")
     CHECK(ready->duration == 2s);
 }
 
+TEST_CASE("a line without an end makes a service ready where its end cannot matter", "[services]")
+{
+    const auto ready_after = [](const char* pattern, const char* first, const char* second) {
+        auto db = service("db");
+        db.ready.emplace();
+        db.ready->log = pattern;
+        ServiceFixture fixture(plan_with({db}));
+        fixture.behaviours["services/db"].says = {{1s, engine::Stream::out, first}, {2s, engine::Stream::out, second}};
+        CHECK(fixture.run().state == State::success);
+        const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
+                                        [](const auto& event) { return event.kind == Kind::service_ready; });
+        return ready->duration;
+    };
+    CHECK(ready_after("prompt> ", "welcome\nprompt> ", "") == 1s);
+    CHECK(ready_after("port 80$", "port 80", "80\nport 80\n") == 2s);
+    CHECK(ready_after("port\\b", "port", "s\nport 80\n") == 2s);
+    const auto wide = std::string(2000, '.'); // is looked at when it ends
+    CHECK(ready_after("up", (wide + "up").c_str(), "\n") == 2s);
+}
+
 TEST_CASE("a line that never comes is named", "[services]")
 {
     auto db = checked(service("db"));
