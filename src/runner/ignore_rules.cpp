@@ -15,6 +15,23 @@ namespace {
 constexpr std::size_t k_most_rules = 10'000;
 constexpr std::size_t k_longest_pattern = 4096;
 
+// Takes the first character off `rest`. A byte that belongs to none is a value of its own beyond those of Unicode.
+char32_t take_rune(std::string_view& rest)
+{
+    constexpr char32_t k_stray = 0x110000;
+    const auto first = static_cast<unsigned char>(rest.front());
+    const std::size_t length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (length == 1 || !is_utf8(rest.substr(0, length))) {
+        rest.remove_prefix(1);
+        return first < 0x80 ? first : k_stray + first;
+    }
+    char32_t rune = first & (0x7fu >> length);
+    for (std::size_t i = 1; i < length; ++i)
+        rune = rune << 6 | (static_cast<unsigned char>(rest[i]) & 0x3fu);
+    rest.remove_prefix(length);
+    return rune;
+}
+
 // Without "." and empty parts, and with ".." applied, as far as that is possible: "/a//b/../c/" is "a/c".
 std::string normal(std::string_view pattern)
 {
@@ -48,15 +65,15 @@ private:
     void take_one()
     {
         Token token;
-        const char byte = take();
-        if (byte == '*') {
+        const auto rune = take_rune(rest_);
+        if (rune == '*') {
             token.kind = stars();
-        } else if (byte == '?') {
-            token.kind = Token::Kind::any_byte;
-        } else if (byte == '[') {
+        } else if (rune == '?') {
+            token.kind = Token::Kind::any;
+        } else if (rune == '[') {
             set(token);
         } else {
-            token.byte = byte == '\\' && !rest_.empty() ? take() : byte;
+            token.rune = rune == '\\' && !rest_.empty() ? take_rune(rest_) : rune;
         }
         tokens_.push_back(std::move(token));
     }
@@ -90,21 +107,16 @@ private:
         take();
     }
 
-    unsigned char member()
+    char32_t member()
     {
         if (rest_.starts_with('\\'))
             take();
         if (rest_.size() < 2)
             throw Error(Errc::bad_input, fmt::format(".dockerignore, line {}: a '[' is not closed", line_));
-        return static_cast<unsigned char>(take());
+        return take_rune(rest_);
     }
 
-    char take()
-    {
-        const char byte = rest_.front();
-        rest_.remove_prefix(1);
-        return byte;
-    }
+    void take() { rest_.remove_prefix(1); }
 
     std::string_view rest_;
     std::size_t line_;
@@ -120,13 +132,13 @@ public:
     }
 
     // False when nothing can match any more.
-    bool feed(char byte)
+    bool feed(char32_t rune)
     {
         std::fill(next_.begin(), next_.end(), 0);
         bool alive = false;
         for (std::size_t place = 0; place < 2 * tokens_.size(); ++place)
             if (at_[place] != 0)
-                alive = step(place, byte) || alive;
+                alive = step(place, rune) || alive;
         at_.swap(next_);
         return alive;
     }
@@ -147,19 +159,19 @@ private:
         }
     }
 
-    bool step(std::size_t place, char byte)
+    bool step(std::size_t place, char32_t rune)
     {
         const auto index = place / 2;
         const auto& token = tokens_[index];
         switch (token.kind) {
-        case Token::Kind::one: return byte == token.byte && go(index + 1);
-        case Token::Kind::any_byte: return byte != '/' && go(index + 1);
-        case Token::Kind::any_of: return byte != '/' && contains(token, byte) && go(index + 1);
-        case Token::Kind::name_part: return byte != '/' && go(index);
+        case Token::Kind::one: return rune == token.rune && go(index + 1);
+        case Token::Kind::any: return rune != '/' && go(index + 1);
+        case Token::Kind::any_of: return rune != '/' && contains(token, rune) && go(index + 1);
+        case Token::Kind::name_part: return rune != '/' && go(index);
         case Token::Kind::rest: return go(index);
         case Token::Kind::folders:
             next_[2 * index + 1] = 1;
-            return byte == '/' ? go(index + 1) : true;
+            return rune == '/' ? go(index + 1) : true;
         }
         return false;
     }
@@ -170,11 +182,10 @@ private:
         return true;
     }
 
-    static bool contains(const Token& token, char byte)
+    static bool contains(const Token& token, char32_t rune)
     {
-        const auto value = static_cast<unsigned char>(byte);
-        return token.negated != std::any_of(token.ranges.begin(), token.ranges.end(), [value](const auto& range) {
-                   return range.first <= value && value <= range.second;
+        return token.negated != std::any_of(token.ranges.begin(), token.ranges.end(), [rune](const auto& range) {
+                   return range.first <= rune && rune <= range.second;
                });
     }
 
@@ -215,10 +226,10 @@ bool IgnoreRules::ignores(std::string_view path) const
 {
     const auto matches = [path](const Rule& rule) {
         Match match(rule.tokens);
-        for (const char byte : path) {
-            if (byte == '/' && match.matches()) // a folder above it
+        for (auto rest = path; !rest.empty();) {
+            if (rest.front() == '/' && match.matches()) // a folder above it
                 return true;
-            if (!match.feed(byte))
+            if (!match.feed(take_rune(rest)))
                 return false;
         }
         return match.matches();

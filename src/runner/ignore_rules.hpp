@@ -9,8 +9,8 @@ namespace gantry::runner {
 
 // The rules of a .dockerignore file, as Docker's documentation of it has them: one pattern a line, relative to the context;
 // '#' in the first column is a comment; the last pattern that matches a path or a folder above it decides; '!' takes back in.
-// `*` and `?` stay within a name, `**` stands for any number of folders, [a-z] and [^a-z] for one byte, and a backslash takes
-// the next byte as it is.
+// `*` and `?` stay within a name, `**` stands for any number of folders, `?`, [a-z] and [^a-z] for one character of UTF-8 (a byte
+// that is of none counts as one), and a backslash takes the next character as it is.
 class IgnoreRules {
 public:
     IgnoreRules() = default;
@@ -23,10 +23,10 @@ public:
 
 private:
     struct Token {
-        enum class Kind { one, any_of, any_byte, name_part, folders, rest } kind = Kind::one;
-        char byte = 0;
+        enum class Kind { one, any_of, any, name_part, folders, rest } kind = Kind::one;
+        char32_t rune = 0;
         bool negated = false;
-        std::vector<std::pair<unsigned char, unsigned char>> ranges;
+        std::vector<std::pair<char32_t, char32_t>> ranges;
     };
     struct Rule {
         std::vector<Token> tokens;

@@ -53,6 +53,15 @@ const std::vector<Row> k_rows = {
     {"*/*/temp*", "somedir/subdir/temporary.txt", true},
     {"temp?", "tempa", true},
     {"temp?", "temp", false},
+    {"t?mp", "tämp", true}, // a character, not a byte
+    {"t??mp", "tämp", false},
+    {"t[^a]mp", "tämp", true},
+    {"t[ä-ö]mp", "tömp", true},
+    {"t[ä-ö]mp", "tümp", false},
+    {"t\\ä", "tä", true},
+    {"t?", "t\xff", true}, // of none
+    {"?", "日", true},
+    {"?", "😀", true},
     {"temp?", "temp/", false},
     {"a*b*c", "axxbyyc", true},
     {"a*b*c", "axxbyy", false},
