@@ -417,6 +417,15 @@ TEST_CASE("problems of .env and of files that cannot be read", "[pipeline][compo
     CHECK(messages_of(parse_files({{".gantry.yml", k_compose_pipeline}})) == "there is no file 'compose.yml'");
 }
 
+TEST_CASE("the .env beside an included file is not read", "[pipeline][compose]")
+{
+    const auto parsed = parse_compose("include: [ci/c.yml]\nservices: { a: { image: i } }\n", {{"ci/c.yml", "services: { s: { image: 'i:$A$B' } }\n"},
+                                                                                                {".env", "A=root\n"},
+                                                                                                {"ci/.env", "A=ci\nB=ci\n"}});
+    CHECK_THAT(messages_of(parsed), ContainsSubstring("'B'"));
+    CHECK_THAT(services_of(parsed), ContainsSubstring("image: i:root\n"));
+}
+
 TEST_CASE("what has no effect and may be counted on is warned of where it stands", "[pipeline][compose]")
 {
     const auto parsed = parse_compose("services:\n"
