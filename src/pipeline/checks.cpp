@@ -148,6 +148,21 @@ void check_cycles(const Definition& definition, const StageGraph& graph, Diagnos
     }
 }
 
+// A group that its own run is in: with a limit of 1 the stage would wait for ever, and with more of them several runs for
+// each other.
+void check_groups(const Definition& definition, Diagnostics& out)
+{
+    const auto& whole = definition.concurrency;
+    for (std::size_t i = 0; whole && whole->group.is_literal() && i < definition.stages.size(); ++i) {
+        const auto& stage = definition.stages[i];
+        if (stage.concurrency && stage.concurrency->group.is_literal() && stage.concurrency->group.literal() == whole->group.literal())
+            out.push_back(error_at(stage.concurrency->mark.known() ? stage.concurrency->mark : stage.mark, "conflict",
+                                   fmt::format("stage '{}' would wait for its own run, which has the group '{}'", terminal_safe(stage.name),
+                                               terminal_safe(whole->group.literal())),
+                                   fmt::format("stages[{}].concurrency", i), "leave out one of them, or give the stage a group of its own"));
+    }
+}
+
 } // namespace
 
 void check_stages(const Definition& definition, const StageGraph& graph, Diagnostics& out)
@@ -171,6 +186,7 @@ void check_stages(const Definition& definition, const StageGraph& graph, Diagnos
         check_needs(definition, graph, i, rows, out);
     }
     check_cycles(definition, graph, out);
+    check_groups(definition, out);
 }
 
 void check_triggers(const Triggers& triggers, Diagnostics& out)

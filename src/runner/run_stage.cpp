@@ -83,7 +83,10 @@ awaitable<void> Run::Impl::open_stage(int stage)
     try {
         if (const auto& concurrency = request.stage->concurrency) {
             auto group = group_of(plan, *request.stage, schedule.facts(stage));
-            co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
+            // The whole run's place is its stages', too: waiting for it would never end.
+            const bool is_in = plan.concurrency && plan.concurrency->group.is_literal() && plan.concurrency->group.literal() == group;
+            if (!is_in)
+                co_await enter_group(*concurrency, std::move(group), stage, runtime.place, halted);
         }
         co_await declared->open(*request.stage);
         request.stack = layers.stack_of(stage);

@@ -361,3 +361,15 @@ TEST_CASE("schedules are told apart from what is none", "[checks]")
     check_one(of("cron: 0 3 * * *, timezone: Mars/Phobos"), "1:47 'Mars/Phobos' is not a time zone | write UTC, or Area/Place");
     CHECK(of("cron: 0 3 * * mon-fri, timezone: Europe/Berlin") == Said{});
 }
+TEST_CASE("no stage waits for the group that its own run is in", "[checks]")
+{
+    const auto of = [](const std::string& whole, const std::string& own) {
+        return said_of("concurrency: " + whole + "\nstages:\n- name: a\n  image: a\n  steps: [x]\n  concurrency: " + own + "\n");
+    };
+    CHECK(of("{ group: x }", "{ group: x, limit: 2 }") ==
+          Said{"6:3 stage 'a' would wait for its own run, which has the group 'x' | leave out one of them, or give the stage a group of its own"});
+    check_one(of("x", "x"), "6:3 stage 'a' would wait");
+    CHECK(of("x", "y") == Said{});
+    CHECK(of("\"${{ branch }}\"", "\"${{ branch }}\"") == Said{});
+}
+
