@@ -86,15 +86,6 @@ void check_build(Checker& checker, const Build& build, const std::string& path)
     check("build-platforms", "a build for several platforms is", "platforms", build.platforms.size() > 1);
 }
 
-// Of the first label's value.
-Mark place_of_labels(const Stage& stage)
-{
-    if (stage.runs_on.empty() || stage.runs_on.front().second.empty())
-        return stage.mark;
-    const auto mark = stage.runs_on.front().second.parts().front().mark;
-    return mark.known() ? mark : stage.mark;
-}
-
 void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedStep>& steps, std::size_t index)
 {
     const auto path = fmt::format("stages[{}]", index);
@@ -105,7 +96,8 @@ void check_stage(Checker& checker, const Stage& stage, const std::vector<PlacedS
                     stage.artifacts ? stage.artifacts->mark : Mark{}, path + ".artifacts");
     checker.feature("approval", "approvals are", stage.approval.has_value(),
                     stage.approval ? stage.approval->mark : Mark{}, path + ".approval");
-    checker.feature("runs_on", "'runs_on' is", !stage.runs_on.empty(), place_of_labels(stage), path + ".runs_on");
+    checker.feature("runs_on", "'runs_on' is", !stage.runs_on.empty(),
+                    stage.runs_on_mark.known() ? stage.runs_on_mark : stage.mark, path + ".runs_on");
     checker.container(stage.container, path, stage.mark);
     for (const auto& service : stage.services) {
         const auto service_path = path + ".services." + service.name;

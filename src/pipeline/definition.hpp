@@ -231,6 +231,7 @@ struct Stage {
     Container container; // what the steps of the stage inherit
     std::optional<std::vector<std::string>> shell;
     std::vector<std::pair<std::string, Text>> runs_on;
+    Mark runs_on_mark;
     std::vector<Service> services; // those of its Compose files, too
     std::vector<Cache> caches;
     std::vector<StepGroup> steps;

@@ -193,13 +193,25 @@ struct ComposeType {
     static Out schema(SchemaBuilder& builder) { return OneOrListType<NameType>::schema(builder); }
 };
 
+struct RunsOnType {
+    using Value = Stage;
+    using Labels = MapType<AnyTextType>;
+    static bool read(Reader& reader, const Node& node, Stage& stage)
+    {
+        stage.runs_on_mark = reader.key_mark();
+        return Labels::read(reader, node, stage.runs_on);
+    }
+    static Out write(const Stage& stage) { return stage.runs_on.empty() ? Out() : Labels::write(stage.runs_on); }
+    static Out schema(SchemaBuilder& builder) { return Labels::schema(builder); }
+};
+
 const Key k_stage_keys[] = {
     key<NameType, &Stage::name>("name", "Name of the stage; others refer to it in needs."),
     key<OneOrListType<NeedType>, &Stage::needs>("needs", "Stages that come before; absent: the one above; []: none."),
     key<ConditionType, &Stage::condition>("if", "It runs only where this holds; absent: where all it needs succeeded."),
     key<MatrixType, &Stage::matrix>("matrix", "Runs the stage once for each combination of values."),
     key<FixedCommandType, &Stage::shell>("shell", "The shell of its steps' run, with options: [bash, -ec]."),
-    key<MapType<AnyTextType>, &Stage::runs_on>("runs_on", "Labels that the agent must have."),
+    whole<RunsOnType>("runs_on", "Labels that the agent must have."),
     key<ServicesType, &Stage::services>("services", "Containers that run beside the steps, by name."),
     whole<ComposeType>("compose", "Compose files whose services it takes."),
     key<ListType<CacheType>, &Stage::caches>("caches", "Folders that are kept from run to run."),
