@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/paths.hpp"
+#include "pipeline/fixed_variables.hpp"
 #include "pipeline/frontend/native.hpp"
 
 #include <CLI/CLI.hpp>
@@ -281,8 +282,11 @@ pipeline::PlanOptions plan_options_of(const SourceFlags& flags, const LoadedPipe
     options.only_stages = flags.stages;
     options.only_steps = flags.steps;
     options.matrix = parse_pairs("--matrix", flags.matrix);
-    for (auto& [name, value] : parse_pairs("--env", flags.env))
+    for (auto& [name, value] : parse_pairs("--env", flags.env)) {
+        if (pipeline::is_other_value(name, pipeline::Text(value)))
+            throw Error(Errc::bad_input, "--env " + name + ": " + pipeline::fixed_variable_problem(name), pipeline::fixed_variable_hint(name));
         options.env.emplace_back(name, pipeline::Text(value));
+    }
     options.hash_files = [source = loaded.snapshot](const std::vector<std::string>& globs) {
         return runner::hash_files(source, globs);
     };

@@ -6,11 +6,13 @@
 #include "pipeline/fixed_variables.hpp"
 #include "pipeline/plan_merge.hpp"
 #include "pipeline/plan_texts.hpp"
+#include "pipeline/plugin_variable.hpp"
 
 #include "base/format.hpp"
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -32,17 +34,14 @@ bool is_secret_name(const std::string& name)
     return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), is_part);
 }
 
-// A name that a step gets from gantry has no other value. What it is anyway may be said.
 void check_variables(const EnvMap& env, Mark fallback, const std::string& path, Diagnostics& out)
 {
     for (const auto& [name, value] : env) {
-        const bool is_true = (name == "CI" || name == "GANTRY") && value.is_literal() && value.literal() == "true";
-        if (!is_fixed_variable(name) || is_true)
+        if (!is_other_value(name, value))
             continue;
         const auto& parts = value.parts();
         out.push_back(error_at(!parts.empty() && parts[0].mark.known() ? parts[0].mark : fallback, "bad-name",
-                               fmt::format("'{}' is set by gantry itself", name), path + "." + name,
-                               fmt::format("steps get no other value; in a script: {}=… command", name)));
+                               fixed_variable_problem(name), path + "." + name, fixed_variable_hint(name)));
     }
 }
 
@@ -68,6 +67,7 @@ public:
             check_content();
             check_push();
             check_secrets();
+            check_values();
             check_variables(placed.step->container, placed.step->mark, path() + ".", out_);
             check_container(definition_, &stage_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
         }
@@ -256,6 +256,34 @@ private:
                        fmt::format("a path of the container's own goes with it: /run/secrets/{}", terminal_safe(secret)));
             if (!is_secret_name(secret))
                 refuse("bad-name", fmt::format("'{}' is no name of a secret", terminal_safe(secret)), k_name_is_meant);
+        }
+    }
+
+    // What gives a variable a value twice. What is inherited is what a step goes over.
+    void check_values()
+    {
+        const auto& step = *placed_->step;
+        constexpr const char* k_hint = "leave out one of them";
+        std::map<std::string, const char*> given;
+        for (const auto& [name, value] : step.container.environment)
+            given.emplace(name, "a variable of this step");
+        for (const auto& [name, secret] : step.secrets)
+            if (!given.emplace(name, "a secret of this step").second)
+                report_entry(step.secret_marks, name, "conflict", fmt::format("'{}' is a secret and a variable of this step", terminal_safe(name)),
+                             "secrets", k_hint);
+        std::map<std::string, std::string> settings; // by variable
+        for (const auto& [name, value] : step.settings) {
+            const auto variable = plugin_variable(name);
+            const auto [first, is_new] = settings.emplace(variable, name);
+            const auto other = given.find(variable);
+            if (!is_new)
+                report_entry(step.setting_marks, name, "conflict",
+                             fmt::format("the settings '{}' and '{}' are both {}", terminal_safe(first->second), terminal_safe(name), terminal_safe(variable)),
+                             "settings", k_hint);
+            else if (other != given.end())
+                report_entry(step.setting_marks, name, "conflict",
+                             fmt::format("the setting '{}' is {}, which is {}, too", terminal_safe(name), terminal_safe(variable), other->second),
+                             "settings", k_hint);
         }
     }
 

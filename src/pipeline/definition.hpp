@@ -122,7 +122,7 @@ struct Step {
     std::optional<Push> push;
     std::vector<std::pair<std::string, std::string>> secrets;      // environment name: secret name
     std::vector<std::pair<std::string, std::string>> secret_files; // path in the container: secret name
-    Marks secret_marks, secret_file_marks;
+    Marks secret_marks, secret_file_marks, setting_marks;
     Mark shell_mark;
     std::optional<Retry> retry;
     std::optional<Duration> timeout, idle_timeout;

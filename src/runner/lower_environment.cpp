@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "pipeline/fixed_variables.hpp"
+#include "pipeline/plugin_variable.hpp"
 
 #include <fmt/format.h>
 
@@ -32,17 +33,6 @@ private:
 
 } // namespace
 
-std::string plugin_variable(const std::string& setting)
-{
-    std::string name = "PLUGIN_" + setting;
-    for (auto& c : name)
-        if (c >= 'a' && c <= 'z')
-            c = static_cast<char>(c - 'a' + 'A');
-        else if (c == '-' || c == '.')
-            c = '_';
-    return name;
-}
-
 const Secret& secret_of(const StepContext& context, const std::string& name)
 {
     if (context.secrets)
@@ -64,7 +54,7 @@ std::vector<std::pair<std::string, std::string>> environment_of(const StepContex
     for (const auto& [name, value] : context.exported)
         environment.set(name, value);
     for (const auto& [name, text] : step.settings)
-        environment.set(plugin_variable(name), resolve(text, "settings " + name));
+        environment.set(pipeline::plugin_variable(name), resolve(text, "settings " + name));
     // Whoever can open a pull request from a fork can write any script.
     if (context.plan->event.trusted)
         for (const auto& [name, secret] : step.secrets)

@@ -15,9 +15,6 @@ std::vector<std::pair<std::string, std::string>> environment_of(const StepContex
 // Computes texts of the step; `context` outlives it.
 Resolve resolver_of(const StepContext& context);
 
-// "settings: { dry-run: … }" is PLUGIN_DRY_RUN.
-std::string plugin_variable(const std::string& setting);
-
 // The secret of that name. Throws bad_input when there is none, with how to give it.
 const Secret& secret_of(const StepContext& context, const std::string& name);
 

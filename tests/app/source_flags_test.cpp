@@ -115,6 +115,17 @@ TEST_CASE("an input is for a run by hand", "[app][git]")
     CHECK_THAT(refused.err, ContainsSubstring("--input"));
 }
 
+TEST_CASE("a variable that is gantry's own gets no value from the command line", "[app][git]")
+{
+    PushedShop world;
+    for (const char* variable : {"CI_WORKSPACE=/z", "CI=false"}) {
+        const auto refused = world.plan({"--env", variable});
+        CHECK(refused.exit_code == 2);
+        CHECK_THAT(refused.err, ContainsSubstring("is set by gantry itself"));
+    }
+    CHECK(world.plan({"--env", "CI=true", "--env", "A=b"}).exit_code == 0);
+}
+
 TEST_CASE("a report that cannot be written is told before the run", "[app][git]")
 {
     PushedShop world;

@@ -287,6 +287,21 @@ TEST_CASE("secrets do not take the names that are gantry's own", "[checks]")
 
 TEST_CASE("variables do not take the names that are gantry's own", "[checks]")
 {
+TEST_CASE("a step gives each variable one value", "[checks]")
+{
+    CHECK(of_step("env: { A: x }\n  secrets: { B: b, A: a }") ==
+          Said{"5:20 'A' is a secret and a variable of this step | leave out one of them"});
+    const auto plugin = [](const std::string& keys) { return said_of("steps:\n- image: plugin\n  " + keys + "\n"); };
+    CHECK(plugin("settings: { a-b: 1, c: 2, a.b: 3 }") ==
+          Said{"3:29 the settings 'a-b' and 'a.b' are both PLUGIN_A_B | leave out one of them"});
+    CHECK(plugin("settings: { token: x }\n  env: { PLUGIN_TOKEN: y }") ==
+          Said{"3:15 the setting 'token' is PLUGIN_TOKEN, which is a variable of this step, too | leave out one of them"});
+    CHECK(plugin("settings: { token: x }\n  secrets: { PLUGIN_TOKEN: y }") ==
+          Said{"3:15 the setting 'token' is PLUGIN_TOKEN, which is a secret of this step, too | leave out one of them"});
+    // What is inherited is what a step goes over.
+    CHECK(said_of("env: { A: x, PLUGIN_B: x }\nimage: a\nsteps: [{ run: x, secrets: [A] }, { settings: { b: y } }]\n") == Said{});
+}
+
     CHECK(said_of("env: { CI_OUTPUT: /x, CI: \"false\", CI_COMMIT_SHA: x, GANTRY: true }\nimage: a\nsteps: [x]\n") ==
           Said{"1:19 'CI_OUTPUT' is set by gantry itself | steps get no other value; in a script: CI_OUTPUT=… command",
                "1:27 'CI' is set by gantry itself | steps get no other value; in a script: CI=… command"});

@@ -86,6 +86,7 @@ bool read_step(Reader& reader, const Node& node, Step& step)
         step.shell_mark = shell->mark;
     note_marks(node.find("secrets"), step.secret_marks);
     note_marks(node.find("secret_files"), step.secret_file_marks);
+    note_marks(node.find("settings"), step.setting_marks);
     return read_object(reader, node, step_keys(), &step);
 }
 
