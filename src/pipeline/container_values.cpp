@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <vector>
 
 namespace gantry::pipeline {
 
@@ -74,7 +75,7 @@ bool is_signal(std::string_view text)
 
 constexpr std::string_view k_systems[] = {"aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios",
                                           "js",    "linux",   "macos",  "nacl",      "netbsd",  "openbsd", "plan9",   "solaris",
-                                          "wasip1", "windows", "zos"};
+                                          "wasi", "wasip1", "windows", "zos"};
 constexpr std::string_view k_processors[] = {
     "386",     "aarch64", "amd64",  "amd64p32", "arm",      "arm64",      "arm64be", "armbe", "armel", "armhf", "i386", "loong64",
     "mips",    "mips64",  "mips64le", "mips64p32", "mips64p32le", "mipsle", "ppc",   "ppc64", "ppc64le", "riscv", "riscv64", "s390",
@@ -101,7 +102,24 @@ bool is_platform(std::string_view text)
     const auto system = without_version(parts[0]);
     if (parts.size() == 1)
         return is_one_of(system, k_systems) || is_one_of(parts[0], k_processors);
-    return parts.size() <= 3 && is_platform_word(system) && std::all_of(parts.begin() + 1, parts.end(), is_platform_word);
+    return parts.size() <= 3 && is_one_of(system, k_systems) && is_one_of(parts[1], k_processors) && is_platform_word(parts.back());
+}
+
+std::string nearest_platform(std::string_view text)
+{
+    auto parts = split(to_lower(text), '/');
+    if (parts.size() < 2 || parts.size() > 3 || without_version(parts[0]) != parts[0])
+        return {};
+    const auto correct = [](std::string& part, const auto& known) {
+        if (const auto near = nearest(part, std::vector<std::string>(std::begin(known), std::end(known))))
+            part = *near;
+    };
+    if (!is_one_of(parts[0], k_systems))
+        correct(parts[0], k_systems);
+    if (!is_one_of(parts[1], k_processors))
+        correct(parts[1], k_processors);
+    const auto near = join(parts, "/");
+    return is_platform(near) ? near : "";
 }
 
 // ---- tmpfs
@@ -166,7 +184,7 @@ const ValueRule k_network_mode_rule{is_network_mode, "a network that it can shar
 const ValueRule k_volumes_from_rule{is_volumes_source, "a service whose volumes it can take", "write db or db:ro, a service of the stage"};
 const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000"};
 const ValueRule k_signal_rule{is_signal, "a signal", "write a name or a number, such as SIGTERM, INT or 9; man 7 signal lists them"};
-const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7"};
+const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7", nearest_platform};
 
 const ValueRule k_label_rule{is_free_label, "a label that can be set: it is for gantry's own", "choose another prefix"};
 const ValueRule k_device_rule{is_device, "a device", "write /dev/fuse or /dev/a:/dev/b:rwm, where r, w and m are what may be done"};

@@ -15,6 +15,7 @@ struct ValueRule {
     bool (*fits)(std::string_view text);
     const char* what; // "a signal": of 'SIGFOO' is not …
     const char* hint;
+    std::string (*nearest)(std::string_view text) = nullptr; // one that fits and is meant, perhaps; empty: nobody knows
 };
 
 // none, host, bridge and default (the stage's own), service:NAME.
@@ -25,7 +26,8 @@ extern const ValueRule k_volumes_from_rule;
 extern const ValueRule k_user_rule;
 // signal(7), as Docker reads them: a name in any case, with or without SIG, or a number from 1 to 64.
 extern const ValueRule k_signal_rule;
-// As containerd's platforms.Parse() reads them: os/arch, os/arch/variant, or a known one of the two alone.
+// As containerd's platforms.Parse() reads them: os/arch, os/arch/variant, or one of the two alone; the names are those of the
+// OCI image specification, Go's GOOS and GOARCH, and what containerd takes for them.
 extern const ValueRule k_platform_rule;
 
 // A label of a container, an image, a volume or a network; those by which gantry finds what is its own are not to be had.

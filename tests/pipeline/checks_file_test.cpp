@@ -56,6 +56,8 @@ TEST_CASE("values of a container that no engine takes are refused where they sta
     check_one(of_step("user: a:b:c"), "4:9 'a:b:c' is not a user | write user or user:group");
     check_one(of_step("stop_signal: SIGFOO"), "4:16 'SIGFOO' is not a signal");
     check_one(of_step("platform: x"), "4:13 'x' is not a platform | write os/arch");
+    check_one(of_step("platform: linux/amd46"), "4:13 'linux/amd46' is not a platform | did you mean 'linux/amd64'?");
+    check_one(of_step("platform: linx/arm/v7"), "4:13 'linx/arm/v7' is not a platform | did you mean 'linux/arm/v7'?");
     check_one(of_step("volumes: [\"/h:rel\"]"), "4:13 'rel' is not a path from the root");
     check_one(said_of("image: UPPER Case\nsteps: [make]\n"), "1:8 'UPPER Case' is not an image: its name must be lower case | write name, name:tag");
 }
@@ -285,8 +287,6 @@ TEST_CASE("secrets do not take the names that are gantry's own", "[checks]")
     CHECK(of_step("secrets: { CI_REGISTRY_PASSWORD: tok, CI_COMMIT_SHA: tok }") == Said{});
 }
 
-TEST_CASE("variables do not take the names that are gantry's own", "[checks]")
-{
 TEST_CASE("a step gives each variable one value", "[checks]")
 {
     CHECK(of_step("env: { A: x }\n  secrets: { B: b, A: a }") ==
@@ -302,6 +302,8 @@ TEST_CASE("a step gives each variable one value", "[checks]")
     CHECK(said_of("env: { A: x, PLUGIN_B: x }\nimage: a\nsteps: [{ run: x, secrets: [A] }, { settings: { b: y } }]\n") == Said{});
 }
 
+TEST_CASE("variables do not take the names that are gantry's own", "[checks]")
+{
     CHECK(said_of("env: { CI_OUTPUT: /x, CI: \"false\", CI_COMMIT_SHA: x, GANTRY: true }\nimage: a\nsteps: [x]\n") ==
           Said{"1:19 'CI_OUTPUT' is set by gantry itself | steps get no other value; in a script: CI_OUTPUT=… command",
                "1:27 'CI' is set by gantry itself | steps get no other value; in a script: CI=… command"});
@@ -368,14 +370,6 @@ TEST_CASE("the group of a whole run knows no stage", "[checks]")
     CHECK(said_of("stages:\n- name: a\n  image: a\n  matrix: { x: [1] }\n  concurrency: \"${{ matrix.x }}-${{ stage }}\"\n  steps: [x]\n") == Said{});
 }
 
-TEST_CASE("schedules are told apart from what is none", "[checks]")
-{
-    const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };
-    check_one(of("cron: \"0 3 31-1 * *\""), "1:31 '31-1' ends before it begins");
-    check_one(of("cron: 99 3 * * *"), "1:26 '99' is not a minute | *, or numbers from 0 to 59");
-    check_one(of("cron: 0 3 * * *, timezone: Mars/Phobos"), "1:47 'Mars/Phobos' is not a time zone | write UTC, or Area/Place");
-    CHECK(of("cron: 0 3 * * mon-fri, timezone: Europe/Berlin") == Said{});
-}
 TEST_CASE("no stage waits for the group that its own run is in", "[checks]")
 {
     const auto of = [](const std::string& whole, const std::string& own) {
@@ -388,3 +382,11 @@ TEST_CASE("no stage waits for the group that its own run is in", "[checks]")
     CHECK(of("\"${{ branch }}\"", "\"${{ branch }}\"") == Said{});
 }
 
+TEST_CASE("schedules are told apart from what is none", "[checks]")
+{
+    const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };
+    check_one(of("cron: \"0 3 31-1 * *\""), "1:31 '31-1' ends before it begins");
+    check_one(of("cron: 99 3 * * *"), "1:26 '99' is not a minute | *, or numbers from 0 to 59");
+    check_one(of("cron: 0 3 * * *, timezone: Mars/Phobos"), "1:47 'Mars/Phobos' is not a time zone | write UTC, or Area/Place");
+    CHECK(of("cron: 0 3 * * mon-fri, timezone: Europe/Berlin") == Said{});
+}

@@ -49,8 +49,8 @@ TEST_CASE("signals have names in any case, or numbers", "[container]")
 TEST_CASE("platforms are taken as containerd takes them", "[container]")
 {
     check_rule(k_platform_rule,
-               {"linux", "linux/amd64", "linux/arm/v7", "amd64", "ARM64", "Linux/x86_64", "windows(10.0.17763)/amd64", "some/thing", "macos", "armhf"},
-               {"x", "linux/", "/amd64", "linux/arm/v7/x", "linux/*", "linux amd64", "linux/am d64", "*"});
+               {"linux", "linux/amd64", "linux/arm/v7", "amd64", "ARM64", "Linux/x86_64", "windows(10.0.17763)/amd64", "macos", "armhf", "wasi/wasm"},
+               {"x", "linux/", "/amd64", "linux/arm/v7/x", "linux/*", "linux amd64", "linux/am d64", "*", "some/thing", "linux/amd46", "linus/amd64"});
 }
 
 TEST_CASE("a tmpfs has a place, a size and a mode", "[container]")

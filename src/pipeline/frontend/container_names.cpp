@@ -104,9 +104,12 @@ bool is_written_out(const Text& value)
 bool keeps_rule(Reader& reader, const Node& node, const ValueRule& rule, std::string_view text)
 {
     const bool good = text.empty() || rule.fits(text);
-    if (!good)
-        reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(text), rule.what), rule.hint);
-    return good;
+    if (good)
+        return true;
+    const auto near = rule.nearest ? rule.nearest(text) : std::string();
+    reader.error(node, "bad-value", fmt::format("'{}' is not {}", clip(text), rule.what),
+                 near.empty() ? rule.hint : fmt::format("did you mean '{}'?", near));
+    return false;
 }
 
 bool TmpfsType::read(Reader& reader, const Node& node, Value& value)
