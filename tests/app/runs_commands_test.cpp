@@ -121,6 +121,16 @@ TEST_CASE("ps lists what runs, and says how to see the rest", "[app]")
     CHECK_THAT(run_gantry({"ps"}).out, ContainsSubstring("2    running  shop"));
 }
 
+TEST_CASE("a run that waits to begin has its name", "[app]")
+{
+    Runs runs;
+    const auto waiting = runs.store->create_run(runs.world.plan, {});
+    const auto ran = run_gantry({"ps"});
+    INFO(ran.out << ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK_THAT(ran.out, ContainsSubstring("pending") && ContainsSubstring("shop"));
+}
+
 TEST_CASE("a run whose process died is interrupted", "[app]")
 {
     Runs runs;

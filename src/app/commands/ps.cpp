@@ -26,12 +26,14 @@ struct PsFlags {
     bool all = false, json = false;
 };
 
-// Without the plan, whose stages are not shown: reading it costs more than the rest.
+// Without the plan of a run that has begun: its stages are not shown, and reading it costs more than the rest.
 RunSummary read_run(const runner::Store& store, const std::string& id)
 {
     const bool alive = store.is_alive(id);
     auto summary = runner::summarize(id, {}, store.events(id));
     summary.interrupted = !alive && !is_final(summary.state);
+    if (summary.pipeline.empty()) // it waits for its group: nothing is written down of it yet
+        summary.pipeline = store.plan(id).pipeline;
     return summary;
 }
 
