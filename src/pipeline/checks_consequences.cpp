@@ -70,12 +70,12 @@ bool is_within(std::string_view path, std::string_view outer)
 }
 
 // A key of which the value was not understood, or not whole.
-struct Refused {
+struct RefusedKey {
     std::string owner; // path of the map that has it
     std::string key;   // empty: nobody knows what it stands for
 };
 
-Refused refused_key(const Diagnostic& problem)
+RefusedKey refused_key(const Diagnostic& problem)
 {
     std::string path = full_path(problem.path);
     if (problem.code == "missing-key") // that map was read whole
@@ -83,7 +83,7 @@ Refused refused_key(const Diagnostic& problem)
     while (path.ends_with(']'))
         path.erase(path.rfind('['));
     const auto dot = path.rfind('.');
-    Refused refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
+    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
     if (problem.code == "unknown-key")
         refused.key = problem.about;
     if (problem.code == "include" || refused.key == "include")
@@ -124,13 +124,13 @@ public:
             return row.code == found.code && (row.about.empty() || row.about == found.about);
         });
         return absence != k_absences.end() &&
-               std::any_of(refused_.begin(), refused_.end(), [&](const Refused& refused) { return explains(refused, *absence, found.path); });
+               std::any_of(refused_.begin(), refused_.end(), [&](const RefusedKey& refused) { return explains(refused, *absence, found.path); });
     }
 
 private:
     static std::tuple<int, int, int> place(const Mark& mark) { return {mark.file, mark.line, mark.column}; }
 
-    static bool explains(const Refused& refused, const Absence& absence, const std::string& found)
+    static bool explains(const RefusedKey& refused, const Absence& absence, const std::string& found)
     {
         const bool is_unclear = refused.key.empty();
         if (!is_unclear && absence.keys.find(" " + refused.key + " ") == std::string_view::npos)
@@ -159,7 +159,7 @@ private:
     }
 
     bool has_nameless_stage_ = false;
-    std::vector<Refused> refused_;
+    std::vector<RefusedKey> refused_;
     std::set<std::string> paths_;
     std::set<std::tuple<int, int, int>> places_;
 };

@@ -2,8 +2,8 @@
 
 #include "pipeline/checks_internal.hpp"
 #include "pipeline/plan_merge.hpp"
-#include "pipeline/shell_words.hpp"
 #include "pipeline/plan_texts.hpp"
+#include "pipeline/shell_words.hpp"
 
 #include "base/format.hpp"
 
