@@ -244,6 +244,7 @@ class Build(e2e.Case):
 
     def test_contexts_that_are_not_there_or_not_ours(self):
         self.assertIn("there is no api", self.fails({"x": ""}, "config_error", "./api")["message"])
+        self.assertEqual(self.fails({"app.zip": "PK"}, "config_error", "./app.zip")["message"], "build.context: app.zip is no folder")
         said = self.gantry("check", self.folder("steps: [{ name: app, build: ../.. }]\n"), expect=2).stderr.decode()
         self.assertIn(".gantry.yml:1:29: error: '../..' is not in the workspace", said)
         self.assertIn("is not in the workspace", self.fails({"x": ""}, "config_error", "\"${{ default(tag, '../..') }}\"")["message"])
