@@ -72,10 +72,11 @@ std::string object_name(const Owner& owner, std::string_view role)
 bool is_object_name(std::string_view name)
 {
     constexpr std::string_view k_begin = "gantry-";
+    constexpr std::size_t k_instance = 8; // hexadecimal digits
     if (!name.starts_with(k_begin))
         return false;
     const auto end = name.find_first_not_of("0123456789abcdef", k_begin.size());
-    return end != std::string_view::npos && end > k_begin.size() && name[end] == '-';
+    return end == k_begin.size() + k_instance && name[end] == '-';
 }
 
 namespace {

@@ -354,8 +354,9 @@ TEST_CASE("what is Gantry's own is nobody's external volume or network, with wha
     };
     CHECK(problems("gantry-4fe4db30-cache-71db90f68e76db68") == 2);
     CHECK(problems("gantry-4fe4db30-17-main.net") == 2);
-    CHECK(problems(runner::object_name({"00ff", "3", "main"}, "ws").c_str()) == 2);
+    CHECK(problems(runner::object_name({"00ff00ff", "3", "main"}, "ws").c_str()) == 2);
     CHECK(problems("gantry-data") == 0);
+    CHECK(problems("gantry-e2e-shop") == 0);
     CHECK(problems("gantry-") == 0);
     CHECK(problems("data") == 0);
 }
