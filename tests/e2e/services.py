@@ -136,6 +136,22 @@ class Services(e2e.Case):
             """))
         self.assertIn(b"seeded", self.gantry("run", folder).stdout)
 
+    def test_volumes_from_a_service_that_has_a_tmpfs(self):
+        folder = self.folder(textwrap.dedent(f"""
+            volumes: {{ v: {{}} }}
+            stages:
+              - name: t
+                image: {e2e.IMAGE}
+                services:
+                  db:
+                    image: {e2e.IMAGE}
+                    command: [sh, -c, "echo kept > /data/x; exec sleep 1000"]
+                    volumes: [{{ type: tmpfs, target: /scratch }}, "v:/data"]
+                    healthcheck: {{ test: [CMD, test, -s, /data/x], interval: 1s }}
+                steps: [{{ run: cat /data/x, volumes_from: [db] }}]
+            """))
+        self.assertIn(b"kept", self.gantry("run", folder).stdout)
+
     def test_files_below_a_tmpfs_and_in_a_read_only_container(self):
         folder = self.folder(textwrap.dedent(f"""
             stages:

@@ -59,16 +59,10 @@ Json mount_body(const Mount& mount, const Labels& labels, const Dialect& dialect
         if (mount.create_host_path) // engines that do not know it say that the folder is missing
             body["BindOptions"]["CreateMountpoint"] = true;
     }
-    if (mount.type == Mount::Type::tmpfs) {
-        if (mount.tmpfs_size_bytes)
-            body["TmpfsOptions"]["SizeBytes"] = *mount.tmpfs_size_bytes;
-        if (mount.tmpfs_mode)
-            body["TmpfsOptions"]["Mode"] = *mount.tmpfs_mode;
-    }
     return body;
 }
 
-// What a mount has no words for, except in the newest engines (API 1.46).
+// As mount(8) has it.
 std::string tmpfs_text(const Mount& mount)
 {
     std::string text = mount.read_only ? "ro" : "rw";
@@ -81,10 +75,11 @@ std::string tmpfs_text(const Mount& mount)
     return text;
 }
 
+// Not as one of the mounts, which have no words for an owner before API 1.46, and of which VolumesFrom takes a tmpfs for a volume.
 void add_mounts(Json& host, const ContainerSpec& spec, const Dialect& dialect)
 {
     for (const auto& mount : spec.mounts)
-        if (mount.type == Mount::Type::tmpfs && !mount.tmpfs_options.empty())
+        if (mount.type == Mount::Type::tmpfs)
             host["Tmpfs"][mount.target] = tmpfs_text(mount);
         else
             host["Mounts"].push_back(mount_body(mount, spec.labels, dialect));
