@@ -73,17 +73,18 @@ bool is_within(std::string_view path, std::string_view outer)
 struct RefusedKey {
     std::string owner; // path of the map that has it
     std::string key;   // empty: nobody knows what it stands for
+    std::string word;  // the key between blanks, to be found in Absence::keys; made once, as it is looked for very often
 };
 
 RefusedKey refused_key(const Diagnostic& problem)
 {
     std::string path = full_path(problem.path);
     if (problem.code == "missing-key") // that map was read whole
-        return {path, problem.code};
+        return {path, problem.code, {}};
     while (path.ends_with(']'))
         path.erase(path.rfind('['));
     const auto dot = path.rfind('.');
-    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
+    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1), {}};
     if (problem.code == "unknown-key")
         refused.key = problem.about;
     if (problem.code == "include" || refused.key == "include")
@@ -107,7 +108,8 @@ public:
         for (const auto& problem : read) {
             if (problem.severity != Severity::error)
                 continue;
-            refused_.push_back(refused_key(problem));
+            auto& refused = refused_.emplace_back(refused_key(problem));
+            refused.word = " " + refused.key + " ";
             paths_.insert(full_path(problem.path));
             places_.insert(place(problem.mark));
         }
@@ -133,7 +135,7 @@ private:
     static bool explains(const RefusedKey& refused, const Absence& absence, const std::string& found)
     {
         const bool is_unclear = refused.key.empty();
-        if (!is_unclear && absence.keys.find(" " + refused.key + " ") == std::string_view::npos)
+        if (!is_unclear && absence.keys.find(refused.word) == std::string_view::npos)
             return false;
         if (absence.code == "unknown-stage" && (is_unclear || refused.key == "name"))
             return is_unclear ? refused.owner.empty() : refused.owner == stage_of(refused.owner);
