@@ -73,16 +73,26 @@ std::optional<std::string> holder_tar(const std::string& architecture)
     return tar.finish();
 }
 
+namespace {
+
+// A pipeline can give the name to an image of its own, which would then run in the networks of others.
+bool is_holder(const engine::ImageInfo& image)
+{
+    const auto tar = holder_tar(image.architecture);
+    return tar && image.layers == std::vector<std::string>{"sha256:" + sha256_hex(*tar)};
+}
+
+} // namespace
+
 awaitable<bool> have_holder_image(engine::Engine& engine)
 {
+    const auto found = co_await engine.find_image(k_holder_image);
+    if (found && is_holder(*found))
+        co_return true;
     const auto info = co_await engine.probe();
     auto tar = holder_tar(info.architecture);
     if (!tar)
         co_return false;
-    // A pipeline can give the name to an image of its own, which would then run in the networks of others.
-    const auto found = co_await engine.find_image(k_holder_image);
-    if (found && found->layers == std::vector<std::string>{"sha256:" + sha256_hex(*tar)})
-        co_return true;
     const engine::Labels labels{{"gantry.kind", "holder"}};
     const std::vector<std::string> command{"/hold"};
     co_await engine.import_image(k_holder_image, labels, command, std::move(*tar));

@@ -86,6 +86,8 @@ ImageInfo FakeDaemon::image_info(const std::string& image) const
     info.id = named != named_images.end() ? named->second.id : "sha256:" + sha256_hex(image);
     info.command = {"sh"};
     info.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    info.os = "linux";
+    info.architecture = "amd64";
     if (const auto found = imported.find(full_name(image)); found != imported.end())
         info.layers = {found->second};
     info.size_bytes = 1'000'000;
