@@ -55,6 +55,12 @@ std::vector<engine::NetworkSpec> networks_of_stage(const pipeline::Plan& plan, c
     return specs;
 }
 
+[[noreturn]] void refuse_missing(const std::string& kind, const std::string& name)
+{
+    throw Error(Errc::bad_input, kind + "s: there is no " + kind + " '" + terminal_safe(name) + "', which is external",
+                "create it first, or leave out external: true");
+}
+
 } // namespace
 
 Declared::Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run,
@@ -65,13 +71,15 @@ Declared::Declared(engine::Engine& engine, Objects& objects, const pipeline::Pla
 
 awaitable<void> Declared::make(engine::NetworkSpec spec, const Owner& owner)
 {
-    objects_.intend(engine::ObjectKind::network, spec.name);
+    const auto declared = std::find_if(plan_.networks.begin(), plan_.networks.end(), [&](const auto& network) {
+        return !network.external && network_name(network, owner) == spec.name;
+    });
     try {
+        refuse_obstacles(*declared, consent_);
+        objects_.intend(engine::ObjectKind::network, spec.name);
         co_await engine_.create_network(spec);
     } catch (Error& error) {
-        for (const auto& network : plan_.networks)
-            if (network_name(network, owner) == spec.name)
-                error.add_context("network " + terminal_safe(network.name));
+        error.add_context("network " + terminal_safe(declared->name));
         throw;
     }
 }
@@ -132,19 +140,17 @@ awaitable<void> Declared::make_for_run()
         if (!network.external)
             continue;
         refuse_obstacles(network, consent_);
-        const auto name = network_name(network, run_);
-        if (!co_await engine_.find_network(name))
-            throw Error(Errc::bad_input, "networks: there is no network '" + terminal_safe(name) + "', which is external",
-                        "create it first, or leave out external: true");
+        const auto found = co_await engine_.find_network(network_name(network, run_));
+        if (!found)
+            refuse_missing("network", network_name(network, run_));
     }
     for (const auto& volume : plan_.volumes) {
         if (!volume.external)
             continue;
         refuse_obstacles(volume, consent_);
-        const auto name = volume_name(volume, run_);
-        if (!co_await engine_.find_volume(name))
-            throw Error(Errc::bad_input, "volumes: there is no volume '" + terminal_safe(name) + "', which is external",
-                        "create it first, or leave out external: true");
+        const auto found = co_await engine_.find_volume(volume_name(volume, run_));
+        if (!found)
+            refuse_missing("volume", volume_name(volume, run_));
     }
 }
 

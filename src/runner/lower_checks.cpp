@@ -139,7 +139,7 @@ std::vector<Obstacle> obstacles_of(const pipeline::Container& container)
 std::vector<Obstacle> obstacles_of(const pipeline::VolumeDeclaration& volume)
 {
     if (volume.external)
-        return obstacles_of_external(volume.external_name.empty() ? volume.name : volume.external_name);
+        return obstacles_of_external(volume_name(volume, {}));
     if (volume.driver_opts.empty() || stays_in_memory(volume))
         return {};
     return {needs("driver_opts", "a volume with options of its driver", "host-paths")};
@@ -147,11 +147,10 @@ std::vector<Obstacle> obstacles_of(const pipeline::VolumeDeclaration& volume)
 
 std::vector<Obstacle> obstacles_of(const pipeline::NetworkDeclaration& network)
 {
-    const auto name = network.external_name.empty() ? network.name : network.external_name;
-    if (network.external && name == "host")
+    if (network.external && network_name(network, {}) == "host")
         return {needs("external", "the network 'host'", "host-namespaces")};
     if (network.external)
-        return obstacles_of_external(name);
+        return obstacles_of_external(network_name(network, {}));
     if (network.driver == "macvlan" || network.driver == "ipvlan")
         return {needs("driver", "the driver " + network.driver, "host-namespaces")};
     return {};

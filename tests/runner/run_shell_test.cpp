@@ -2,6 +2,7 @@
 #include "base/scratch.hpp"
 #include "runner/kept_stages.hpp"
 #include "runner/run_simulator_process.hpp"
+#include "runner/single_run.hpp"
 #include "support/catch.hpp"
 #include "support/manual_clock.hpp"
 #include "support/plan_builder.hpp"
@@ -379,4 +380,19 @@ TEST_CASE("a secret that a step gives as an output without a name is not told in
         journal += to_json(event).dump();
     for (const auto* part : {"abcdefgh", "ijklmnop", "9xyz", "tuvw"})
         CHECK(journal.find(part) == std::string::npos);
+}
+
+TEST_CASE("a network that nobody has consented to is not made, whoever runs the plan", "[run_shell]")
+{
+    auto plan = plan_of({stage("a", {}, {step("one")})});
+    auto& network = plan.networks.emplace_back();
+    network.name = "lan";
+    network.driver = "macvlan";
+    SingleRun fixture(std::move(plan));
+
+    const auto summary = fixture.run();
+
+    CHECK(summary.cause == Cause::config_error);
+    CHECK_THAT(summary.stages.at(0).message, ContainsSubstring("network lan: the driver macvlan reaches the engine's host"));
+    CHECK(fixture.calls("create_network") == 0);
 }
