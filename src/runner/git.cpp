@@ -155,6 +155,7 @@ struct GitRepository::Impl {
     std::string only_branch_at(const git_oid& id, git_branch_t kind) const;
     std::string tag_at(const git_oid& id) const;
     std::string default_branch() const;
+    std::string branch_checked_out() const;
     void add_head(SourceInfo& info) const;
     void add_rev(SourceInfo& info, const std::string& rev) const;
     void add_commit(SourceInfo& info, const git_commit* commit) const;
@@ -252,7 +253,8 @@ std::string GitRepository::Impl::default_branch() const
     return {};
 }
 
-void GitRepository::Impl::add_head(SourceInfo& info) const
+// Also of a detached HEAD, where just one branch is at its commit; empty where that cannot be told.
+std::string GitRepository::Impl::branch_checked_out() const
 {
     git_reference* found = nullptr;
     if (git_reference_lookup(&found, get(), "HEAD") == 0) {
@@ -260,28 +262,31 @@ void GitRepository::Impl::add_head(SourceInfo& info) const
         constexpr std::string_view k_heads = "refs/heads/";
         const std::string target = text(git_reference_symbolic_target(head.get()));
         if (target.rfind(k_heads, 0) == 0)
-            info.branch = target.substr(k_heads.size());
+            return target.substr(k_heads.size());
     }
     git_oid id;
     if (git_reference_name_to_id(&id, get(), "HEAD") != 0)
+        return {};
+    const auto local = only_branch_at(id, GIT_BRANCH_LOCAL);
+    return local.empty() ? only_branch_at(id, GIT_BRANCH_REMOTE) : local;
+}
+
+void GitRepository::Impl::add_head(SourceInfo& info) const
+{
+    info.branch = branch_checked_out();
+    git_oid id;
+    if (git_reference_name_to_id(&id, get(), "HEAD") != 0)
         return; // unborn
-    if (info.branch.empty())
-        info.branch = only_branch_at(id, GIT_BRANCH_LOCAL);
-    if (info.branch.empty())
-        info.branch = only_branch_at(id, GIT_BRANCH_REMOTE);
     const auto commit = runner::get<Commit>("read commit " + text(id), [&](git_commit** out) { return git_commit_lookup(out, get(), &id); });
     add_commit(info, commit.get());
 }
 
 void GitRepository::Impl::add_rev(SourceInfo& info, const std::string& rev) const
 {
-    const auto wanted = commit(rev);
-    SourceInfo head;
-    add_head(head);
+    add_commit(info, commit(rev).get());
     git_oid id;
     const bool is_branch = git_reference_name_to_id(&id, get(), ("refs/heads/" + rev).c_str()) == 0;
-    info.branch = is_branch ? rev : head.branch;
-    add_commit(info, wanted.get());
+    info.branch = is_branch ? rev : branch_checked_out();
 }
 
 void GitRepository::Impl::add_commit(SourceInfo& info, const git_commit* commit) const
