@@ -49,6 +49,13 @@ pipeline::Service after(const std::string& other, Condition condition, pipeline:
     return service;
 }
 
+pipeline::PlanStep step_after(const std::string& other, Condition condition)
+{
+    auto result = step("one");
+    result.container.depends_on = after(other, condition, {}).container.depends_on;
+    return result;
+}
+
 pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pipeline::PlanStep> steps = {step("one")})
 {
     auto result = stage("a", {}, std::move(steps));
@@ -432,8 +439,7 @@ TEST_CASE("a service that had to end well and did not fails the stage", "[servic
 
 TEST_CASE("steps wait for the end of a service that one of them depends on", "[services]")
 {
-    auto reader = step("one");
-    reader.container.depends_on = after("seed", Condition::service_completed_successfully, {}).container.depends_on;
+    const auto reader = step_after("seed", Condition::service_completed_successfully);
     ServiceFixture fixture(plan_with({service("seed")}, {reader}));
     fixture.behaviours["services/seed"].runs_for = 3s;
 
@@ -449,8 +455,7 @@ TEST_CASE("steps wait for the end of a service that one of them depends on", "[s
 
 TEST_CASE("a step that depends on the end of a service sees no failed one", "[services]")
 {
-    auto reader = step("one");
-    reader.container.depends_on = after("seed", Condition::service_completed_successfully, {}).container.depends_on;
+    const auto reader = step_after("seed", Condition::service_completed_successfully);
     ServiceFixture fixture(plan_with({service("seed")}, {reader}));
     fixture.behaviours["services/seed"].exit_code = 4;
 
@@ -462,8 +467,7 @@ TEST_CASE("a step that depends on the end of a service sees no failed one", "[se
 
 TEST_CASE("a step cannot wait for the health of a service that has no check", "[services]")
 {
-    auto reader = step("one");
-    reader.container.depends_on = after("db", Condition::service_healthy, {}).container.depends_on;
+    const auto reader = step_after("db", Condition::service_healthy);
     const auto summary = ServiceFixture(plan_with({service("db")}, {reader})).run();
 
     CHECK(summary.cause == Cause::config_error);

@@ -75,7 +75,7 @@ bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnos
     const std::string_view text = file.text;
     const auto refuse = [&](std::string code, std::size_t offset, std::string message, std::string hint) {
         diagnostics.push_back({Severity::error, std::move(code), std::move(message),
-                               mark_at(text, offset, file_index), 1, "", std::move(hint)});
+                               Lines(text).mark(file_index, offset), 1, "", std::move(hint)});
         return false;
     };
     if (text.size() > k_max_text_bytes)

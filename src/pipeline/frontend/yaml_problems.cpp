@@ -5,6 +5,7 @@
 #include "base/format.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace gantry::pipeline::native {
 
@@ -32,7 +33,7 @@ constexpr const char* k_not_open = "a closing bracket without its opening one";
 constexpr const char* k_follows = "nothing can follow the value on its line";
 constexpr const char* k_quote_all = "put all of it in quotes";
 constexpr const char* k_quote_it = "put the text in quotes";
-constexpr const char* k_expect_indentation = "check its indentation";
+constexpr const char* k_check_its_indentation = "check its indentation";
 
 // The first row that fits.
 const Explanation k_explanations[] = {
@@ -42,7 +43,7 @@ const Explanation k_explanations[] = {
     {"did not find expected <document start>", "", k_not_open, k_quote_it, false, at_closing_bracket},
     {"did not find expected key", "", k_follows, k_quote_all, false, behind_text},
     {"did not find expected '-' indicator", "", k_follows, k_quote_all, false, behind_text},
-    {"did not find expected key", "", "this line does not continue the map above it", k_expect_indentation},
+    {"did not find expected key", "", "this line does not continue the map above it", k_check_its_indentation},
     {"could not find expected ':'", "", "this quote is closed on another line", "close it where its text ends", true, at_quote},
     {"could not find expected ':'", "", "a ':' is missing behind this key", "write key: value, or check the indentation", true},
     {"did not find expected '-' indicator", "", "this line does not continue the list above it",
@@ -57,7 +58,7 @@ const Explanation k_explanations[] = {
     {"mapping values are not allowed in this context", "", "a ':' cannot stand here", "put text that contains ': ' in quotes"},
     {"found unexpected ':'", "", "a ':' cannot stand here", "put text that contains ':' in quotes"},
     {"mapping keys are not allowed in this context", "", "a key cannot stand here", "check the indentation"},
-    {"block sequence entries are not allowed in this context", "", "a list item cannot stand here", k_expect_indentation},
+    {"block sequence entries are not allowed in this context", "", "a list item cannot stand here", k_check_its_indentation},
     {"found character that cannot start any token", "", "this character cannot start a value", k_quote_it},
     {"did not find expected <document start>", "", "the document has ended before this", "check the indentation and the brackets"},
     {"found unknown escape character", "", "unknown escape in double quotes",
@@ -111,18 +112,22 @@ std::string clip(std::string_view text)
     return terminal_safe(text.substr(0, end)) + "…";
 }
 
-Mark mark_at(std::string_view text, std::size_t offset, int file)
+Lines::Lines(std::string_view text)
 {
-    const auto before = text.substr(0, offset);
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const auto newline = before.rfind('\n');
-    const auto column = newline == std::string_view::npos ? offset : offset - newline - 1;
-    return {file, static_cast<int>(line), static_cast<int>(column) + 1};
+    for (auto newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n', newline + 1))
+        starts_.push_back(newline + 1);
+}
+
+Mark Lines::mark(int file, std::size_t offset) const
+{
+    const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
+    return {file, static_cast<int>(next - starts_.begin()), static_cast<int>(offset - *std::prev(next)) + 1};
 }
 
 Diagnostic explain_syntax_error(std::string_view text, int file, const YamlError& error)
 {
-    Diagnostic told{Severity::error, "yaml", std::string(error.problem), mark_at(text, error.offset, file), 1, "", ""};
+    const Lines lines(text);
+    Diagnostic told{Severity::error, "yaml", std::string(error.problem), lines.mark(file, error.offset), 1, "", ""};
     const auto line = line_at(text, error.offset);
     const auto tab = line.substr(0, line.find_first_not_of(" \t")).find('\t');
     if (tab != std::string_view::npos || text.substr(error.offset, 1) == "\t") {
@@ -145,7 +150,7 @@ Diagnostic explain_syntax_error(std::string_view text, int file, const YamlError
     if (has_bare_expression_in_brackets(line))
         told.hint = "inside { } and [ ], put text with ${{ }} in quotes";
     else if (row != std::end(k_explanations) && row->at_context)
-        told.mark = mark_at(text, error.context_offset, file);
+        told.mark = lines.mark(file, error.context_offset);
     return told;
 }
 

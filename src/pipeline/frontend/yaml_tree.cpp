@@ -53,25 +53,6 @@ private:
     std::unordered_map<std::string_view, const Node*> many_;
 };
 
-// Where the lines of a text begin.
-class Lines {
-public:
-    explicit Lines(std::string_view text)
-    {
-        for (auto newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n', newline + 1))
-            starts_.push_back(newline + 1);
-    }
-
-    Mark mark(int file, std::size_t offset) const
-    {
-        const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
-        return {file, static_cast<int>(next - starts_.begin()), static_cast<int>(offset - *std::prev(next)) + 1};
-    }
-
-private:
-    std::vector<std::size_t> starts_{0};
-};
-
 bool is_null(const YamlEvent& event)
 {
     constexpr std::string_view k_nulls[] = {"", "~", "null", "Null", "NULL"};
