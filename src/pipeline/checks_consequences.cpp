@@ -73,18 +73,17 @@ bool is_within(std::string_view path, std::string_view outer)
 struct RefusedKey {
     std::string owner; // path of the map that has it
     std::string key;   // empty: nobody knows what it stands for
-    std::string word;  // the key between blanks, to be found in Absence::keys; made once, as it is looked for very often
 };
 
 RefusedKey refused_key(const Diagnostic& problem)
 {
     std::string path = full_path(problem.path);
     if (problem.code == "missing-key") // that map was read whole
-        return {path, problem.code, {}};
+        return {path, problem.code};
     while (path.ends_with(']'))
         path.erase(path.rfind('['));
     const auto dot = path.rfind('.');
-    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1), {}};
+    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
     if (problem.code == "unknown-key")
         refused.key = problem.about;
     if (problem.code == "include" || refused.key == "include")
@@ -99,6 +98,61 @@ RefusedKey refused_key(const Diagnostic& problem)
     return refused;
 }
 
+// The paths at which an absence may come from refused keys: a set, as there can be thousands of both.
+class Reach {
+public:
+    void add(const RefusedKey& refused, const Absence& absence)
+    {
+        const bool is_unclear = refused.key.empty();
+        const auto stage = stage_of(refused.owner);
+        if (absence.code == "unknown-stage" && (is_unclear || refused.key == "name")) {
+            is_everywhere_ |= is_unclear ? refused.owner.empty() : refused.owner == stage;
+            return;
+        }
+        switch (absence.from) {
+        case Elsewhere::in_it:
+            exactly_.insert(refused.owner);
+            exactly_.insert(refused.owner + "." + refused.key);
+            if (is_unclear)
+                add_within(refused.owner);
+            break;
+        case Elsewhere::around_it: add_within(refused.owner == "defaults" ? "" : refused.owner); break;
+        case Elsewhere::in_its_stage:
+            stages_.insert(stage);
+            is_everywhere_ |= stage.empty() && (is_unclear || refused.owner.empty());
+            break;
+        case Elsewhere::in_its_stage_or_above:
+            stages_.insert(stage);
+            is_everywhere_ |= stage.empty();
+            break;
+        case Elsewhere::anywhere: is_everywhere_ = true; break;
+        }
+    }
+
+    bool contains(std::string_view path) const
+    {
+        if (is_everywhere_ || exactly_.contains(path) || (!stages_.empty() && stages_.contains(stage_of(path))))
+            return true;
+        while (!within_.empty() && !path.empty()) {
+            if (within_.contains(path))
+                return true;
+            const auto end = path.find_last_of(".[");
+            path = path.substr(0, end == std::string_view::npos ? 0 : end);
+        }
+        return false;
+    }
+
+private:
+    void add_within(const std::string& path)
+    {
+        is_everywhere_ |= path.empty();
+        within_.insert(path);
+    }
+
+    bool is_everywhere_ = false;
+    std::set<std::string, std::less<>> exactly_, within_, stages_;
+};
+
 class RefusedParts {
 public:
     RefusedParts(const Definition& definition, const Diagnostics& read)
@@ -108,8 +162,10 @@ public:
         for (const auto& problem : read) {
             if (problem.severity != Severity::error)
                 continue;
-            auto& refused = refused_.emplace_back(refused_key(problem));
-            refused.word = " " + refused.key + " ";
+            const auto refused = refused_key(problem);
+            for (std::size_t i = 0; i < k_absences.size(); ++i)
+                if (refused.key.empty() || k_absences[i].keys.find(" " + refused.key + " ") != std::string_view::npos)
+                    reach_[i].add(refused, k_absences[i]);
             paths_.insert(full_path(problem.path));
             places_.insert(place(problem.mark));
         }
@@ -120,36 +176,16 @@ public:
         const bool is_of_object = std::find(k_of_an_object.begin(), k_of_an_object.end(), found.code) != k_of_an_object.end();
         if (!is_of_object && (places_.contains(place(found.mark)) || is_at_or_above_a_refused_one(found.path)))
             return true;
-        if (found.code == "unknown-stage" && has_nameless_stage_ && !refused_.empty())
+        if (found.code == "unknown-stage" && has_nameless_stage_ && !paths_.empty())
             return true;
-        const auto* absence = std::find_if(k_absences.begin(), k_absences.end(), [&](const Absence& row) {
+        const auto absence = std::find_if(k_absences.begin(), k_absences.end(), [&](const Absence& row) {
             return row.code == found.code && (row.about.empty() || row.about == found.about);
         });
-        return absence != k_absences.end() &&
-               std::any_of(refused_.begin(), refused_.end(), [&](const RefusedKey& refused) { return explains(refused, *absence, found.path); });
+        return absence != k_absences.end() && reach_[static_cast<std::size_t>(absence - k_absences.begin())].contains(found.path);
     }
 
 private:
     static std::tuple<int, int, int> place(const Mark& mark) { return {mark.file, mark.line, mark.column}; }
-
-    static bool explains(const RefusedKey& refused, const Absence& absence, const std::string& found)
-    {
-        const bool is_unclear = refused.key.empty();
-        if (!is_unclear && absence.keys.find(refused.word) == std::string_view::npos)
-            return false;
-        if (absence.code == "unknown-stage" && (is_unclear || refused.key == "name"))
-            return is_unclear ? refused.owner.empty() : refused.owner == stage_of(refused.owner);
-        const bool is_in_stage = stage_of(refused.owner) == stage_of(found);
-        const bool is_above = stage_of(refused.owner).empty();
-        switch (absence.from) {
-        case Elsewhere::in_it: return refused.owner == found || refused.owner + "." + refused.key == found || (is_unclear && is_within(found, refused.owner));
-        case Elsewhere::around_it: return is_within(found, refused.owner) || refused.owner == "defaults";
-        case Elsewhere::in_its_stage: return is_in_stage || (is_above && (is_unclear || refused.owner.empty()));
-        case Elsewhere::in_its_stage_or_above: return is_in_stage || is_above;
-        case Elsewhere::anywhere: break;
-        }
-        return true;
-    }
 
     // What a check says of a node whose inside was not understood, it may say for that.
     bool is_at_or_above_a_refused_one(const std::string& path) const
@@ -161,7 +197,7 @@ private:
     }
 
     bool has_nameless_stage_ = false;
-    std::vector<RefusedKey> refused_;
+    std::array<Reach, k_absences.size()> reach_; // of the rows of k_absences
     std::set<std::string> paths_;
     std::set<std::tuple<int, int, int>> places_;
 };

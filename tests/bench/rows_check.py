@@ -47,7 +47,9 @@ def hostile_files():
         "twice": "a: 1\n" * 30_000,
         "tabs": "steps:\n\t- a\n" * 20_000,
         "unknown-keys": "steps: [a]\n" + "".join(f"key{n}: 1\n" for n in range(20_000)),
+        "misspelled-images": "steps:\n" + "- { run: a, imag: b }\n" * 5000,
         "wrong-types": "steps:\n" + "- { run: [a], timeout: soon }\n" * 5000,
+        "wrong-stages": "stages:\n" + "".join(f"- {{ name: s{n}, image: [], needs: [q{n}], steps: [a] }}\n" for n in range(5000)),
         "expressions": "image: a\nsteps:\n- |\n" + f"  {'${{x}}' * 5000}\n" * 16,
         "escaping-include": "include: [../../etc/passwd]\nsteps: [a]\n",
     }
