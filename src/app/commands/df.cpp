@@ -54,7 +54,7 @@ int df(Context& context, const DfFlags& flags)
 
 void add_df(CLI::App& app, Context& context)
 {
-    auto* command = app.add_subcommand("df", "What runs have left, what it takes, and what gantry prune would free");
+    auto* command = app.add_subcommand("df", "Show what runs have left, and what gantry prune would free");
     const auto flags = std::make_shared<DfFlags>();
     command->add_flag("--json", flags->json, "As data");
     command->add_flag("-v,--verbose", flags->verbose, "Each thing, and why it goes or stays");

@@ -49,7 +49,7 @@ int remove_runs(Context& context, const std::vector<std::string>& runs)
 
 void add_rm(CLI::App& app, Context& context)
 {
-    auto* command = app.add_subcommand("rm", "Remove runs: journal, logs, artifacts, and containers that --keep-failed kept");
+    auto* command = app.add_subcommand("rm", "Remove runs with their logs, artifacts and kept containers");
     const auto runs = std::make_shared<std::vector<std::string>>();
     command->add_option("RUN", *runs, "Ids, or latest")->type_name("")->required();
     command->footer("Examples:\n"

@@ -214,7 +214,7 @@ private:
 
 void add_top(CLI::App& app, Context& context)
 {
-    auto* command = app.add_subcommand("top", "Show what running steps and services use: CPU, memory, disk, network");
+    auto* command = app.add_subcommand("top", "Show the CPU, memory, disk and network of running steps");
     const auto flags = std::make_shared<TopFlags>();
     command->add_option("RUN", flags->run, "Its id, or latest; ends with it (default: all that run)")->type_name("");
     command->add_flag("--once", flags->once, "One table, not redrawn; as where the output is no terminal");
