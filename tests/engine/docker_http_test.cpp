@@ -127,6 +127,19 @@ TEST_CASE("what a runtime refuses is told without those who passed it on, with w
     CHECK_THAT(error.hint(), ContainsSubstring("entrypoint, command and shell"));
 }
 
+TEST_CASE("a refused build is told with what to do, in the words of engines of different ages", "[engine]")
+{
+    const auto [message, code, hint] = GENERATE(table<std::string, Errc, std::string>({
+        {"failed to reach build target x in Dockerfile", Errc::bad_input, "AS NAME"},        // Docker 20.10
+        {R"(target stage \"x\" could not be found)", Errc::bad_input, "AS NAME"},            // Docker 28
+        {R"(failed to init repo at /x: : exec: \"git\": executable file not found in $PATH)", Errc::unsupported, "needs git"},
+    }));
+    ScriptedEngine world([message = message](const Asked&) { return ScriptedDaemon::json(400, R"({"message":")" + message + "\"}"); });
+    const auto error = error_of(world, world.engine->start_container("x"));
+    CHECK(error.code() == code);
+    CHECK_THAT(error.hint(), ContainsSubstring(hint));
+}
+
 TEST_CASE("an answer that is none is an error, and never a hang", "[engine]")
 {
     const auto bytes = GENERATE(as<std::string>{}, "SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
