@@ -14,18 +14,25 @@ constexpr std::size_t k_file_block_bytes = 1 << 18;
 
 } // namespace
 
-ArchiveReader::ArchiveReader() : archive_(archive_read_new(), archive_read_free)
+ArchiveReader::ArchiveReader(Packing packing) : archive_(archive_read_new(), archive_read_free)
 {
-    archive_read_support_format_tar(archive_.get()); // and no filter: a compressed archive is none
+    archive_read_support_format_tar(archive_.get());
+    if (packing == Packing::none)
+        return;
+    // By name: some of libarchive's own list start programs.
+    archive_read_support_filter_gzip(archive_.get());
+    archive_read_support_filter_bzip2(archive_.get());
+    archive_read_support_filter_xz(archive_.get());
+    archive_read_support_filter_zstd(archive_.get());
 }
 
-ArchiveReader::ArchiveReader(const Fd& file) : ArchiveReader()
+ArchiveReader::ArchiveReader(const Fd& file) : ArchiveReader(Packing::none)
 {
     if (archive_read_open_fd(archive_.get(), file.get(), k_file_block_bytes) != ARCHIVE_OK)
         refuse();
 }
 
-ArchiveReader::ArchiveReader(std::string_view bytes) : ArchiveReader()
+ArchiveReader::ArchiveReader(std::string_view bytes, Packing packing) : ArchiveReader(packing)
 {
     if (archive_read_open_memory(archive_.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
         refuse();

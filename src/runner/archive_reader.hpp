@@ -13,13 +13,15 @@ struct archive_entry;
 
 namespace gantry::runner {
 
-// A tar archive entry by entry, by libarchive; compressed ones are not expected. What cannot be read throws bad_input, "the
+// A tar archive entry by entry, by libarchive. What cannot be read throws bad_input, "the
 // archive is damaged: WHY". Blocks.
 class ArchiveReader {
 public:
+    enum class Packing { none, any }; // none: a compressed archive is damaged; any: gzip, bzip2, xz or zstd
+
     // From where the file stands. The file, or the bytes, outlive the reader.
     explicit ArchiveReader(const Fd& file);
-    explicit ArchiveReader(std::string_view bytes);
+    explicit ArchiveReader(std::string_view bytes, Packing packing = Packing::none);
 
     // The next entry, until the next call; null behind the last one.
     archive_entry* next();
@@ -35,7 +37,7 @@ public:
     std::uint64_t header_offset_bytes() const;
 
 private:
-    ArchiveReader();
+    explicit ArchiveReader(Packing packing);
     [[noreturn]] void refuse() const;
 
     std::unique_ptr<archive, int (*)(archive*)> archive_;

@@ -3,6 +3,7 @@
 #include "base/format.hpp"
 #include "runner/context_filter.hpp"
 #include "runner/dockerfile.hpp"
+#include "runner/packed_dockerfile.hpp"
 #include "runner/piece_pipe.hpp"
 
 #include <fmt/format.h>
@@ -127,6 +128,7 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
         ContextFilter::add_file(k_ignore_name, (ignore_.empty() ? k_ignore_name : ignore_) + "\n" + k_added_name + "\n", start);
     }
     ContextFilter filter(std::move(options));
+    PackedDockerfile packed(build_.spec.dockerfile);
     co_await pipe.write(std::move(start));
     engine::WritePiece take = [&](std::string_view piece) -> awaitable<void> {
         std::string out;
@@ -134,6 +136,8 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
             filter.finish(out);
         else
             filter.feed(piece, out);
+        if (build_.is_archive)
+            packed.see(out);
         co_await pipe.write(std::move(out));
     };
     try {
@@ -144,6 +148,8 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
                         "it is relative to the root of the repository");
         throw;
     }
+    if (build_.is_archive)
+        lines_ = instruction_lines(packed.find().value_or(""));
     Sent sum;
     sum.files = filter.files();
     sum.bytes = filter.bytes();

@@ -19,18 +19,19 @@ public:
     // `carrier` is a container with the workspace in it. Both outlive this.
     BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build);
 
-    // With a context in the workspace: reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws bad_input that says what is wrong.
+    // With a context in the workspace: reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws
+    // bad_input that says what is wrong.
     awaitable<void> open();
     const engine::BuildSpec& spec() const { return build_.spec; }
     // As a person knows it: "api/Dockerfile", "Dockerfile (inline)".
     const std::string& dockerfile_name() const { return name_; }
-    // Of its instructions; empty when the file could not be read here.
+    // Of its instructions; empty when the file could not be read here, or comes in an archive that was not sent yet.
     const std::vector<int>& dockerfile_lines() const { return lines_; }
 
     struct Sent {
         std::uint64_t files = 0, bytes = 0;
     };
-    // Builds. `sent` is called when the whole context is on its way. Throws what build_image() throws, not_found apart for a
+    // Builds. `sent` is called once, when the whole context is on its way. Throws what build_image() throws, not_found apart for a
     // context that is not there: that is bad_input.
     awaitable<engine::BuildResult> build(engine::TellBuild tell, std::function<void(Sent)> sent);
 

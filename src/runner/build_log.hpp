@@ -4,6 +4,7 @@
 #include "engine/engine.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gantry::runner {
@@ -18,6 +19,8 @@ public:
     // `lines` of its instructions, as far as they are known; up to `added` labels, which a builder may count as its last
     // instructions, stand in no file.
     BuildLog(std::string dockerfile, std::vector<int> lines, int added);
+    // Those of a Dockerfile that was found later than this was made.
+    void know_lines(std::vector<int> lines) { lines_ = std::move(lines); }
 
     // What to write to the log, before the event's own output.
     std::string on(const engine::BuildEvent& event, Clock::time_point now);

@@ -171,7 +171,8 @@ awaitable<void> BuildRunner::build()
     const auto labels = static_cast<int>(context.spec().labels.size());
     BuildLog log(context.dockerfile_name(), context.dockerfile_lines(), labels);
     engine::TellBuild tell_log = [&](const engine::BuildEvent& event) { return tell(log, event); };
-    std::function<void(BuildContext::Sent)> sent = [this](BuildContext::Sent sum) {
+    std::function<void(BuildContext::Sent)> sent = [&](BuildContext::Sent sum) {
+        log.know_lines(context.dockerfile_lines());
         say(fmt::format("context: {}, {}\n", format_count(sum.files, "file"), format_size(sum.bytes)));
     };
     const auto result = co_await context.build(tell_log, sent);

@@ -143,6 +143,15 @@ class Build(e2e.Case):
         """)
         self.assertEqual(self.logs("use").decode(), "packed\n")
 
+    def test_an_archive_that_fails_to_build_tells_the_line_of_its_dockerfile(self):
+        ended = self.run_pipeline(f"""
+            image: debian:bookworm
+            steps:
+              - run: mkdir ctx; printf 'FROM {BASE}\\n\\n# it cannot\\nRUN exit 3\\n' > ctx/Dockerfile; tar -czf ctx.tar.gz -C ctx .
+              - {{ name: app, build: {{ context: ctx.tar.gz }} }}
+        """, expect=1)
+        self.assertIn("Dockerfile:4: RUN exit 3", json.dumps(ended))
+
     def test_a_git_repository_is_a_context_with_a_ref_and_a_folder(self):
         served = os.path.join(self.home, "served")
         work = os.path.join(self.home, "work")

@@ -8,6 +8,8 @@
 #include "support/plan_builder.hpp"
 #include "support/run_to_end.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 using namespace gantry;
