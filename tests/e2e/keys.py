@@ -384,11 +384,30 @@ class Keys(Case):
         return path
 
 
+    def test_a_folder_of_a_volume(self):
+        pipeline = f"""
+            volumes: {{ data: {{}} }}
+            image: {e2e.IMAGE}
+            steps:
+              - {{ name: fill, run: "mkdir -p /d/sub; echo deep > /d/sub/file", volumes: ["data:/d"] }}
+              - name: see
+                run: cat /s/file
+                volumes: [{{ type: volume, source: data, target: /s, volume: {{ subpath: sub }} }}]
+        """
+        version = self.engine.get("/version")["ApiVersion"]
+        if tuple(map(int, version.split("."))) >= (1, 45):
+            self.run_pipeline(pipeline)
+            self.assertEqual(self.logs("see"), b"deep\n")
+            return
+        refused = self.run_pipeline(pipeline, expect=2)
+        self.assertIn("'subpath' is not supported by this engine", json.dumps(refused))
+
+
 class Host(Keys):
     """What reaches the host, with consent and without."""
 
     test_every_key_of_the_schema_is_read_back_here = test_usual_keys = test_other_ways_to_write_them = None
-    test_the_network_of_a_service = test_no_network_and_no_rights = None
+    test_the_network_of_a_service = test_no_network_and_no_rights = test_a_folder_of_a_volume = None
 
     def setUp(self):
         super().setUp()
