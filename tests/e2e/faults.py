@@ -154,7 +154,7 @@ class Objects(Case):
         for config, hint in (([{"Subnet": "10.231.80.0/24"}], "an address of the network's subnet"), ([], "give the network a subnet")):
             self.engine.call("POST", "/networks/create", json.dumps({"Name": name, "IPAM": {"Config": config}}))
             try:
-                self.assert_refused({"run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}, "subnets", hint,
+                self.assert_refused({"run": "true", "networks": {"back": {"ipv4_address": "10.9.9.9"}}}, "subnet", hint,
                                     networks={"back": {"external": True, "name": name}})
             finally:
                 self.engine.call("DELETE", f"/networks/{name}")

@@ -118,20 +118,28 @@ TEST_CASE("statuses become what the caller can do, with the daemon's words", "[e
 
 TEST_CASE("what a runtime refuses is told without those who passed it on, with what to do", "[engine]")
 {
-    ScriptedEngine world([](const Asked&) {
-        return ScriptedDaemon::json(400, R"({"message":"failed to create shim task: OCI runtime create failed: runc create failed: )"
-                                         R"(unable to start container process: exec: \"x\": executable file not found in $PATH: unknown"})");
+    const auto messengers = GENERATE(as<std::string>(), "", "failed to create task for container: ");
+    ScriptedEngine world([messengers](const Asked&) {
+        return ScriptedDaemon::json(400, R"({"message":")" + messengers +
+                                             R"(failed to create shim task: OCI runtime create failed: runc create failed: )"
+                                             R"(unable to start container process: exec: \"x\": executable file not found in $PATH: unknown"})");
     });
     const auto error = error_of(world, world.engine->start_container("x"));
     CHECK(error.what() == std::string(R"(exec: "x": executable file not found in $PATH)"));
     CHECK_THAT(error.hint(), ContainsSubstring("entrypoint, command and shell"));
 }
 
-TEST_CASE("a refused build is told with what to do, in the words of engines of different ages", "[engine]")
+TEST_CASE("what engines refuse is told with what to do, in the words of each age", "[engine]")
 {
     const auto [message, code, hint] = GENERATE(table<std::string, Errc, std::string>({
         {"failed to reach build target x in Dockerfile", Errc::bad_input, "AS NAME"},        // Docker 20.10
         {R"(target stage \"x\" could not be found)", Errc::bad_input, "AS NAME"},            // Docker 28
+        {R"(Unknown runtime specified nosuch)", Errc::bad_input, "docker info"},               // Docker 20.10
+        {R"(unknown or invalid runtime name: nosuch)", Errc::bad_input, "docker info"},        // Docker 28
+        {R"(open sysctl net.nosuch file: unsafe procfs detected)", Errc::bad_input, "sysctls"}, // runc 1.3
+        {R"(Requested address 10.9.9.9 does not belong to any of this network's subnets)", Errc::bad_input, "an address of the network's subnet"},
+        {R"(invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.9.9.9)", Errc::bad_input,
+         "an address of the network's subnet"},
         {R"(failed to init repo at /x: : exec: \"git\": executable file not found in $PATH)", Errc::unsupported, "needs git"},
     }));
     ScriptedEngine world([message = message](const Asked&) { return ScriptedDaemon::json(400, R"({"message":")" + message + "\"}"); });

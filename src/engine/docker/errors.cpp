@@ -70,6 +70,12 @@ constexpr std::string_view k_program_hint = "the image has no such program: see 
 constexpr std::string_view k_user_hint =
     "user: the image's /etc/passwd and /etc/group do not have this name; a number needs no entry there";
 
+constexpr std::string_view k_subnet_hint = "networks: choose an address of the network's subnet, or leave it out and the engine picks one";
+
+constexpr std::string_view k_runtime_hint = "runtime: docker info lists those that the engine has";
+
+constexpr std::string_view k_no_sysctl_hint = "sysctls: the kernel of the engine's host has no such setting";
+
 constexpr std::string_view k_dockerfile_hint = "name it: build: { dockerfile: PATH }, from the context";
 
 constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
@@ -151,8 +157,8 @@ constexpr std::array k_refusals = {
     Situation{"invalid subnet", Errc::bad_input, "networks: write it as 10.8.0.0/24"},
     Situation{"failed to allocate gateway", Errc::bad_input, "networks: the gateway has to be an address of the subnet"},
     Situation{"address already in use", Errc::bad_input, k_taken_hint},
-    Situation{"does not belong to any of this network's subnets", Errc::bad_input,
-              "networks: choose an address of the network's subnet, or leave it out and the engine picks one"},
+    Situation{"does not belong to any of this network's subnets", Errc::bad_input, k_subnet_hint},
+    Situation{"no configured subnet or ip-range contain", Errc::bad_input, k_subnet_hint},
     Situation{"networks with user configured subnets", Errc::bad_input,
               "networks: give the network a subnet, ipam: { config: [{ subnet: 10.8.0.0/24 }] }"},
     Situation{"stat /dev/", Errc::bad_input, "device_read_iops, device_write_iops: the engine's host has no such device"},
@@ -167,10 +173,12 @@ constexpr std::array k_refusals = {
     Situation{"cannot mkdir", Errc::bad_input, "working_dir: choose a folder; the image has a file there"},
     Situation{"is not directory", Errc::bad_input, "volumes: choose another target; the image has a file there"},
     Situation{"bind source path does not exist", Errc::bad_input, "volumes: create the folder on the engine's host first"},
-    Situation{"unknown runtime specified", Errc::bad_input, "runtime: docker info lists those that the engine has"},
+    Situation{"unknown runtime specified", Errc::bad_input, k_runtime_hint},
+    Situation{"unknown or invalid runtime name", Errc::bad_input, k_runtime_hint},
     Situation{"is not in a separate kernel namespace", Errc::bad_input,
               "sysctls: a container has net.*, fs.mqueue.*, kernel.msg*, kernel.shm* and kernel.sem for itself; others are the host's"},
-    Situation{"open /proc/sys/", Errc::bad_input, "sysctls: the kernel of the engine's host has no such setting"},
+    Situation{"open /proc/sys/", Errc::bad_input, k_no_sysctl_hint},
+    Situation{"open sysctl ", Errc::bad_input, k_no_sysctl_hint},
     Situation{"wrong rlimit value", Errc::bad_input, "ulimits: nofile, nproc, core and the others of man 2 getrlimit"},
     Situation{"error setting rlimit", Errc::bad_input, "ulimits: the engine itself may not have that much"},
     Situation{"dockerfile parse error", Errc::bad_input, "see that line of the Dockerfile"},
@@ -183,10 +191,11 @@ constexpr std::array k_refusals = {
     Situation{"invalid --security-opt", Errc::bad_input, "security_opt: seccomp=…, apparmor=…, label=… or no-new-privileges"},
 };
 
-// Who passed a runtime's words on is of no use to their reader.
+// Who passed the words of a runtime or a network on is of no use to their reader. From the outermost.
 constexpr std::array k_messengers = {
-    std::string_view("failed to create shim task: "),
+    std::string_view("failed to set up container networking: "),
     std::string_view("failed to create task for container: "),
+    std::string_view("failed to create shim task: "),
     std::string_view("OCI runtime create failed: "),
     std::string_view("runc create failed: "),
     std::string_view("unable to start container process: "),
@@ -226,6 +235,7 @@ std::string message_of(int status, std::string_view body)
         message.resize(k_limit_bytes);
     while (!message.empty() && (message.back() == '\n' || message.back() == '\r'))
         message.pop_back();
+    std::replace(message.begin(), message.end(), '\n', ' '); // several errors, a line each
     return message;
 }
 
