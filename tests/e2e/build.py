@@ -282,6 +282,8 @@ class Build(e2e.Case):
         self.run_pipeline(f"steps: [{{ name: app, build: {{ dockerfile_inline: 'FROM {BASE}', platforms: [linux/{own}] }} }}]\n")
         other = "s390x" if own != "s390x" else "amd64"
         step = self.fails({"Dockerfile": f"FROM {BASE}\n"}, "image_error", f"{{ context: ., platforms: [linux/{other}] }}", expect=3)
+        if "failed to resolve reference" in step["message"]:
+            return  # an engine with containerd's image store has looked for that variant in the registry by itself
         self.assertIn("linux/" + other, step["message"])
         self.assertIn("pull: true", step["hint"])
 

@@ -107,7 +107,7 @@ class Registry:
         os.makedirs(self.trusted)
         shutil.copy(self._path("ca.crt"), self.trusted)
 
-    def get(self, path, accept="application/vnd.docker.distribution.manifest.v2+json", method="GET"):
+    def get(self, path, accept="application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json", method="GET"):
         """Headers and bytes of an answer."""
         request = urllib.request.Request(("https://" if self.secure else "http://") + self.host + path, method=method)
         request.add_header("Accept", accept)
@@ -160,6 +160,12 @@ class Tokens:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def do_POST(self):  # what OAuth 2 adds: who is told that there is none of it asks again as above
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, *_):
                 pass
 
@@ -197,6 +203,7 @@ class Unruly:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            default_request_version = "HTTP/1.1"  # who tries TLS first gets an answer by which it knows that this has none
 
             def answer(self):
                 unruly.requests.append(f"{self.command} {self.path}")

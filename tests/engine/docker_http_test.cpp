@@ -140,9 +140,13 @@ TEST_CASE("what engines refuse is told with what to do, in the words of each age
         {R"(Requested address 10.9.9.9 does not belong to any of this network's subnets)", Errc::bad_input, "an address of the network's subnet"},
         {R"(invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.9.9.9)", Errc::bad_input,
          "an address of the network's subnet"},
+        {R"(failed to resolve reference \"h/x:1\": unexpected status from HEAD request to http://h/v2/x: 429 Too Many Requests)",
+         Errc::unavailable, "limits how often"}, // containerd's store
+        {R"(failed to resolve reference \"h/x:1\": unexpected status from HEAD request to http://h/v2/x: 500 Internal Server Error)",
+         Errc::unavailable, "the registry is in trouble"},
         {R"(failed to init repo at /x: : exec: \"git\": executable file not found in $PATH)", Errc::unsupported, "needs git"},
     }));
-    ScriptedEngine world([message = message](const Asked&) { return ScriptedDaemon::json(400, R"({"message":")" + message + "\"}"); });
+    ScriptedEngine world([message = message](const Asked&) { return ScriptedDaemon::json(500, R"({"message":")" + message + "\"}"); });
     const auto error = error_of(world, world.engine->start_container("x"));
     CHECK(error.code() == code);
     CHECK_THAT(error.hint(), ContainsSubstring(hint));

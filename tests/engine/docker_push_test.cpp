@@ -80,12 +80,24 @@ TEST_CASE("a push tells its progress and ends with the registry's digest", "[eng
     CHECK(registry.daemon.asked.back().head.find("X-Registry-Auth: e30=\r\n") != std::string::npos);
 }
 
+TEST_CASE("an engine with containerd's image store tells the digest in words alone", "[engine]")
+{
+    PushRegistry registry({messages(R"({"status":"The push refers to repository [registry.example/a/b]"})" "\r\n"
+                                    R"({"status":"Pushed","progressDetail":{},"id":"one"})" "\r\n"
+                                    R"({"status":"1: digest: sha256:def size: 405"})" "\r\n")});
+    const auto pushed = registry.push();
+    CHECK(pushed.digest == "sha256:def");
+    CHECK(pushed.layers == 1);
+}
+
 TEST_CASE("a push is tried again when the registry or the way to it broke", "[engine]")
 {
     PushRegistry registry({fails("received unexpected HTTP status: 500 Internal Server Error"), Says{"", true},
                        fails("error parsing HTTP 503 response body: unexpected end of JSON input"), messages("{}\n"), messages(k_good_push)});
     CHECK(registry.push().digest == "sha256:abc");
     CHECK(registry.daemon.count("/push") == 5);
+    PushRegistry newer({fails("unexpected status from PUT request to http://registry.example/v2/a: 503 Service Unavailable"), messages(k_good_push)});
+    CHECK(newer.push().digest == "sha256:abc");
 }
 
 TEST_CASE("a push gives up after five tries, and later with a registry that limits them", "[engine]")
@@ -121,6 +133,9 @@ TEST_CASE("a push that is refused is not tried again", "[engine]")
         {"An image does not exist locally with the tag: registry.example/a/b", Errc::not_found},
         {"Get https://registry.example/v2/: x509: certificate signed by unknown authority", Errc::denied},
         {"server gave HTTP response to HTTPS client", Errc::bad_input},
+        {"push access denied, repository does not exist or may require authorization: server message: insufficient_scope", Errc::denied},
+        {"unknown: unexpected status from HEAD request to http://registry.example/v2/a/b/blobs/sha256:500: 403 Forbidden", Errc::denied},
+        {"failed to resolve reference registry.example/a/b:1: registry.example/a/b:1: not found", Errc::not_found},
         {"something else", Errc::internal},
     };
     for (const auto& [words, code] : rows) {

@@ -44,6 +44,13 @@ struct Situation {
     std::string_view text; // in lower case
     Errc code;
     std::string_view hint;
+    std::string_view then = {}; // has to come somewhere behind it
+
+    bool is_told_by(std::string_view lower) const
+    {
+        const auto found = lower.find(text);
+        return found != std::string_view::npos && lower.find(then, found) != std::string_view::npos;
+    }
 };
 
 constexpr std::string_view k_rate_hint = "the registry limits how often one may ask: sign in (docker login), or wait";
@@ -100,6 +107,7 @@ constexpr std::array k_situations = {
     Situation{"missing client certificate ", Errc::denied, k_registry_key_hint},
     Situation{"failed to find any pem data", Errc::denied, k_registry_key_hint},
     Situation{"private key does not match public key", Errc::denied, k_registry_key_hint},
+    Situation{"failed to load x509 key pair", Errc::denied, k_registry_key_hint},
     Situation{"remote error: tls: bad certificate", Errc::denied, k_registry_key_hint},
     Situation{"remote error: tls: certificate required", Errc::denied, k_registry_key_hint},
     Situation{"error parsing http 401", Errc::denied, k_sign_in_hint},
@@ -107,6 +115,13 @@ constexpr std::array k_situations = {
     Situation{"error parsing http 404", Errc::not_found, k_name_hint},
     Situation{"error parsing http 429", Errc::unavailable, k_rate_hint},
     Situation{"error parsing http 5", Errc::unavailable, k_registry_down_hint},
+    // containerd, which has the images of newer engines.
+    Situation{"push access denied", Errc::denied, k_sign_in_hint},
+    Situation{"failed to resolve reference", Errc::not_found, k_name_hint, ": not found"},
+    Situation{"unexpected status from", Errc::denied, k_sign_in_hint, ": 401 "},
+    Situation{"unexpected status from", Errc::denied, k_sign_in_hint, ": 403 "},
+    Situation{"unexpected status from", Errc::unavailable, k_rate_hint, ": 429 "},
+    Situation{"unexpected status from", Errc::unavailable, k_registry_down_hint, ": 5"},
     Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
     Situation{"toomanyrequests", Errc::unavailable, k_rate_hint},
     // Podman has the status 500 for nearly everything.
@@ -193,6 +208,7 @@ constexpr std::array k_refusals = {
 
 // Who passed the words of a runtime or a network on is of no use to their reader. From the outermost.
 constexpr std::array k_messengers = {
+    std::string_view("unknown: "),
     std::string_view("failed to set up container networking: "),
     std::string_view("failed to create task for container: "),
     std::string_view("failed to create shim task: "),
@@ -246,7 +262,7 @@ Error refused(int status, std::string_view body)
     const auto message = message_of(status, body);
     const auto lower = to_lower(message);
     for (const auto& refusal : k_refusals)
-        if (lower.find(refusal.text) != std::string::npos)
+        if (refusal.is_told_by(lower))
             return Error(refusal.code, without_messengers(message), std::string(refusal.hint));
     // Other statuses say it all, and their messages carry names that users chose.
     const bool ambiguous = status == 500 || (status == 400 && message.find("HTTPS server") != std::string::npos);
@@ -257,7 +273,7 @@ Error engine_error(const std::string& message, Errc otherwise)
 {
     const auto lower = to_lower(message);
     for (const auto& situation : k_situations)
-        if (lower.find(situation.text) != std::string::npos)
+        if (situation.is_told_by(lower))
             return Error(situation.code, without_messengers(message), std::string(situation.hint));
     return Error(otherwise, without_messengers(message));
 }

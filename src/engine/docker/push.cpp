@@ -36,8 +36,10 @@ public:
         if (auto digest = text_field(field(message, "aux"), "Digest"); !digest.empty())
             digest_ = std::move(digest);
         const auto id = text_field(message, "id");
-        retried_ = retried_ || text_field(message, "status").starts_with("Retrying in ");
         const auto status = text_field(message, "status");
+        retried_ = retried_ || status.starts_with("Retrying in ");
+        if (id.empty() && digest_.empty())
+            digest_ = digest_in(status);
         if (!id.empty())
             add_layer(layers_[id], status, field(message, "progressDetail"));
     }
@@ -66,6 +68,17 @@ private:
         std::uint64_t bytes_total = 0, bytes_done = 0;
         bool done = false, there = false;
     };
+
+    // Of "1.0: digest: sha256:0123… size: 405", which is all that an engine with containerd's image store says.
+    static std::string digest_in(std::string_view status)
+    {
+        constexpr std::string_view k_word = ": digest: ";
+        const auto word = status.find(k_word);
+        if (word == std::string_view::npos)
+            return {};
+        const auto digest = status.substr(word + k_word.size());
+        return std::string(digest.substr(0, digest.find(' ')));
+    }
 
     static void add_layer(Layer& layer, const std::string& status, const Json& detail)
     {
