@@ -45,6 +45,19 @@ class Engine:
 
     def __init__(self, host=HOST):
         self.host = host
+        self._version = None
+
+    def _prefix(self):
+        """The oldest version of the API that both this file and the engine know: answers of newer ones leave things out."""
+        if self._version is None:
+            connection = self._connect()
+            try:
+                connection.request("GET", "/version")
+                oldest = json.loads(connection.getresponse().read()).get("MinAPIVersion") or "1.41"
+            finally:
+                connection.close()
+            self._version = max((1, 41), tuple(map(int, oldest.split("."))))
+        return "/v{}.{}".format(*self._version)
 
     def _connect(self):
         scheme, _, rest = self.host.partition("://")
@@ -54,7 +67,7 @@ class Engine:
         """Status and bytes of the answer."""
         connection = self._connect()
         try:
-            connection.request(method, "/v1.41" + path, body, {"Content-Type": kind} if body else {})
+            connection.request(method, self._prefix() + path, body, {"Content-Type": kind} if body else {})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -80,7 +93,7 @@ class Engine:
         filters = urllib.parse.quote(json.dumps({"type": ["container"], "event": actions}))
         connection = self._connect()
         try:
-            connection.request("GET", f"/v1.41/events?since={time.time():.6f}&filters={filters}")
+            connection.request("GET", f"{self._prefix()}/events?since={time.time():.6f}&filters={filters}")
             yield (json.loads(line) for line in connection.getresponse())
         finally:
             connection.close()

@@ -100,6 +100,7 @@ constexpr std::array k_situations = {
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
     Situation{"does not exist locally", Errc::not_found, ""},
+    Situation{"tag does not exist: ", Errc::not_found, ""},
     Situation{"cannot locate specified dockerfile", Errc::bad_input, k_dockerfile_hint},
     Situation{"unknown authority", Errc::denied,
               "put the registry's CA where the engine looks: /etc/docker/certs.d/HOST:PORT/ca.crt on its host"},
