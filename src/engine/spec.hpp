@@ -43,7 +43,7 @@ struct EngineInfo {
     std::uint64_t memory_bytes = 0;
     bool rootless = false;
     bool local = false;         // reached through a unix socket of this machine
-    bool live_restore = false;
+    bool live_restore = false;  // running containers outlive a restart of the engine
     std::optional<std::chrono::system_clock::time_point> time; // of its clock, as it answered
     std::vector<std::string> warnings; // the daemon's own
 };

@@ -31,10 +31,12 @@ awaitable<EngineInfo> DockerEngine::probe()
     const Request info_request("GET", "/info");
     const auto info = co_await api_->json(info_request, k_probe_limit);
     auto result = engine_info(api_->negotiated().version, info);
-    result.name = api_->negotiated().podman ? "podman" : "docker";
+    if (api_->negotiated().podman) {
+        result.name = "podman";
+        result.id = fmt::format("podman:{}:{}", text_field(info, "Name"), result.root_dir); // its own is another one each time
+        result.live_restore = true; // its containers are no children of its service
+    }
     result.api_version = fmt::format("1.{}", api_->negotiated().api_minor);
-    if (api_->negotiated().podman) // its own id is another one each time
-        result.id = fmt::format("podman:{}:{}", text_field(info, "Name"), result.root_dir);
     result.endpoint = api_->connector().endpoint().url;
     result.local = api_->connector().local();
     co_return result;

@@ -129,6 +129,7 @@ constexpr std::array k_situations = {
     Situation{"stat /var/tmp/libpod_builder", Errc::bad_input, k_dockerfile_hint},
     Situation{"was not found in the provided dockerfile", Errc::bad_input, k_target_hint},
     Situation{"container state improper", Errc::conflict, ""},
+    Situation{"network not found", Errc::bad_input, ""},
     Situation{"name is already in use", Errc::conflict, ""},
     Situation{"already exists", Errc::conflict, ""},
     Situation{"already used on the host", Errc::bad_input, ""},
