@@ -1,6 +1,6 @@
-#include "app/view/columns.hpp"
 #include "app/view/picture.hpp"
 #include "app/view/views.hpp"
+#include "base/columns.hpp"
 
 #include "golden.hpp"
 #include "view_world.hpp"
@@ -41,7 +41,7 @@ std::string drawn(const app::Picture& picture, app::TerminalSize size, Clock::ti
 {
     std::string text;
     for (const auto& line : picture.draw(size, now)) {
-        CHECK(app::columns_of(line) <= size.columns);
+        CHECK(columns_of(line) <= size.columns);
         text += line + "\n";
     }
     return text;

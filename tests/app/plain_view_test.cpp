@@ -1,6 +1,6 @@
-#include "app/view/columns.hpp"
 #include "app/view/picture.hpp"
 #include "app/view/views.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include "golden.hpp"
@@ -268,7 +268,7 @@ TEST_CASE("what to do, and where the time went, keep to 80 columns and break bet
 
     CAPTURE(world.err.text);
     for (const auto& line : split(world.err.text, '\n'))
-        CHECK(app::columns_of(line) <= 80);
+        CHECK(columns_of(line) <= 80);
     if (passes)
         CHECK_THAT(world.err.text, ContainsSubstring("rest 0.0\n  longest: integration [compiler=gcc] › "));
     else

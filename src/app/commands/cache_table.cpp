@@ -1,7 +1,7 @@
 #include "app/commands/cache_table.hpp"
 
-#include "app/view/columns.hpp"
 #include "base/clock.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>

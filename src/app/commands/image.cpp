@@ -3,7 +3,7 @@
 #include "app/commands/image_archive.hpp"
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
-#include "app/view/columns.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <CLI/CLI.hpp>

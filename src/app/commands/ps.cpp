@@ -2,11 +2,11 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
-#include "app/view/columns.hpp"
 #include "app/view/outcome.hpp"
 #include "app/view/style.hpp"
 #include "app/view/view.hpp"
 #include "base/clock.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <CLI/CLI.hpp>

@@ -2,12 +2,12 @@
 
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
-#include "app/view/columns.hpp"
 #include "app/view/end_text.hpp"
 #include "app/view/report_rows.hpp"
 #include "app/view/rows.hpp"
 #include "app/view/view.hpp"
 #include "base/clock.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 #include "runner/report_results.hpp"
 

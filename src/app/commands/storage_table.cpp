@@ -1,6 +1,6 @@
 #include "app/commands/storage_table.hpp"
 
-#include "app/view/columns.hpp"
+#include "base/columns.hpp"
 #include "base/disk.hpp"
 #include "base/format.hpp"
 

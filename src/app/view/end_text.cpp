@@ -1,9 +1,9 @@
 #include "app/view/end_text.hpp"
 
-#include "app/view/columns.hpp"
 #include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
 #include "app/view/report_rows.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>

@@ -1,9 +1,9 @@
 #include "app/view/views.hpp"
 
-#include "app/view/columns.hpp"
 #include "app/view/end_text.hpp"
 #include "app/view/frame.hpp"
 #include "app/view/picture.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <utility>

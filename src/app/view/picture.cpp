@@ -1,10 +1,10 @@
 #include "app/view/picture.hpp"
 
-#include "app/view/columns.hpp"
 #include "app/view/end_text.hpp"
 #include "app/view/lines.hpp"
 #include "app/view/outcome.hpp"
 #include "app/view/rows.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 #include "runner/ports.hpp"
 

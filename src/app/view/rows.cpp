@@ -1,8 +1,8 @@
 #include "app/view/rows.hpp"
 
-#include "app/view/columns.hpp"
 #include "app/view/end_text.hpp"
 #include "app/view/outcome.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 #include "runner/ports.hpp"
 

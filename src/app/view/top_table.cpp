@@ -1,6 +1,6 @@
 #include "app/view/top_table.hpp"
 
-#include "app/view/columns.hpp"
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>

@@ -6,7 +6,7 @@
 
 // Widths on a terminal. Texts are terminal_safe: UTF-8, no control characters but SGR sequences, which take no room.
 
-namespace gantry::app {
+namespace gantry {
 
 // How many columns `text` takes: two for wide characters (East Asian, emoji), none for combining ones. A tab counts as one.
 int columns_of(std::string_view text);
@@ -20,4 +20,4 @@ std::string spread(std::string_view left, std::string_view right, int columns, s
 // Rows of a table under each other, two blanks between the columns, each row with its line end. The first has all columns.
 std::string aligned(const std::vector<std::vector<std::string>>& rows);
 
-} // namespace gantry::app
+} // namespace gantry

@@ -1,10 +1,10 @@
-#include "app/view/columns.hpp"
+#include "base/columns.hpp"
 
 #include "support/catch.hpp"
 
-using namespace gantry::app;
+using namespace gantry;
 
-TEST_CASE("columns count what a terminal shows, not bytes", "[app]")
+TEST_CASE("columns count what a terminal shows, not bytes", "[base]")
 {
     CHECK(columns_of("") == 0);
     CHECK(columns_of("abc") == 3);
@@ -15,7 +15,7 @@ TEST_CASE("columns count what a terminal shows, not bytes", "[app]")
     CHECK(columns_of("\x1b[31mred\x1b[0m") == 3);
 }
 
-TEST_CASE("what does not fit is cut at a character, with an ellipsis and without its colour", "[app]")
+TEST_CASE("what does not fit is cut at a character, with an ellipsis and without its colour", "[base]")
 {
     CHECK(fit("abcdef", 6) == "abcdef");
     CHECK(fit("abcdef", 4) == "abc…");
@@ -24,14 +24,14 @@ TEST_CASE("what does not fit is cut at a character, with an ellipsis and without
     CHECK(fit("abc", 0) == "");
 }
 
-TEST_CASE("the right part stands at the edge, and the left gives way", "[app]")
+TEST_CASE("the right part stands at the edge, and the left gives way", "[base]")
 {
     CHECK(spread("left", "1.0s", 20) == "left            1.0s");
     CHECK(spread("a long left part", "1.0s", 16) == "a long lef… 1.0s");
     CHECK(columns_of(spread("anything", "1.0s", 5)) <= 5);
 }
 
-TEST_CASE("columns of a table are as wide as what people see in them", "[app]")
+TEST_CASE("columns of a table are as wide as what people see in them", "[base]")
 {
     CHECK(aligned({{"A", "NAME"}, {"12", "é"}, {"日", ""}}) == "A   NAME\n12  é\n日\n");
 }

@@ -1,11 +1,11 @@
-#include "app/view/columns.hpp"
+#include "base/columns.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 
-namespace gantry::app {
+namespace gantry {
 
 namespace {
 
@@ -136,4 +136,4 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows)
     return text;
 }
 
-} // namespace gantry::app
+} // namespace gantry
