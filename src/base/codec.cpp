@@ -1,6 +1,7 @@
 // The half of format.hpp about bytes: encodings, digests, and text from outside.
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -125,25 +126,6 @@ std::string random_hex(std::size_t count)
 
 namespace {
 
-// Bytes of the well-formed UTF-8 sequence at the front of `text` (RFC 3629, section 4); 0 if there is none.
-std::size_t utf8_sequence(std::string_view text)
-{
-    const auto first = byte_at(text, 0);
-    if (first < 0x80)
-        return 1;
-    const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (length == 0 || text.size() < length)
-        return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((byte_at(text, i) & 0xc0) != 0x80)
-            return 0;
-    const auto second = byte_at(text, 1);
-    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-    const bool surrogate = first == 0xed && second >= 0xa0;
-    const bool above_unicode = first == 0xf4 && second >= 0x90;
-    return overlong || surrogate || above_unicode ? 0 : length;
-}
-
 // Length of "ESC [ digits ; : m" at the front; 0 if it is anything else.
 std::size_t sgr_sequence(std::string_view text)
 {
@@ -154,16 +136,11 @@ std::size_t sgr_sequence(std::string_view text)
     return end != std::string_view::npos && text[end] == 'm' ? end + 1 : 0;
 }
 
-// Code points that move the cursor or reorder what is seen: C1 controls, bidirectional overrides and isolates,
-// and the separators that some terminals take for a line end.
-bool is_dangerous(std::string_view sequence)
+// Code points that move the cursor or reorder what is seen: C1 controls, line and paragraph separators, bidirectional overrides
+// and isolates.
+bool is_dangerous(char32_t code)
 {
-    if (sequence.size() == 2)
-        return byte_at(sequence, 0) == 0xc2 && byte_at(sequence, 1) < 0xa0;
-    if (sequence.size() != 3 || byte_at(sequence, 0) != 0xe2)
-        return false;
-    const auto low = byte_at(sequence, 2);
-    return (byte_at(sequence, 1) == 0x80 && low >= 0xa8 && low <= 0xae) || (byte_at(sequence, 1) == 0x81 && low >= 0xa6 && low <= 0xa9);
+    return (code >= 0x80 && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void append_escaped(std::string& out, std::string_view bytes)
@@ -174,24 +151,14 @@ void append_escaped(std::string& out, std::string_view bytes)
 
 } // namespace
 
-bool is_utf8(std::string_view text)
-{
-    while (!text.empty()) {
-        const auto length = utf8_sequence(text);
-        if (length == 0)
-            return false;
-        text.remove_prefix(length);
-    }
-    return true;
-}
-
 std::string terminal_safe(std::string_view text, Colours colours)
 {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
         const auto first = byte_at(text, 0);
-        auto length = std::max<std::size_t>(utf8_sequence(text), 1);
+        const auto character = first_character(text);
+        auto length = character ? character->bytes : 1;
         if (const auto sgr = sgr_sequence(text); sgr != 0) {
             length = sgr;
             if (colours == Colours::keep)
@@ -199,7 +166,7 @@ std::string terminal_safe(std::string_view text, Colours colours)
         } else if ((first < 0x20 && first != '\t') || first == 0x7f) {
             out += '^';
             out += static_cast<char>(first ^ 0x40);
-        } else if (utf8_sequence(text) == 0 || is_dangerous(text.substr(0, length))) {
+        } else if (!character || is_dangerous(character->code)) {
             append_escaped(out, text.substr(0, length));
         } else {
             out += text.substr(0, length);

@@ -1,8 +1,9 @@
 #include "base/columns.hpp"
 
+#include "base/utf8.hpp"
+
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <iterator>
 
 namespace gantry {
@@ -10,7 +11,7 @@ namespace gantry {
 namespace {
 
 struct Range {
-    std::uint32_t first, last;
+    char32_t first, last;
 };
 
 // Unicode 15: general categories Mn, Me and the zero-width ones of Cf, by blocks that hold little else.
@@ -39,17 +40,10 @@ constexpr Range k_wide[] = {
 };
 
 template <std::size_t N>
-bool is_in(const Range (&ranges)[N], std::uint32_t code)
+bool is_in(const Range (&ranges)[N], char32_t code)
 {
-    const auto* range = std::lower_bound(std::begin(ranges), std::end(ranges), code, [](const Range& r, std::uint32_t c) { return r.last < c; });
+    const auto* range = std::lower_bound(std::begin(ranges), std::end(ranges), code, [](const Range& r, char32_t c) { return r.last < c; });
     return range != std::end(ranges) && range->first <= code;
-}
-
-int columns_of_code(std::uint32_t code)
-{
-    if (code < 0x300)
-        return 1;
-    return is_in(k_combining, code) ? 0 : is_in(k_wide, code) ? 2 : 1;
 }
 
 // One character, or one SGR sequence, at the front.
@@ -61,21 +55,22 @@ struct Cell {
 
 Cell first_cell(std::string_view text)
 {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    if (lead == 0x1b) {
+    if (text[0] == '\x1b') {
         const auto end = text.find('m');
         return {end == std::string_view::npos ? text.size() : end + 1, 0, true};
     }
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (length == 1 || text.size() < length)
-        return {};
-    std::uint32_t code = lead & (0xffu >> (length + 1));
-    for (std::size_t i = 1; i < length; ++i)
-        code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
-    return {length, columns_of_code(code), false};
+    const auto character = first_character(text);
+    return character ? Cell{character->bytes, columns_of(character->code), false} : Cell();
 }
 
 } // namespace
+
+int columns_of(char32_t code)
+{
+    if (code < 0x300)
+        return 1;
+    return is_in(k_combining, code) ? 0 : is_in(k_wide, code) ? 2 : 1;
+}
 
 int columns_of(std::string_view text)
 {

@@ -8,7 +8,10 @@
 
 namespace gantry {
 
-// How many columns `text` takes: two for wide characters (East Asian, emoji), none for combining ones. A tab counts as one.
+// How many columns a character takes: two for wide ones (East Asian, emoji), none for combining ones.
+int columns_of(char32_t code);
+
+// How many columns `text` takes. A tab counts as one.
 int columns_of(std::string_view text);
 
 // `text` in at most `columns` columns: what does not fit is cut, and ends in `ellipsis`. Colours are ended.

@@ -60,9 +60,6 @@ std::string sha256_hex(std::string_view bytes);
 // `count` random bytes as lower-case hex, from the kernel.
 std::string random_hex(std::size_t count);
 
-// True where `text` is valid UTF-8 (RFC 3629).
-bool is_utf8(std::string_view text);
-
 // Control characters, line ends included, and invalid UTF-8 as visible escapes ("^[", "\x9b"), so that text from
 // outside cannot drive a terminal or forge a line; characters that reorder text too. Tabs stay. Colours (SGR
 // sequences, ESC [ … m) vanish, or stay with Colours::keep.

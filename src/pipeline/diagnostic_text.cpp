@@ -1,6 +1,8 @@
 #include "pipeline/diagnostic.hpp"
 
+#include "base/columns.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -59,21 +61,6 @@ private:
     std::map<int, std::vector<std::size_t>> starts_;
 };
 
-// Columns that a character takes: 0 for combining marks, 2 for East Asian wide ones (Unicode TR 11, in coarse ranges).
-int columns_of(char32_t c)
-{
-    struct Range {
-        char32_t first, last;
-    };
-    constexpr Range k_zero[] = {{0x300, 0x36f}, {0x200b, 0x200f}, {0xfe00, 0xfe0f}};
-    constexpr Range k_wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},  {0xfe30, 0xfe6f},
-                                {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
-    const auto holds = [&](const Range& range) { return c >= range.first && c <= range.last; };
-    if (std::any_of(std::begin(k_zero), std::end(k_zero), holds))
-        return 0;
-    return std::any_of(std::begin(k_wide), std::end(k_wide), holds) ? 2 : 1;
-}
-
 // One character of the line as it is printed.
 struct Cell {
     std::string text;
@@ -85,20 +72,15 @@ std::vector<Cell> cells_of(std::string_view line)
 {
     std::vector<Cell> cells;
     for (std::size_t at = 0; at < line.size();) {
-        const auto lead = static_cast<unsigned char>(line[at]);
-        std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-        auto character = line.substr(at, bytes);
-        if (lead == '\t') {
+        const auto rest = line.substr(at);
+        const auto character = first_character(rest);
+        const auto bytes = character ? character->bytes : 1;
+        if (rest.starts_with('\t')) {
             cells.push_back({"    ", 4, at});
-        } else if (lead >= 0x20 && lead != 0x7f && is_utf8(character)) {
-            char32_t code = bytes == 1 ? lead : lead & (0x7fu >> bytes);
-            for (std::size_t i = 1; i < character.size(); ++i)
-                code = (code << 6) | (static_cast<unsigned char>(character[i]) & 0x3fu);
-            cells.push_back({std::string(character), columns_of(code), at});
         } else {
-            bytes = 1;
-            auto shown = terminal_safe(line.substr(at, 1));
-            const auto columns = static_cast<int>(shown.size());
+            auto shown = terminal_safe(rest.substr(0, bytes));
+            const bool is_itself = character && shown == rest.substr(0, bytes);
+            const auto columns = is_itself ? columns_of(character->code) : static_cast<int>(shown.size());
             cells.push_back({std::move(shown), columns, at});
         }
         at += bytes;

@@ -1,5 +1,6 @@
 #include "pipeline/graph_text.hpp"
 
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -39,13 +40,13 @@ bool needs_all_of(const PlanStage& stage, const std::vector<const PlanStage*>* a
            });
 }
 
-std::string text_line(const PlanStage& stage, std::string_view lead, std::size_t title_columns, const std::string& needs)
+std::string text_line(const PlanStage& stage, std::string_view lead, int title_columns, const std::string& needs)
 {
     auto line = std::string(lead) + pad(title_of(stage), title_columns);
     const auto tail = needs.empty() ? std::string() : "  ← " + needs;
-    const auto left = k_columns - std::min(k_columns, width_of(line) + 2 + width_of(tail));
+    const auto left = k_columns - (columns_of(line) + 2 + columns_of(tail));
     auto steps = stage.skip_reason ? "skipped: " + terminal_safe(*stage.skip_reason) : steps_of(stage);
-    line += "  " + fit(steps, std::max<std::size_t>(left, 12)) + tail;
+    line += "  " + fit(steps, std::max(left, 12)) + tail;
     line = fit(line, k_columns);
     line.erase(line.find_last_not_of(' ') + 1);
     return line + "\n";
@@ -85,10 +86,10 @@ std::string render_graph_text(const Plan& plan)
     if (plan.skip_reason)
         return fmt::format("nothing runs: {}\n", terminal_safe(*plan.skip_reason));
     const NeedsText names(plan);
-    std::size_t title_columns = 0;
+    int title_columns = 0;
     for (const auto& stage : plan.stages)
-        title_columns = std::max(title_columns, width_of(title_of(stage)));
-    title_columns = std::min<std::size_t>(title_columns, 36);
+        title_columns = std::max(title_columns, columns_of(title_of(stage)));
+    title_columns = std::min(title_columns, 36);
     std::string result;
     const std::vector<const PlanStage*>* above = nullptr;
     const auto levels = levels_of(plan);

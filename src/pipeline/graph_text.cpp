@@ -1,5 +1,6 @@
 #include "pipeline/graph_text.hpp"
 
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -9,44 +10,16 @@
 
 namespace gantry::pipeline {
 
-namespace {
-
-bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
-
-} // namespace
-
 std::string title_of(const PlanStage& stage)
 {
     const bool is_row = stage.id.size() > stage.name.size() && stage.id.starts_with(stage.name);
     return terminal_safe(is_row ? stage.name + " " + stage.id.substr(stage.name.size()) : stage.id);
 }
 
-std::size_t width_of(std::string_view text)
-{
-    std::size_t width = 0;
-    for (const char c : text)
-        width += starts_character(c);
-    return width;
-}
-
-std::string fit(std::string_view text, std::size_t columns)
-{
-    if (width_of(text) <= columns)
-        return std::string(text);
-    if (columns == 0)
-        return {};
-    std::size_t width = 0, end = 0;
-    for (; end < text.size(); ++end) {
-        if (starts_character(text[end]) && width++ == columns - 1)
-            break;
-    }
-    return std::string(text.substr(0, end)) + "…";
-}
-
-std::string pad(std::string_view text, std::size_t columns)
+std::string pad(std::string_view text, int columns)
 {
     auto result = fit(text, columns);
-    result.append(columns - std::min(columns, width_of(result)), ' ');
+    result.append(static_cast<std::size_t>(std::max(columns - columns_of(result), 0)), ' ');
     return result;
 }
 

@@ -11,17 +11,13 @@
 
 namespace gantry::pipeline {
 
-inline constexpr std::size_t k_columns = 80;
+inline constexpr int k_columns = 80;
 
 // "test [go=1.22]"
 std::string title_of(const PlanStage& stage);
 
-// Columns that UTF-8 text takes, one for each code point.
-std::size_t width_of(std::string_view text);
-// Cut to `columns`, with "…" where something was cut.
-std::string fit(std::string_view text, std::size_t columns);
 // fit(), filled up with spaces.
-std::string pad(std::string_view text, std::size_t columns);
+std::string pad(std::string_view text, int columns);
 
 // "configure › lint ∥ vet › report", the groups in turn.
 std::string steps_of(const PlanStage& stage);

@@ -1,6 +1,7 @@
 #include "pipeline/plan_fields.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <nlohmann/json.hpp>
 

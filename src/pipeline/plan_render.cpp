@@ -1,5 +1,6 @@
 #include "pipeline/graph_text.hpp"
 
+#include "base/columns.hpp"
 #include "base/format.hpp"
 
 #include <fmt/format.h>
@@ -73,12 +74,12 @@ public:
         for (const auto& stage : plan_.stages) {
             steps += stage.steps.size();
             for (const auto& step : stage.steps) {
-                id_columns_ = std::max(id_columns_, width_of(terminal_safe(step.id)));
-                image_columns_ = std::max(image_columns_, width_of(image_of(step)));
+                id_columns_ = std::max(id_columns_, columns_of(terminal_safe(step.id)));
+                image_columns_ = std::max(image_columns_, columns_of(image_of(step)));
             }
         }
-        id_columns_ = std::min<std::size_t>(id_columns_, 24);
-        image_columns_ = std::min<std::size_t>(image_columns_, 24);
+        id_columns_ = std::min(id_columns_, 24);
+        image_columns_ = std::min(image_columns_, 24);
         auto summary = format_count(steps, "step") + " in " + format_count(plan_.stages.size(), "stage");
         const auto secrets = plan_.secret_names();
         if (!secrets.empty())
@@ -145,12 +146,12 @@ private:
             text += "  " + what_of(step);
         line(text);
         if (step.condition)
-            line(std::string(id_columns_ + 6, ' ') + "if " + step.condition->parts().front().text);
+            line(std::string(static_cast<std::size_t>(id_columns_) + 6, ' ') + "if " + step.condition->parts().front().text);
     }
 
     const Plan& plan_;
     NeedsText names_;
-    std::size_t id_columns_ = 0, image_columns_ = 0;
+    int id_columns_ = 0, image_columns_ = 0;
     std::string out_;
 };
 

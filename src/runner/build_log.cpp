@@ -1,6 +1,7 @@
 #include "runner/build_log.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 

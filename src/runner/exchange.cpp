@@ -1,5 +1,6 @@
 // The files in which a step hands values on.
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 #include "runner/lower.hpp"
 
 #include <fmt/format.h>

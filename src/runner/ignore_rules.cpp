@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -19,17 +20,9 @@ constexpr std::size_t k_longest_pattern = 4096;
 char32_t take_rune(std::string_view& rest)
 {
     constexpr char32_t k_stray = 0x110000;
-    const auto first = static_cast<unsigned char>(rest.front());
-    const std::size_t length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (length == 1 || !is_utf8(rest.substr(0, length))) {
-        rest.remove_prefix(1);
-        return first < 0x80 ? first : k_stray + first;
-    }
-    char32_t rune = first & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i)
-        rune = rune << 6 | (static_cast<unsigned char>(rest[i]) & 0x3fu);
-    rest.remove_prefix(length);
-    return rune;
+    const auto character = first_character(rest).value_or(Character{1, k_stray + static_cast<unsigned char>(rest.front())});
+    rest.remove_prefix(character.bytes);
+    return character.code;
 }
 
 // Without "." and empty parts, and with ".." applied, as far as that is possible: "/a//b/../c/" is "a/c".

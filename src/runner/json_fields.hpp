@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <nlohmann/json.hpp>
 

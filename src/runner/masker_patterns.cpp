@@ -1,6 +1,7 @@
 #include "runner/masker_patterns.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -120,18 +121,9 @@ void add_percent(Patterns& patterns, std::string_view value)
 // The code point that begins at `at`, which moves behind it; a byte that is no UTF-8 stands for itself.
 unsigned next_code_point(std::string_view text, std::size_t& at)
 {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = byte(at);
-    const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
-    if (size == 1 || at + size > text.size() || !is_utf8(text.substr(at, size))) {
-        ++at;
-        return first;
-    }
-    unsigned point = first & (0xFFU >> (size + 1));
-    for (std::size_t i = 1; i < size; ++i)
-        point = point << 6 | (byte(at + i) & 0x3FU);
-    at += size;
-    return point;
+    const auto character = first_character(text.substr(at)).value_or(Character{1, static_cast<unsigned char>(text[at])});
+    at += character.bytes;
+    return character.code;
 }
 
 std::string escape_units(unsigned point, const char* format)

@@ -1,6 +1,7 @@
 #include "runner/xml_reader.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <expat.h>
 
@@ -42,19 +43,6 @@ std::string without_controls(std::string_view bytes)
     return clean;
 }
 
-// The length of the valid UTF-8 sequence at `at`; 0 when there is none.
-std::size_t sequence_at(std::string_view bytes, std::size_t at)
-{
-    const auto first = static_cast<unsigned char>(bytes[at]);
-    const std::size_t length = first < 0x80   ? 1
-                               : first < 0xc2 ? 0
-                               : first < 0xe0 ? 2
-                               : first < 0xf0 ? 3
-                               : first < 0xf5 ? 4
-                                              : 0;
-    return length > 0 && at + length <= bytes.size() && is_utf8(bytes.substr(at, length)) ? length : 0;
-}
-
 std::string as_utf8(std::string_view bytes)
 {
     if (is_utf8(bytes))
@@ -62,9 +50,9 @@ std::string as_utf8(std::string_view bytes)
     std::string clean;
     clean.reserve(bytes.size());
     for (std::size_t at = 0; at < bytes.size();) {
-        const auto length = sequence_at(bytes, at);
-        clean += length > 0 ? bytes.substr(at, length) : std::string_view("?");
-        at += std::max<std::size_t>(length, 1);
+        const auto character = first_character(bytes.substr(at));
+        clean += character ? bytes.substr(at, character->bytes) : std::string_view("?");
+        at += character ? character->bytes : 1;
     }
     return clean;
 }

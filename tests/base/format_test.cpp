@@ -229,19 +229,6 @@ TEST_CASE("random text has the asked length and does not repeat", "[base]")
     CHECK(random_hex(0).empty());
 }
 
-TEST_CASE("UTF-8 is checked as RFC 3629 says", "[base]")
-{
-    CHECK(is_utf8(""));
-    CHECK(is_utf8("aé€😀"));
-    CHECK(is_utf8("\xf4\x8f\xbf\xbf"));
-    CHECK_FALSE(is_utf8("\x80"));
-    CHECK_FALSE(is_utf8("\xc0\xaf"));         // overlong
-    CHECK_FALSE(is_utf8("\xe0\x80\xaf"));     // overlong
-    CHECK_FALSE(is_utf8("\xed\xa0\x80"));     // surrogate
-    CHECK_FALSE(is_utf8("\xf4\x90\x80\x80")); // beyond U+10FFFF
-    CHECK_FALSE(is_utf8("a\xe2\x82"));        // cut off
-}
-
 TEST_CASE("text from outside cannot drive a terminal", "[base]")
 {
     CHECK(terminal_safe("plain\ttext é😀") == "plain\ttext é😀");

@@ -1,7 +1,7 @@
 // Test and coverage reports: whatever they hold, reading them ends, within its limits, and a text cut anywhere never gives more
 // tests than the whole.
 
-#include "base/format.hpp"
+#include "base/utf8.hpp"
 #include "runner/coverage_report.hpp"
 #include "runner/test_report.hpp"
 

@@ -68,6 +68,11 @@ TEST_CASE("control characters of a file cannot drive the terminal", "[pipeline]"
     CHECK(text.find('\x07') == std::string::npos);
 }
 
+TEST_CASE("characters that reorder a line are shown as what they are, with the caret in its place", "[pipeline]")
+{
+    CHECK_THAT(rendered("a\u202eb bad", {0, 1, 7}, 3), ContainsSubstring("   1 │ a\\xe2\\x80\\xaeb bad\n     │ " + std::string(15, ' ') + "^~~\n"));
+}
+
 TEST_CASE("problems and files are counted", "[pipeline]")
 {
     const Sources sources{{"a.yml", "a\n"}, {"b.yml", "b\n"}};

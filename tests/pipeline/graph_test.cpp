@@ -1,6 +1,8 @@
 #include "pipeline/plan.hpp"
 
+#include "base/columns.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 #include "pipeline/build_definition.hpp"
 #include "pipeline/graph_text.hpp"
 #include "support/catch.hpp"
@@ -134,7 +136,7 @@ TEST_CASE("names from outside cannot break a line, a label or the terminal", "[g
     }
     for (const auto& rendered : {render_plan(plan), render_graph_text(plan)})
         for (const auto& line : gantry::split(rendered, '\n'))
-            CHECK(width_of(line) <= 80);
+            CHECK(gantry::columns_of(line) <= 80);
     const auto dot = render_graph_dot(plan);
     CHECK_THAT(dot, ContainsSubstring(R"(label="a\"]; evil)"));
     CHECK(std::count(dot.begin(), dot.end(), '\n') == 7);

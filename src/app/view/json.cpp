@@ -1,6 +1,7 @@
 #include "app/view/views.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -3,6 +3,7 @@
 #include "app/view/style.hpp"
 #include "app/view/views.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <cstdlib>
 #include <sys/ioctl.h>

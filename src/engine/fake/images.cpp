@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 #include "base/image_reference.hpp"
+#include "base/utf8.hpp"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/plan_env.hpp"
 
-#include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "pipeline/frontend/yaml_problems.hpp"
 #include "pipeline/frontend/yaml_tree.hpp"
 
-#include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -32,15 +32,10 @@ std::size_t first_invalid_utf8(std::string_view text)
         const auto end = std::min(text.find('\n', start), text.size() - 1) + 1;
         const auto line = text.substr(start, end - start);
         if (!is_utf8(line)) {
-            auto good = start;
-            while (good < end) {
-                const auto lead = static_cast<unsigned char>(text[good]);
-                const std::size_t width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-                if (!is_utf8(text.substr(good, std::min(width, end - good))))
-                    return good;
-                good += width;
-            }
-            return start;
+            auto rest = line;
+            while (const auto character = first_character(rest))
+                rest.remove_prefix(character->bytes);
+            return end - rest.size();
         }
         start = end;
     }
