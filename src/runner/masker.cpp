@@ -197,7 +197,7 @@ MaskSet::MaskSet(const std::vector<std::pair<std::string, Secret>>& secrets)
             foldable.push_back(std::move(pattern));
     }
     if (!all.empty())
-        automata_ = std::make_shared<Automata>(Automaton(all), Automaton(foldable));
+        automata_ = std::make_shared<Automata>(Automata{Automaton(all), Automaton(foldable)}); // braces: clang 14 knows no other way
 }
 
 MaskSet::~MaskSet() = default;
