@@ -378,12 +378,6 @@ class Keys(Case):
         self.assertEqual(self.logs("services/db").decode(), "page\nmore\nof the image\n")
         self.assertEqual(self.logs("one").decode(), "***9\n10\n444\ntouch: /full/new: Read-only file system\n")
 
-    def secrets(self):
-        path = os.path.join(self.home, "secrets")
-        e2e.write(path, "key=first key\nmore=second one\n")
-        return path
-
-
     def test_a_folder_of_a_volume(self):
         pipeline = f"""
             volumes: {{ data: {{}} }}
@@ -401,6 +395,11 @@ class Keys(Case):
             return
         refused = self.run_pipeline(pipeline, expect=2)
         self.assertIn("'subpath' is not supported by this engine", json.dumps(refused))
+
+    def secrets(self):
+        path = os.path.join(self.home, "secrets")
+        e2e.write(path, "key=first key\nmore=second one\n")
+        return path
 
 
 class Host(Keys):
