@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
@@ -64,13 +65,7 @@ void append_value(std::string& line, std::string_view value)
 {
     constexpr std::size_t k_longest = 8192;
     const bool is_cut = value.size() > k_longest;
-    if (is_cut) {
-        value = value.substr(0, k_longest);
-        while (!value.empty() && (static_cast<unsigned char>(value.back()) & 0xc0) == 0x80)
-            value.remove_suffix(1); // not in the middle of a character
-        if (!value.empty() && static_cast<unsigned char>(value.back()) >= 0xc0)
-            value.remove_suffix(1);
-    }
+    value = first_bytes(value, k_longest);
     const bool quoted = is_cut || needs_quotes(value);
     std::string escaped;
     for (const char c : value) {

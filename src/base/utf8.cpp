@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <algorithm>
+
 namespace gantry {
 
 std::optional<Character> first_character(std::string_view text)
@@ -22,6 +24,14 @@ std::optional<Character> first_character(std::string_view text)
     if (overlong || surrogate || code > 0x10ffff)
         return std::nullopt;
     return Character{length, code};
+}
+
+std::string_view first_bytes(std::string_view text, std::size_t most_bytes)
+{
+    auto end = std::min(text.size(), most_bytes);
+    while (end > 0 && end < text.size() && continues_character(text[end]))
+        --end;
+    return text.substr(0, end);
 }
 
 bool is_utf8(std::string_view text)

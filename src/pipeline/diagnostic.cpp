@@ -1,5 +1,7 @@
 #include "pipeline/diagnostic.hpp"
 
+#include "base/utf8.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -82,7 +84,7 @@ std::string_view line_of(std::string_view text, int number)
 int code_point_column(std::string_view line, std::size_t byte_column)
 {
     const auto before = line.substr(0, byte_column - 1);
-    const auto starts = std::count_if(before.begin(), before.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+    const auto starts = std::count_if(before.begin(), before.end(), [](char c) { return !continues_character(c); });
     return static_cast<int>(starts) + 1;
 }
 

@@ -99,7 +99,7 @@ Excerpt excerpt_of(std::string_view whole, std::size_t column, std::size_t lengt
     // Lines may be a megabyte long: look only at what could be shown.
     constexpr std::size_t k_reach = 4 * k_widest_line;
     auto skip = column > k_reach ? column - k_reach : 0;
-    while (skip > 0 && skip < whole.size() && (static_cast<unsigned char>(whole[skip]) & 0xc0) == 0x80)
+    while (skip > 0 && skip < whole.size() && continues_character(whole[skip]))
         --skip;
     skip = std::min(skip, whole.size());
     const auto line = whole.substr(skip, 2 * k_reach);

@@ -2,6 +2,7 @@
 #include "pipeline/expression_tree.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -86,7 +87,7 @@ private:
         if (end == from) // one character, whole also in UTF-8
             do
                 ++end;
-            while (end < source_.size() && (static_cast<unsigned char>(source_[end]) & 0xC0U) == 0x80U);
+            while (end < source_.size() && continues_character(source_[end]));
         return source_.substr(from, end - from);
     }
 

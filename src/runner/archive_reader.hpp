@@ -13,8 +13,7 @@ struct archive_entry;
 
 namespace gantry::runner {
 
-// A tar archive entry by entry, by libarchive. What cannot be read throws bad_input, "the
-// archive is damaged: WHY". Blocks.
+// A tar archive entry by entry, by libarchive. What cannot be read throws bad_input, "the archive is damaged: WHY". Blocks.
 class ArchiveReader {
 public:
     enum class Packing { none, any }; // none: a compressed archive is damaged; any: gzip, bzip2, xz or zstd

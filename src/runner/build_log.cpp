@@ -16,13 +16,9 @@ constexpr std::size_t k_longest_instruction = 200;
 std::string shortened(const std::string& instruction)
 {
     auto text = terminal_safe(instruction);
-    if (text.size() > k_longest_instruction) {
-        text.resize(k_longest_instruction);
-        while (!is_utf8(text))
-            text.pop_back();
-        text += "…";
-    }
-    return text;
+    if (text.size() <= k_longest_instruction)
+        return text;
+    return std::string(first_bytes(text, k_longest_instruction)) + "…";
 }
 
 } // namespace

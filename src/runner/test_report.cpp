@@ -1,6 +1,7 @@
 #include "runner/test_report.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 #include "runner/xml_reader.hpp"
 
 #include <algorithm>
@@ -15,13 +16,7 @@ constexpr std::size_t k_message_limit_bytes = 4096;
 constexpr std::size_t k_case_limit_bytes = 1024;
 constexpr double k_longest_seconds = 1e9;
 
-std::string cut(std::string_view text, std::size_t limit_bytes)
-{
-    auto size = std::min(text.size(), limit_bytes);
-    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80)
-        --size; // not within a character
-    return std::string(text.substr(0, size));
-}
+std::string cut(std::string_view text, std::size_t limit_bytes) { return std::string(first_bytes(text, limit_bytes)); }
 
 std::string first_line(std::string_view text)
 {

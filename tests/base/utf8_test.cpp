@@ -34,3 +34,15 @@ TEST_CASE("the first character is told with its length", "[base]")
     CHECK(is("\xed\x9f\xbf", 3, 0xd7ff));
     CHECK(is("\xf4\x8f\xbf\xbf", 4, 0x10ffff));
 }
+
+TEST_CASE("a text is cut before a character, never in it", "[base]")
+{
+    CHECK(first_bytes("abc", 3) == "abc");
+    CHECK(first_bytes("abc", 2) == "ab");
+    CHECK(first_bytes("aé€", 6) == "aé€");
+    CHECK(first_bytes("aé€", 5) == "aé");
+    CHECK(first_bytes("aé€", 3) == "aé");
+    CHECK(first_bytes("aé€", 2) == "a");
+    CHECK(first_bytes("€", 2).empty());
+    CHECK(first_bytes("", 2).empty());
+}

@@ -1,5 +1,7 @@
 #include "pipeline/frontend/yaml_events.hpp"
 
+#include "base/utf8.hpp"
+
 #include <yaml.h>
 
 #include <algorithm>
@@ -84,7 +86,7 @@ YamlEvents::YamlEvents(std::string_view text) : text_(text), parser_(std::make_u
     if (std::all_of(text_.begin(), text_.end(), is_ascii))
         return;
     for (std::size_t at = 0; at < text_.size(); ++at)
-        if ((static_cast<unsigned char>(text_[at]) & 0xc0) != 0x80)
+        if (!continues_character(text_[at]))
             characters_.push_back(static_cast<std::uint32_t>(at));
 }
 

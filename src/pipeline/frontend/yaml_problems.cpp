@@ -3,6 +3,7 @@
 #include "pipeline/frontend/yaml_tree.hpp"
 
 #include "base/format.hpp"
+#include "base/utf8.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -103,13 +104,8 @@ bool has_bare_expression_in_brackets(std::string_view line)
 std::string clip(std::string_view text)
 {
     constexpr std::size_t k_most = 60;
-    const auto line = text.substr(0, text.find('\n'));
-    if (line.size() == text.size() && text.size() <= k_most)
-        return terminal_safe(text);
-    auto end = std::min(line.size(), k_most);
-    while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
-        --end;
-    return terminal_safe(text.substr(0, end)) + "…";
+    const auto kept = first_bytes(text.substr(0, text.find('\n')), k_most);
+    return terminal_safe(kept) + (kept.size() < text.size() ? "…" : "");
 }
 
 Lines::Lines(std::string_view text)
