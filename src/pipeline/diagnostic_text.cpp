@@ -3,6 +3,7 @@
 #include "base/columns.hpp"
 #include "base/format.hpp"
 #include "base/utf8.hpp"
+#include "pipeline/line_index.hpp"
 
 #include <fmt/format.h>
 
@@ -27,38 +28,21 @@ Style style_of(Ansi ansi)
     return ansi == Ansi::off ? Style{} : Style{"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[2m", "\x1b[0m"};
 }
 
-// Starts of the lines of each file, found once.
-class Lines {
+// The lines of each file, found when the first of it is shown.
+class Shown {
 public:
-    explicit Lines(const Sources& sources) : sources_(sources) {}
+    explicit Shown(const Sources& sources) : sources_(sources) {}
 
     std::string_view line(const Mark& mark)
     {
         if (mark.file < 0 || static_cast<std::size_t>(mark.file) >= sources_.size())
             return {};
-        const std::string_view text = sources_[static_cast<std::size_t>(mark.file)].text;
-        const auto& starts = starts_of(mark.file, text);
-        const auto index = static_cast<std::size_t>(mark.line - 1);
-        if (index >= starts.size())
-            return {};
-        auto line = text.substr(starts[index]);
-        line = line.substr(0, line.find('\n'));
-        if (!line.empty() && line.back() == '\r')
-            line.remove_suffix(1);
-        return line;
+        return files_.try_emplace(mark.file, sources_[static_cast<std::size_t>(mark.file)].text).first->second.line(mark.line);
     }
 
 private:
-    const std::vector<std::size_t>& starts_of(int file, std::string_view text)
-    {
-        auto& starts = starts_[file];
-        for (std::size_t at = 0; starts.empty() || at != 0; at = text.find('\n', at) + 1) // npos + 1 is 0
-            starts.push_back(at);
-        return starts;
-    }
-
     const Sources& sources_;
-    std::map<int, std::vector<std::size_t>> starts_;
+    std::map<int, LineIndex> files_;
 };
 
 // One character of the line as it is printed.
@@ -135,7 +119,7 @@ Excerpt excerpt_of(std::string_view whole, std::size_t column, std::size_t lengt
     return excerpt;
 }
 
-void render_one(const Diagnostic& diagnostic, const Sources& sources, Lines& lines, const Style& style, std::string& out)
+void render_one(const Diagnostic& diagnostic, const Sources& sources, Shown& shown, const Style& style, std::string& out)
 {
     const auto& mark = diagnostic.mark;
     const bool has_file = mark.file >= 0 && static_cast<std::size_t>(mark.file) < sources.size();
@@ -149,7 +133,7 @@ void render_one(const Diagnostic& diagnostic, const Sources& sources, Lines& lin
         out += hint.empty() ? "" : fmt::format("     {}\n", hint);
         return;
     }
-    const auto excerpt = excerpt_of(lines.line(mark), static_cast<std::size_t>(mark.column), diagnostic.length);
+    const auto excerpt = excerpt_of(shown.line(mark), static_cast<std::size_t>(mark.column), diagnostic.length);
     out += fmt::format("{}{:>4} │{}{}{}\n", style.dim, mark.line, style.off, excerpt.line.empty() ? "" : " ", excerpt.line);
     out += fmt::format("{}     │{} {}{}{}{}{}\n", style.dim + std::string(std::to_string(mark.line).size() > 4 ? std::to_string(mark.line).size() - 4 : 0, ' '),
                        style.off, error ? style.red : style.yellow, excerpt.marker, style.off, hint.empty() ? "" : " ", hint);
@@ -162,10 +146,10 @@ std::string render_text(const Diagnostics& diagnostics, const Sources& sources, 
     if (diagnostics.empty())
         return "";
     std::string out;
-    Lines lines(sources);
+    Shown shown(sources);
     std::set<int> files;
     for (const auto& diagnostic : diagnostics) {
-        render_one(diagnostic, sources, lines, style_of(ansi), out);
+        render_one(diagnostic, sources, shown, style_of(ansi), out);
         files.insert(diagnostic.mark.file);
     }
     return out + format_count(diagnostics.size(), "problem") + " in " + format_count(files.size(), "file") + '\n';

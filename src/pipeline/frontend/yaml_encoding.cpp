@@ -2,6 +2,7 @@
 #include "pipeline/frontend/yaml_tree.hpp"
 
 #include "base/utf8.hpp"
+#include "pipeline/line_index.hpp"
 
 #include <fmt/format.h>
 
@@ -70,7 +71,7 @@ bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnos
     const std::string_view text = file.text;
     const auto refuse = [&](std::string code, std::size_t offset, std::string message, std::string hint) {
         diagnostics.push_back({Severity::error, std::move(code), std::move(message),
-                               Lines(text).mark(file_index, offset), 1, "", std::move(hint)});
+                               LineIndex(text).mark(file_index, offset), 1, "", std::move(hint)});
         return false;
     };
     if (text.size() > k_max_text_bytes)

@@ -4,6 +4,7 @@
 
 #include "base/format.hpp"
 #include "base/utf8.hpp"
+#include "pipeline/line_index.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -108,21 +109,9 @@ std::string clip(std::string_view text)
     return terminal_safe(kept) + (kept.size() < text.size() ? "…" : "");
 }
 
-Lines::Lines(std::string_view text)
-{
-    for (auto newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n', newline + 1))
-        starts_.push_back(newline + 1);
-}
-
-Mark Lines::mark(int file, std::size_t offset) const
-{
-    const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
-    return {file, static_cast<int>(next - starts_.begin()), static_cast<int>(offset - *std::prev(next)) + 1};
-}
-
 Diagnostic explain_syntax_error(std::string_view text, int file, const YamlError& error)
 {
-    const Lines lines(text);
+    const LineIndex lines(text);
     Diagnostic told{Severity::error, "yaml", std::string(error.problem), lines.mark(file, error.offset), 1, "", ""};
     const auto line = line_at(text, error.offset);
     const auto tab = line.substr(0, line.find_first_not_of(" \t")).find('\t');

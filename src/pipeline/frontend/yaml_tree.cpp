@@ -2,6 +2,7 @@
 
 #include "pipeline/frontend/yaml_events.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/line_index.hpp"
 
 #include <fmt/format.h>
 
@@ -271,7 +272,7 @@ private:
     void refuse_duplicates(Node& map);
 
     std::string_view text_;
-    Lines lines_;
+    LineIndex lines_;
     int file_;
     NodePool& pool_;
     Diagnostics& diagnostics_;
