@@ -33,6 +33,7 @@ public:
         const MaskSet& masks;
         const std::vector<RunObserver*>& observers;
         TaskGroup& background; // for what need not be waited for
+        asio::thread_pool* pool = nullptr; // for long computing; none: it is done on the loop
     };
     struct Request {
         StepContext context;      // without image and exchange mount: filled in here

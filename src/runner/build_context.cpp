@@ -30,8 +30,8 @@ std::string in_repository(const std::string& path)
 
 } // namespace
 
-BuildContext::BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build)
-    : engine_(engine), carrier_(std::move(carrier)), build_(std::move(build))
+BuildContext::BuildContext(engine::Engine& engine, asio::thread_pool* pool, std::string carrier, LoweredBuild build)
+    : engine_(engine), pool_(pool), carrier_(std::move(carrier)), build_(std::move(build))
 {
 }
 
@@ -148,8 +148,13 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
                         "it is relative to the root of the repository");
         throw;
     }
-    if (build_.is_archive)
-        lines_ = instruction_lines(packed.find().value_or(""));
+    if (build_.is_archive) {
+        auto find = [&packed] { return instruction_lines(packed.find().value_or("")); };
+        if (pool_)
+            lines_ = co_await on_pool(*pool_, std::move(find));
+        else
+            lines_ = find();
+    }
     Sent sum;
     sum.files = filter.files();
     sum.bytes = filter.bytes();

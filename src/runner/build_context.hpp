@@ -16,8 +16,9 @@ class PiecePipe;
 
 class BuildContext {
 public:
-    // `carrier` is a container with the workspace in it. Both outlive this.
-    BuildContext(engine::Engine& engine, std::string carrier, LoweredBuild build);
+    // `carrier` is a container with the workspace in it. It, the engine and the pool outlive this. `pool` unpacks an archive to
+    // find its Dockerfile; none: the loop does.
+    BuildContext(engine::Engine& engine, asio::thread_pool* pool, std::string carrier, LoweredBuild build);
 
     // With a context in the workspace: reads .dockerignore and the Dockerfile, and settles how the spec names that. Throws
     // bad_input that says what is wrong.
@@ -42,6 +43,7 @@ private:
     awaitable<Sent> send(PiecePipe& pipe);
 
     engine::Engine& engine_;
+    asio::thread_pool* pool_;
     std::string carrier_;
     LoweredBuild build_;
     std::string name_, ignore_;

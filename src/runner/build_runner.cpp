@@ -163,7 +163,7 @@ awaitable<void> BuildRunner::build()
         auto mounts = request.mounts;
         co_await create_carrier(parts_.engine, carrier_, std::move(labels), std::move(mounts));
     }
-    BuildContext context(parts_.engine, carrier_, std::move(lowered));
+    BuildContext context(parts_.engine, parts_.pool, carrier_, std::move(lowered));
     co_await context.open();
     outcome_.timings.start = parts_.clock.now() - began;
 

@@ -16,7 +16,7 @@ public:
     // The next bytes of the archive: tar, plain or by gzip, bzip2, xz or zstd.
     void see(std::string_view bytes);
     // Nothing for one that is not in what was seen, lies behind 32 MiB of other contents, or has more than 1 MiB. Total:
-    // whatever the archive is.
+    // whatever the archive is. Unpacks it, which may take a second: use on_pool.
     std::optional<std::string> find() const;
 
 private:

@@ -31,7 +31,7 @@ namespace gantry::runner {
 struct RunDeps {
     engine::Engine& engine;
     Clock& clock;
-    asio::thread_pool* pool;  // for work on our disk; only write_back needs it
+    asio::thread_pool* pool;  // for what would hold up the loop; only write_back needs it
     RunWriter& writer;        // the journal comes first: an event is on disk before anyone sees it
     WorkspaceProvider& workspaces;
     Log log;
