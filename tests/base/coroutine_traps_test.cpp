@@ -77,6 +77,28 @@ TEST_CASE("a member that is awaited into a variable first is destroyed once", "[
     CHECK(token.use_count() == 1);
 }
 
+TEST_CASE("what is awaited in one branch is destroyed once", "[base]")
+{
+    const auto token = std::make_shared<int>(0);
+    const auto make = [](std::shared_ptr<int> held) -> awaitable<std::vector<std::shared_ptr<int>>> {
+        co_await turn();
+        co_return std::vector{std::move(held)};
+    };
+    auto body = [&](bool awaits) -> awaitable<void> {
+        std::vector<std::shared_ptr<int>> all;
+        if (awaits)
+            all = co_await make(token);
+        else
+            all = std::vector{token};
+        CHECK(token.use_count() == 2);
+    };
+
+    run_to_end(body(true));
+    run_to_end(body(false));
+
+    CHECK(token.use_count() == 1);
+}
+
 TEST_CASE("a lambda given to co_spawn without a call keeps its captures", "[base]")
 {
     const auto token = std::make_shared<int>(5);

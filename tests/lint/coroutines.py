@@ -1,13 +1,15 @@
 """Temporaries that g++ 12 destroys twice in awaited expressions (docs/dev/decisions.md, "Coroutines").
 
 Refused in the operand of co_await: a braced temporary (`co_await f(Spec{…})`, `co_await f({.a = 1})`), a lambda that
-captures by value (`co_await pool([s] { … })`), and a choice among arguments (`co_await f(a ? b : c)`). Refused in a braced initialiser: co_await (`Spec s{.n = co_await g()}`).
+captures by value (`co_await pool([s] { … })`), and a choice among arguments (`co_await f(a ? b : c)`). Refused in a braced
+initialiser (`Spec s{.n = co_await g()}`) and behind the `?` of a choice (`a ? co_await g() : b`): co_await.
 """
 
 import re
 
 from lint import code_only, cpp_files, line_of, run
 
+AWAIT = re.compile(r"\bco_await\b")
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 LAMBDA = re.compile(r"\[(?P<captures>[^\[\]]*)\]\s*(\([^()]*(\([^()]*\)[^()]*)*\)\s*)?(mutable\s*)?(noexcept\s*)?(->[^{;]*)?\{")
 # A closure of references and pointers may be destroyed twice: nothing happens.
@@ -59,13 +61,31 @@ def operand_problems(code, start):
         position += 1
 
 
+def has_awaited_choice(code, start):
+    """Whether co_await stands in what a `?` at `start` chooses among."""
+    depth = 0
+    for position in range(start, len(code)):
+        if code[position] in "([":
+            depth += 1
+        elif code[position] in ")]":
+            depth -= 1
+        if depth < 0 or code[position] in ";{}":
+            return False
+        if AWAIT.match(code, position):
+            return True
+    return False
+
+
 def check(files):
     problems = []
     for path, text in files.items():
         code = code_only(text)
-        for match in re.finditer(r"\bco_await\b", code):
+        for match in AWAIT.finditer(code):
             for position, problem in operand_problems(code, match.end()):
                 problems.append(f"{path}:{line_of(code, position)}: {problem}")
+        for match in re.finditer(r"\?", code):
+            if has_awaited_choice(code, match.start()):
+                problems.append(f"{path}:{line_of(code, match.start())}: co_await behind the '?' of a choice: use if and else")
         for match in IN_BRACES.finditer(code):
             problems.append(f"{path}:{line_of(code, match.start())}: co_await in a braced initialiser: await into a "
                             "variable first")
@@ -82,6 +102,9 @@ PLANTED = [
     (sample("auto x = co_await in(pool, [s] { return s; });"), "a lambda that captures"),
     (sample("auto x = co_await in(pool,\n    [s, this]() mutable -> int { return s; });"), "a lambda that captures"),
     (sample("co_await place(a.empty() ? b : a);"), "a choice among the arguments"),
+    (sample("x = a ? co_await g() : b;"), "behind the '?' of a choice"),
+    (sample("x = a ? b : f(co_await g());"), "behind the '?' of a choice"),
+    (sample("if (a ? b : c) co_await g();"), None),
     (sample("const auto x = co_await get() ? 1 : 2; co_await in(pool, [&] { return x ? y : z; });"), None),
     (sample("Spec s{.n = co_await g()};"), "co_await in a braced initialiser"),
     (sample("Spec s{co_await g()};"), "co_await in a braced initialiser"),
