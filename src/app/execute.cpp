@@ -212,6 +212,7 @@ private:
             return runner::make_empty_workspaces(engine);
         runner::WorkspacesOptions options;
         options.source = request_.snapshot;
+        options.info = info;
         options.cache_folder = request_.snapshot.cache_folder;
         options.instance = context_.store().instance();
         options.run = writer_->id();

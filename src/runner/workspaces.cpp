@@ -229,9 +229,9 @@ private:
 
 // ---- the probe
 
-std::string verdict_path(const WorkspacesOptions& options, const engine::EngineInfo& info)
+std::string verdict_path(const WorkspacesOptions& options)
 {
-    const auto key = sha256_hex(info.id + '\n' + info.endpoint + '\n' + options.cache_folder).substr(0, 16);
+    const auto key = sha256_hex(options.info.id + '\n' + options.info.endpoint + '\n' + options.cache_folder).substr(0, 16);
     return options.cache_folder + "/engines/" + key;
 }
 
@@ -305,8 +305,7 @@ std::string_view to_string(WorkspaceKind kind)
 
 awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const WorkspacesOptions& options, Intend intend, bool again)
 {
-    const auto info = co_await engine.probe();
-    const auto path = verdict_path(options, info);
+    const auto path = verdict_path(options);
     if (!again) {
         try {
             const auto known = read_file(path, 64);

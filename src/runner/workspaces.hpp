@@ -12,6 +12,7 @@ namespace gantry::runner {
 
 struct WorkspacesOptions {
     SourceOptions source;
+    engine::EngineInfo info;  // what the engine says of itself
     std::string cache_folder; // where the verdict about each engine is kept
     std::string instance;
     std::string run; // that what the probe makes belongs to, so that whoever cleans up after the run finds it; may be empty

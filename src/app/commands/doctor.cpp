@@ -161,6 +161,7 @@ awaitable<void> ask_engine(Context& context, Findings& findings, std::vector<Wat
             findings.push_back(std::move(finding));
         disks = disks_of(info);
         runner::WorkspacesOptions options;
+        options.info = info;
         options.cache_folder = cache_dir();
         options.instance = context.store().instance();
         const auto kind = co_await runner::probe_workspaces(engine, options, [](auto, const auto&) {}, true);
