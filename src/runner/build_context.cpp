@@ -86,25 +86,11 @@ awaitable<void> BuildContext::open()
             throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
     } else {
         name_ = in_repository(inside);
-        if (const auto text = co_await read_dockerfile(inside))
-            understand(*text);
     }
     if (added_dockerfile_) {
         understand(*added_dockerfile_);
         build_.spec.dockerfile = k_added_name;
     }
-}
-
-// Nothing for one that we do not take and the builder may: a link within the context.
-awaitable<std::optional<std::string>> BuildContext::read_dockerfile(std::string path)
-{
-    try {
-        co_return co_await read_small(path);
-    } catch (const Error& error) {
-        if (error.code() != Errc::bad_input)
-            throw;
-    }
-    co_return std::nullopt;
 }
 
 void BuildContext::understand(const std::string& dockerfile)
@@ -121,6 +107,7 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
     options.rules = IgnoreRules(ignore_);
     options.keep = {build_.spec.dockerfile, k_ignore_name};
     options.is_file = build_.is_archive;
+    options.shown = added_dockerfile_ ? "" : build_.spec.dockerfile;
     std::string start;
     if (added_dockerfile_) {
         options.replaced = {k_added_name, k_ignore_name};
@@ -138,6 +125,9 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
             filter.feed(piece, out);
         if (build_.is_archive)
             packed.see(out);
+        // The builder starts at the archive's end: what is wrong with its Dockerfile is told instead of that.
+        else if (piece.empty() && filter.shown())
+            understand(*filter.shown());
         co_await pipe.write(std::move(out));
     };
     try {

@@ -26,7 +26,7 @@ public:
     const engine::BuildSpec& spec() const { return build_.spec; }
     // As a person knows it: "api/Dockerfile", "Dockerfile (inline)".
     const std::string& dockerfile_name() const { return name_; }
-    // Of its instructions; empty when the file could not be read here, or comes in an archive that was not sent yet.
+    // Of its instructions; empty when the file could not be read here, or comes with a context that was not sent yet.
     const std::vector<int>& dockerfile_lines() const { return lines_; }
 
     struct Sent {
@@ -38,7 +38,6 @@ public:
 
 private:
     awaitable<std::optional<std::string>> read_small(std::string path);
-    awaitable<std::optional<std::string>> read_dockerfile(std::string path);
     void understand(const std::string& dockerfile);
     awaitable<Sent> send(PiecePipe& pipe);
 

@@ -14,6 +14,7 @@ namespace gantry::runner {
 namespace {
 
 constexpr char k_hard_link_type = '1', k_folder_type = '5';
+constexpr std::uint64_t k_shown_bytes = 1 << 20;
 
 } // namespace
 
@@ -27,6 +28,8 @@ void ContextFilter::feed(std::string_view bytes, std::string& out)
             const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size()));
             if (passes_ && (phase_ == Phase::contents || !options_.is_file))
                 out.append(bytes.substr(0, count));
+            if (shows_ && phase_ == Phase::contents)
+                shown_->append(bytes.substr(0, count));
             bytes.remove_prefix(count);
             left -= count;
             if (left == 0)
@@ -111,6 +114,9 @@ void ContextFilter::begin_entry(std::string& out)
                         fmt::format("{} is a hard link to {}, which .dockerignore leaves out", terminal_safe(path), terminal_safe(link)),
                         "leave both out, or neither");
     }
+    shows_ = passes_ && path == options_.shown && has_tar_contents(type) && type != k_hard_link_type && left_ <= k_shown_bytes;
+    if (shows_)
+        shown_.emplace();
     if (passes_) {
         files_ += has_tar_contents(type) ? 1 : 0;
         bytes_ += left_;

@@ -3,6 +3,7 @@
 #include "runner/ignore_rules.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -12,7 +13,7 @@ namespace gantry::runner {
 
 // Makes a build context out of the archive of a folder, while it passes: takes the folder's own name off every name, and
 // leaves out what the rules ignore. Reads and writes pax archives (POSIX.1-2017; GNU's long names, too); keeps modes, times,
-// owners and attributes. Holds a header at a time in memory, never a file.
+// owners and attributes. Holds a header at a time in memory, and of files at most the one that is shown.
 class ContextFilter {
 public:
     struct Options {
@@ -22,6 +23,7 @@ public:
         // What is archived is one file, and its contents are what passes, as they are: of a context that is an archive itself, or
         // of any file that is wanted. An empty folder counts as an empty file; anything else is bad_input.
         bool is_file = false;
+        std::string shown; // the one whose contents are kept, too: shown()
     };
     explicit ContextFilter(Options options);
 
@@ -33,6 +35,9 @@ public:
     // The end. Throws unavailable when the archive that was fed had none.
     void finish(std::string& out);
 
+    // Of Options::shown, when the whole archive has passed; nothing when it was not there, was no plain file, or had more than
+    // 1 MiB.
+    const std::optional<std::string>& shown() const { return shown_; }
     std::uint64_t files() const { return files_; }
     std::uint64_t bytes() const { return bytes_; }
 
@@ -52,7 +57,8 @@ private:
     char extension_ = 0;     // its type, while it is read
     std::uint64_t left_ = 0; // bytes of contents or extension that are to come
     std::uint64_t padding_ = 0;
-    bool passes_ = false;
+    bool passes_ = false, shows_ = false;
+    std::optional<std::string> shown_;
     std::string long_name_, long_link_; // GNU's
     std::vector<std::pair<std::string, std::string>> records_; // pax, of the next entry
     std::uint64_t files_ = 0, bytes_ = 0;

@@ -210,6 +210,32 @@ TEST_CASE("files can be added, and what passed is counted", "[context_filter]")
     CHECK(filter.bytes() == 13 + 1000 + 1024 + 10 + 4 + 4);
 }
 
+TEST_CASE("the file that is to be shown is kept while it passes", "[context_filter]")
+{
+    const auto shown = [](const std::string& name, const std::vector<Entry>& entries, std::size_t piece) {
+        auto options = rules("node_modules");
+        options.shown = name;
+        ContextFilter filter(std::move(options));
+        const auto bytes = pack(entries);
+        std::string out;
+        for (std::size_t at = 0; at < bytes.size(); at += piece)
+            filter.feed(std::string_view(bytes).substr(at, piece), out);
+        filter.finish(out);
+        return filter.shown();
+    };
+    const auto files = project("workspace");
+    for (const std::size_t piece : {1U, 513U, 1U << 20U}) {
+        CHECK(shown("Dockerfile", files, piece) == "FROM busybox\n");
+        CHECK(shown("src/main.c", files, piece) == std::string(1000, 'm'));
+        CHECK(shown(k_long, files, piece) == "long");
+        CHECK(shown("src/empty", files, piece) == "");
+    }
+    for (const auto* other : {"", "nowhere", "main.c", "src", "link", "hard", "node_modules/x.js"})
+        CHECK(shown(other, files, 512) == std::nullopt);
+    CHECK(shown("a", {{"x/a", '0', std::string(1 << 20, 'a')}}, 512)->size() == 1 << 20);
+    CHECK(shown("a", {{"x/a", '0', std::string((1 << 20) + 1, 'a')}}, 512) == std::nullopt);
+}
+
 TEST_CASE("a file that holds the context passes as it is", "[context_filter]")
 {
     ContextFilter::Options options;
