@@ -13,6 +13,8 @@ namespace {
 
 // A look at a port that somebody drops packets of must not hold up the next one.
 constexpr auto k_reach_limit = std::chrono::seconds(1);
+constexpr auto k_end_limit = std::chrono::seconds(2);
+constexpr const char* k_mark = "GANTRY_PROBE"; // in the environment of what a probe starts
 constexpr std::size_t k_probe_output = 4 * 1024;
 constexpr std::size_t k_said = 200; // of a probe's output, in a message
 
@@ -47,6 +49,14 @@ std::vector<std::string> http_command(const ReadyCheck& check)
     return {"/bin/sh", "-c", "wget -q -O /dev/null \"$0\" 2>/dev/null || curl -fsS -o /dev/null \"$0\"", url};
 }
 
+// Kills all that has the mark. A shell's $(…) leaves out the zeros that part the words of an environment.
+std::vector<std::string> ending_command(const std::string& mark)
+{
+    return {"/bin/sh", "-c",
+            "for e in /proc/[0-9]*/environ; do case \"$(cat \"$e\")\" in *\"$0\"*) p=${e%/environ}; kill -9 \"${p#/proc/}\";; esac; done 2>/dev/null",
+            mark};
+}
+
 } // namespace
 
 awaitable<ServiceProbe::Answer> ServiceProbe::ask(const ReadyCheck& check)
@@ -69,10 +79,14 @@ awaitable<ServiceProbe::Answer> ServiceProbe::run_command(const ReadyCheck& chec
     Words words;
     engine::ExecSpec spec;
     spec.command = std::move(command);
-    const auto run = [this](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
+    const auto nonce = random_hex(8);
+    spec.environment.emplace_back(k_mark, nonce);
+    bool ended = false;
+    const auto run = [this, &ended](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
         const auto session = co_await engine_.exec(container_, what);
         co_await session->read_all(out);
         const int code = co_await session->exit_code();
+        ended = true;
         result.succeeded = code == 0;
         result.said = fmt::format("exit code {}", code);
     };
@@ -80,6 +94,8 @@ awaitable<ServiceProbe::Answer> ServiceProbe::run_command(const ReadyCheck& chec
         auto probe = run(spec, words, answer);
         auto limit = clock_.sleep_for(check.timeout);
         co_await first_of(std::move(probe), std::move(limit));
+        if (!ended)
+            co_await end_command(std::string(k_mark) + "=" + nonce);
     } catch (const Error& error) {
         if (error.code() == Errc::cancelled)
             throw;
@@ -88,6 +104,21 @@ awaitable<ServiceProbe::Answer> ServiceProbe::run_command(const ReadyCheck& chec
     if (const auto line = last_line(words.text); !line.empty() && !answer.succeeded)
         answer.said += ": " + line;
     co_return answer;
+}
+
+// Engines end no exec, not even one that nobody listens to: probes that hang would pile up in the service.
+awaitable<void> ServiceProbe::end_command(std::string mark)
+{
+    engine::ExecSpec spec;
+    spec.command = ending_command(mark);
+    const auto run = [this](const engine::ExecSpec& what) -> awaitable<void> {
+        const auto session = co_await engine_.exec(container_, what);
+        Words unheard;
+        co_await session->read_all(unheard);
+    };
+    auto ending = run(spec);
+    auto limit = clock_.sleep_for(k_end_limit);
+    co_await first_of(std::move(ending), std::move(limit));
 }
 
 // Straight from here; where no way leads there, from inside of it, from then on.

@@ -24,12 +24,13 @@ public:
     {
     }
 
-    // For a check of a command, tcp or http. Takes as long as the check's timeout at most; an engine that fails is an answer, too.
-    // One at a time.
+    // For a check of a command, tcp or http. Takes as long as the check's timeout at most, and up to 2 s more to kill a command that
+    // has not ended by then, which needs a shell in the container. An engine that fails is an answer, too. One at a time.
     awaitable<Answer> ask(const ReadyCheck& check);
 
 private:
     awaitable<Answer> run_command(const ReadyCheck& check, std::vector<std::string> command);
+    awaitable<void> end_command(std::string mark);
     awaitable<Answer> look_at_port(const ReadyCheck& check);
 
     engine::Engine& engine_;

@@ -94,6 +94,15 @@ class Services(e2e.Case):
         self.assertIn("healthcheck: {retries, interval, start_period}", done.stderr.decode())
         self.assertEqual(self.show()["stages"][0]["cause"], "service_unhealthy")
 
+    def test_probes_that_hang_are_ended_and_do_not_pile_up(self):
+        self.run_it(f"""
+            db:
+              image: {e2e.IMAGE}
+              pids_limit: 8
+              command: [sh, -c, "sleep 4; touch /up; sleep 1000"]
+              healthcheck: {{ test: "test -e /up || sleep 1000", interval: 100ms, timeout: 300ms, retries: 50 }}
+            """)
+
     def test_a_service_that_dies_under_a_step(self):
         done = self.run_it(f"""
             db: {{ image: {e2e.IMAGE}, command: [sh, -c, "echo last words; sleep 1; exit 4"] }}
