@@ -55,6 +55,21 @@ TEST_CASE("a port may say what it is for, and a mode that there is", "[pipeline]
     CHECK_THAT(problems_with("ports: [{ target: 80, mode: hots }]"), ContainsSubstring("did you mean 'host'?"));
 }
 
+TEST_CASE("a file mode is octal with a zero in front or in quotes, and a number as it stands otherwise", "[pipeline][native]")
+{
+    const auto mode = [](const std::string& written) {
+        return sole_container("volumes: [{ type: tmpfs, target: /x, tmpfs: { mode: " + written + " } }]").volumes.at(0).tmpfs_mode;
+    };
+    for (const auto* same : {"0640", "0o640", "\"640\"", "'0640'", "416", "0x1a0"})
+        CHECK(mode(same) == 0640);
+    CHECK(mode("0") == 0);
+    const auto wrong = [](const std::string& written) { return problems_with("volumes: [{ type: tmpfs, target: /x, tmpfs: { mode: " + written + " } }]"); };
+    CHECK_THAT(wrong("017777"), ContainsSubstring(":3:55: error: 017777 is out of range"));
+    CHECK_THAT(wrong("\"888\""), ContainsSubstring("write it without quotes"));
+    CHECK_THAT(wrong("rw"), ContainsSubstring("'rw' is not a whole number"));
+    CHECK_THAT(wrong("077777777777777"), ContainsSubstring("is out of range"));
+}
+
 TEST_CASE("a bind says what the engine does with the folder of the host", "[pipeline][native]")
 {
     const auto mounts =

@@ -172,11 +172,9 @@ private:
         put(world_.tree, file, "target", *world_.tree.scalar(path, target ? *target : name));
         if (source)
             put(world_.tree, file, "source", *world_.tree.scalar(source->text.substr(2), *source));
-        for (const char* key : {"uid", "gid"})
+        for (const char* key : {"uid", "gid", "mode"})
             if (Node* value = grant.find(key))
                 put(world_.tree, file, key, *value);
-        if (Node* mode = grant.find("mode"))
-            put(world_.tree, file, "mode", *octal(world_, *mode));
         add("files", file);
     }
 

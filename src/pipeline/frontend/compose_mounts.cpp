@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 namespace gantry::pipeline::native {
 
@@ -125,11 +124,6 @@ bool check_bind(ComposeWorld& world, const Node& mount)
 Node* from_long(ComposeWorld& world, Node& item, const std::string& folder)
 {
     Node* mount = world.tree.copy(item);
-    if (Node* tmpfs = mount->find("tmpfs"); tmpfs && tmpfs->is_map() && tmpfs->find("mode")) {
-        Node* with_mode = world.tree.copy(*tmpfs);
-        put(world.tree, *with_mode, "mode", *octal(world, *tmpfs->find("mode")));
-        put(world.tree, *mount, "tmpfs", *with_mode);
-    }
     if (Node* volume = mount->find("volume"); volume && volume->is_map() && volume->find("labels")) {
         Node* without = world.tree.copy(*volume);
         remove(*without, "labels");
@@ -146,13 +140,6 @@ Node* from_long(ComposeWorld& world, Node& item, const std::string& folder)
     return !is_of_repository(*kept) || check_bind(world, *mount) ? mount : nullptr;
 }
 } // namespace
-
-Node* octal(ComposeWorld& world, Node& mode)
-{
-    const bool digits = mode.is_scalar() && !mode.text.empty() &&
-                        std::all_of(mode.text.begin(), mode.text.end(), [](char c) { return c >= '0' && c <= '7'; });
-    return digits && mode.text[0] == '0' ? world.tree.scalar("0o" + mode.text, mode) : &mode;
-}
 
 Node* canonical_mount(ComposeWorld& world, Node& item, const std::string& folder)
 {

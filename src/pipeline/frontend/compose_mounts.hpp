@@ -19,9 +19,6 @@ Node* canonical_mount(ComposeWorld& world, Node& item, const std::string& folder
 // An item of a service's `configs` or `secrets` as {source, target, …}; the target stays away where none is named.
 Node* canonical_grant(ComposeWorld& world, Node& item, const std::string& folder);
 
-// The mode that is meant, as a node that reads as it: 0440 is octal to Compose, whatever YAML makes of it.
-Node* octal(ComposeWorld& world, Node& mode);
-
 // Whether configs and secrets of a merged file are declared well, also those that no service uses.
 void check_granted(ComposeWorld& world, const Node& file);
 

@@ -60,7 +60,7 @@ const ObjectKeys& tmpfs_section()
 {
     static const Key rows[] = {
         key<SizeType, &VolumeMount::tmpfs_size_bytes>("size", "How much it may hold: 64m."),
-        key<IntegerType<std::uint32_t, 0, 07777>, &VolumeMount::tmpfs_mode>("mode", "Its file mode, such as 0o1777."),
+        key<FileModeType, &VolumeMount::tmpfs_mode>("mode", "Its file mode, such as 0o1777."),
     };
     static const ObjectKeys keys{"tmpfs_options", "the options of a tmpfs", {{rows}}};
     return keys;

@@ -87,7 +87,7 @@ const ObjectKeys& file_keys()
         key<RuledTextType<k_file_target_rule, FilledTextType>, &ContainerFile::target>("target", "Path in the container."),
         key<WorkspacePathType, &ContainerFile::source>("source", "File or folder of the workspace that is copied there."),
         key<AnyTextType, &ContainerFile::content>("content", "Or the text itself."),
-        key<IntegerType<std::uint32_t, 0, 07777>, &ContainerFile::mode>("mode", "Its file mode, such as 0o440."),
+        key<FileModeType, &ContainerFile::mode>("mode", "Its file mode, such as 0o440."),
         key<Owner, &ContainerFile::uid>("uid", "Number of the user that it belongs to."),
         key<Owner, &ContainerFile::gid>("gid", "Number of the group that it belongs to."),
     };

@@ -187,6 +187,30 @@ Out SizeType::schema(SchemaBuilder&)
                                     {"examples", Out::list({"512m", "1g"})}})});
 }
 
+bool FileModeType::read(Reader& reader, const Node& node, Value& value)
+{
+    constexpr std::int64_t k_most = 07777;
+    const bool octal = node.is_scalar() && !node.text.empty() && node.text.find_first_not_of("01234567") == std::string::npos &&
+                       (!node.is_plain() || node.text[0] == '0');
+    if (!octal) {
+        const auto number = reader.integer(node, {0, k_most});
+        value = static_cast<Value>(number.value_or(0));
+        return number.has_value();
+    }
+    const auto [end, status] = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value, 8);
+    const bool fits = status == std::errc() && value <= k_most;
+    if (!fits)
+        reader.error(node, "bad-value", fmt::format("{} is out of range", clip(node.text)), "from 0 to 0o7777");
+    return fits;
+}
+
+Out FileModeType::write(Value value) { return static_cast<std::int64_t>(value); }
+
+Out FileModeType::schema(SchemaBuilder&)
+{
+    return either_schema({integer_schema(0, 07777), Out::map({{"type", Out("string")}, {"pattern", Out("^0*[0-7]{1,4}$")}})});
+}
+
 bool CpusType::read(Reader& reader, const Node& node, Value& value)
 {
     constexpr double k_least = 0.01; // of Docker

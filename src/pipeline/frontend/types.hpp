@@ -97,6 +97,13 @@ struct SizeType { // bytes: 512m, 1g, 1024
     static Out schema(SchemaBuilder& builder);
 };
 
+struct FileModeType { // 0o640, 0640, "640"; without quotes and a zero in front it is a decimal number, as anywhere in YAML
+    using Value = std::uint32_t;
+    static bool read(Reader& reader, const Node& node, Value& value);
+    static Out write(Value value);
+    static Out schema(SchemaBuilder& builder);
+};
+
 struct CpusType {
     using Value = double;
     static bool read(Reader& reader, const Node& node, Value& value);
