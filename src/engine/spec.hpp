@@ -267,6 +267,11 @@ enum class ContainerState { created, running, exited, missing };
 struct ContainerStatus {
     ContainerState state = ContainerState::missing;
     std::string health; // "", "starting", "healthy", "unhealthy"
+    struct Probe {
+        int exit_code = 0;
+        std::string output; // its first bytes
+    };
+    std::optional<Probe> last_probe; // the engine's own, by the health check
     ContainerExit exit; // when exited
     std::chrono::system_clock::time_point started{}, finished{};
     std::string ip_address;

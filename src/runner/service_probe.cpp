@@ -14,6 +14,7 @@ namespace {
 // A look at a port that somebody drops packets of must not hold up the next one.
 constexpr auto k_reach_limit = std::chrono::seconds(1);
 constexpr auto k_end_limit = std::chrono::seconds(2);
+constexpr int k_not_run = 126, k_killed = 137; // by the runtime, or a shell; with the container
 constexpr const char* k_mark = "GANTRY_PROBE"; // in the environment of what a probe starts
 constexpr std::size_t k_probe_output = 4 * 1024;
 constexpr std::size_t k_said = 200; // of a probe's output, in a message
@@ -21,12 +22,13 @@ constexpr std::size_t k_said = 200; // of a probe's output, in a message
 // The first bytes that a probe prints.
 class Words final : public engine::OutputSink {
 public:
+    explicit Words(std::string& into) : text(into) {}
     awaitable<void> write(engine::Stream, std::string_view bytes) override
     {
         text.append(bytes.substr(0, k_probe_output - std::min(text.size(), k_probe_output)));
         co_return;
     }
-    std::string text;
+    std::string& text;
 };
 
 std::string last_line(std::string_view text)
@@ -34,6 +36,12 @@ std::string last_line(std::string_view text)
     text = trim(text);
     const auto line = text.substr(text.rfind('\n') + 1);
     return terminal_safe(std::string(line.substr(0, k_said)));
+}
+
+std::string after_colon(std::string_view printed)
+{
+    const auto line = last_line(printed);
+    return line.empty() ? "" : ": " + line;
 }
 
 // What listens in a network namespace, as its kernel tells (proc(5), /proc/net/tcp): the port in hexadecimal, state 0A.
@@ -59,6 +67,13 @@ std::vector<std::string> ending_command(const std::string& mark)
 
 } // namespace
 
+std::string ServiceProbe::said_with(int exit_code, std::string_view printed)
+{
+    return fmt::format("exit code {}{}", exit_code, after_colon(printed));
+}
+
+std::string ServiceProbe::printed_so_far() const { return running_ ? last_line(printed_) : std::string(); }
+
 awaitable<ServiceProbe::Answer> ServiceProbe::ask(const ReadyCheck& check)
 {
     if (check.kind == ReadyCheck::Kind::command)
@@ -76,33 +91,37 @@ awaitable<ServiceProbe::Answer> ServiceProbe::run_command(const ReadyCheck& chec
 {
     Answer answer;
     answer.said = "no answer within " + print_duration(check.timeout);
-    Words words;
+    printed_.clear();
+    Words words(printed_);
     engine::ExecSpec spec;
     spec.command = std::move(command);
     const auto nonce = random_hex(8);
     spec.environment.emplace_back(k_mark, nonce);
-    bool ended = false;
-    const auto run = [this, &ended](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
+    running_ = true;
+    const auto run = [this](const engine::ExecSpec& what, Words& out, Answer& result) -> awaitable<void> {
         const auto session = co_await engine_.exec(container_, what);
         co_await session->read_all(out);
         const int code = co_await session->exit_code();
-        ended = true;
+        running_ = false;
         result.succeeded = code == 0;
-        result.said = fmt::format("exit code {}", code);
+        result.said = said_with(code, out.text);
+        result.is_its_own = code != k_not_run && code != k_killed;
     };
     try {
         auto probe = run(spec, words, answer);
         auto limit = clock_.sleep_for(check.timeout);
         co_await first_of(std::move(probe), std::move(limit));
-        if (!ended)
+        if (std::exchange(running_, false)) {
+            answer.said += after_colon(printed_);
             co_await end_command(std::string(k_mark) + "=" + nonce);
+        }
     } catch (const Error& error) {
         if (error.code() == Errc::cancelled)
             throw;
+        running_ = false;
         answer.said = error.what();
+        answer.is_its_own = false;
     }
-    if (const auto line = last_line(words.text); !line.empty() && !answer.succeeded)
-        answer.said += ": " + line;
     co_return answer;
 }
 
@@ -113,7 +132,8 @@ awaitable<void> ServiceProbe::end_command(std::string mark)
     spec.command = ending_command(mark);
     const auto run = [this](const engine::ExecSpec& what) -> awaitable<void> {
         const auto session = co_await engine_.exec(container_, what);
-        Words unheard;
+        std::string printed;
+        Words unheard(printed);
         co_await session->read_all(unheard);
     };
     auto ending = run(spec);

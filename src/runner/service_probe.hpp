@@ -16,7 +16,10 @@ public:
     struct Answer {
         bool succeeded = false;
         std::string said; // why not, in one line
+        bool is_its_own = true; // not what an engine says, or a shell, when it could not run the probe or the container went away
     };
+    // An exit code and what was printed, in one line.
+    static std::string said_with(int exit_code, std::string_view printed);
 
     // `container` need not be there yet. `near`: the engine's networks may be reached from here. The others outlive it.
     ServiceProbe(engine::Engine& engine, Clock& clock, std::string container, bool near)
@@ -27,6 +30,8 @@ public:
     // For a check of a command, tcp or http. Takes as long as the check's timeout at most, and up to 2 s more to kill a command that
     // has not ended by then, which needs a shell in the container. An engine that fails is an answer, too. One at a time.
     awaitable<Answer> ask(const ReadyCheck& check);
+    // What a command that has not ended has printed so far, its last line; empty when none runs.
+    std::string printed_so_far() const;
 
 private:
     awaitable<Answer> run_command(const ReadyCheck& check, std::vector<std::string> command);
@@ -36,7 +41,8 @@ private:
     engine::Engine& engine_;
     Clock& clock_;
     std::string container_, address_;
-    bool near_;
+    std::string printed_; // by the command that runs, or ran last; its first bytes
+    bool near_, running_ = false;
 };
 
 } // namespace gantry::runner

@@ -212,6 +212,8 @@ awaitable<void> ServiceRunner::wait_for_end()
     if (exit_) {
         const std::function<bool()> is_drained = [this] { return !reading_; };
         const std::function<bool()> in_haste = [this] { return hurried_ || abandoned_; };
+        if (check_.kind == ReadyCheck::Kind::declared && !ready_)
+            co_await ask_for_last_probe();
         co_await output_->wait_for_rest(*changed_, is_drained, in_haste);
         if (reading_)
             warn(k_cut_words);
@@ -313,6 +315,8 @@ awaitable<void> ServiceRunner::probe_until_ready()
         auto news = changed_->wait_until(told);
         auto limit = parts_.clock.sleep_for(patience + slack);
         co_await first_of(std::move(news), std::move(limit));
+        if (!by_log && health_ == "unhealthy")
+            co_await ask_for_last_probe();
         if (by_log ? !matched_ : health_ != "healthy")
             fail_not_ready(by_log || health_.empty() ? "nothing" : health_, check_.patience());
         become_ready();
@@ -326,13 +330,28 @@ awaitable<void> ServiceRunner::probe_until_ready()
     become_ready();
 }
 
+// Of the engine's own probes, which only it hears. What it cannot tell is no failure of its own.
+awaitable<void> ServiceRunner::ask_for_last_probe()
+{
+    try {
+        const auto status = co_await parts_.engine.inspect_container(container_);
+        if (status.last_probe)
+            last_probe_ = ServiceProbe::said_with(status.last_probe->exit_code, status.last_probe->output);
+    } catch (const Error& error) {
+        if (error.code() == Errc::cancelled)
+            throw;
+    }
+}
+
 awaitable<void> ServiceRunner::probe_by_our_clock()
 {
     Readiness readiness(check_, begun_);
     for (;;) {
         const auto begun = parts_.clock.now();
         const auto answer = co_await probe_.ask(check_);
-        last_probe_ = answer.said;
+        // What came of the container's end tells less than what the probe before it said.
+        if (answer.is_its_own || last_probe_.empty())
+            last_probe_ = answer.said;
         const auto now = parts_.clock.now();
         const auto verdict = readiness.on_probe(answer.succeeded, begun, now);
         if (verdict == Readiness::Verdict::ready)
@@ -412,6 +431,8 @@ void ServiceRunner::fail_not_ready(const std::string& said, std::chrono::nanosec
                          : describe(check_) + " says " + (said.empty() ? "no" : said);
     outcome.message = fmt::format("service {} was not ready after {}: {}", terminal_safe(name()),
                                   print_duration(patience), why);
+    if (check_.kind == ReadyCheck::Kind::declared)
+        outcome.message += after_last_probe();
     outcome.hint = "its log tells more, and healthcheck: {retries, interval, start_period} how long to wait";
     give_up(std::move(outcome));
 }
@@ -421,7 +442,7 @@ void ServiceRunner::fail_ended()
     auto outcome = outcome_of_end();
     if (outcome.cause == Cause::ok) {
         outcome.cause = Cause::service_unhealthy;
-        outcome.message = fmt::format("service {} ended with exit code 0 before it was ready", terminal_safe(name()));
+        outcome.message = fmt::format("service {} ended with exit code 0 before it was ready", terminal_safe(name())) + after_last_probe();
     }
     give_up(std::move(outcome));
 }
@@ -456,9 +477,16 @@ Outcome ServiceRunner::outcome_of_end() const
     if (outcome.hint.empty())
         outcome.hint = exit_->oom_killed ? "raise its mem_limit, or let it use less"
                                          : "its last lines say why; try it by itself: docker run IMAGE";
-    if (!ready_ && !last_probe_.empty())
-        outcome.message += "; last probe: " + last_probe_;
+    if (!ready_)
+        outcome.message += after_last_probe();
     return outcome;
+}
+
+std::string ServiceRunner::after_last_probe() const
+{
+    if (const auto printed = probe_.printed_so_far(); !printed.empty())
+        return "; its probe had not ended: " + printed;
+    return last_probe_.empty() ? "" : "; last probe: " + last_probe_;
 }
 
 // ---- going

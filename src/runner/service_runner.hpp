@@ -83,10 +83,12 @@ private:
     awaitable<void> end_reading();
     awaitable<void> learn_ports();
     awaitable<void> probe_until_ready();
+    awaitable<void> ask_for_last_probe();
     awaitable<void> probe_by_our_clock();
     void become_ready();
     void note_end();
     RunEvent event(RunEvent::Kind kind) const;
+    std::string after_last_probe() const;
     Outcome outcome_of_end() const;
     [[noreturn]] void fail_not_ready(const std::string& said, std::chrono::nanoseconds patience);
     [[noreturn]] void fail_ended();

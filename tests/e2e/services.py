@@ -94,6 +94,20 @@ class Services(e2e.Case):
         self.assertIn("healthcheck: {retries, interval, start_period}", done.stderr.decode())
         self.assertEqual(self.show()["stages"][0]["cause"], "service_unhealthy")
 
+    def test_what_the_last_probe_said_is_told(self):
+        check = "test: \"echo probe says no; exit 3\""
+        said = "last probe: exit code 3: probe says no"
+        for command, more, healthcheck, message in (
+                ("sleep 1.5; exit 7", "", check, f"exit code 7; {said}"),
+                ("sleep 1.5; exit 0", "", check, f"ended with exit code 0 before it was ready; {said}"),
+                ("sleep 1000", "probe: declared, ", check + ", interval: 500ms, retries: 2", f"says unhealthy; {said}"),
+                ("sleep 2; exit 5", "probe: declared, ", check + ", interval: 500ms, retries: 90", f"exit code 5; {said}"),
+                ("sleep 1.5; exit 7", "", "test: \"echo thinks long; sleep 1000\"", "thinks long")):
+            done = self.run_it(f"""
+                db: {{ image: {e2e.IMAGE}, {more}command: [sh, -c, "{command}"], healthcheck: {{ {healthcheck} }} }}
+                """, expect=3)
+            self.assertIn(message, done.stderr.decode())
+
     def test_probes_that_hang_are_ended_and_do_not_pile_up(self):
         self.run_it(f"""
             db:

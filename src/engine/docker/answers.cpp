@@ -94,11 +94,23 @@ std::vector<Port> ports_of(const Json& bindings)
     return ports;
 }
 
+const Json& health_in(const Json& state) // Podman has "Healthcheck", too
+{
+    return field(state, "Health").is_null() ? field(state, "Healthcheck") : field(state, "Health");
+}
+
 std::string health_of(const Json& state)
 {
-    auto& health = field(state, "Health").is_null() ? field(state, "Healthcheck") : field(state, "Health");
-    auto status = text_field(health, "Status");
+    auto status = text_field(health_in(state), "Status");
     return status == "none" ? std::string() : status;
+}
+
+std::optional<ContainerStatus::Probe> last_probe_of(const Json& state)
+{
+    std::optional<ContainerStatus::Probe> last;
+    for (const auto& probe : items_of(field(health_in(state), "Log")))
+        last = ContainerStatus::Probe{static_cast<int>(number_field(probe, "ExitCode")), text_field(probe, "Output")};
+    return last;
 }
 
 std::chrono::system_clock::time_point seconds_of(const Json& object, const char* name)
@@ -213,6 +225,7 @@ ContainerStatus container_status(const Json& answer)
     ContainerStatus status;
     status.state = state_of(text_field(state, "Status"));
     status.health = health_of(state);
+    status.last_probe = last_probe_of(state);
     status.exit.exit_code = static_cast<int>(number_field(state, "ExitCode"));
     status.exit.oom_killed = flag_field(state, "OOMKilled");
     status.exit.error = text_field(state, "Error");
