@@ -80,8 +80,9 @@ RefusedKey refused_key(const Diagnostic& problem)
     std::string path = full_path(problem.path);
     if (problem.code == "missing-key") // that map was read whole
         return {path, problem.code};
-    while (path.ends_with(']'))
-        path.erase(path.rfind('['));
+    // Users' own keys may hold such brackets, too.
+    for (auto open = path.rfind('['); path.ends_with(']') && open != std::string::npos; open = path.rfind('['))
+        path.erase(open);
     const auto dot = path.rfind('.');
     RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
     if (problem.code == "unknown-key")

@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 // The parts of check(), each in a file of its own. They append to the same list, which check() sorts.
@@ -47,11 +49,34 @@ void check_claims(const Definition& definition, const Stage& stage, std::size_t 
 void check_subnets(const Definition& definition, Diagnostics& out);
 // Whether its rows are known before there is an event.
 bool is_written_out(const Matrix& matrix);
-void check_matrix(const Stage& stage, std::size_t index, Diagnostics& out);
+// Returns how many rows the stage has, as far as that is known before there is an event; without a matrix 1.
+std::size_t check_matrix(const Stage& stage, std::size_t index, Diagnostics& out);
+// Whether a plan of the file stays within k_max_plan_steps and its like: a few lines can ask for millions of steps. `rows` are
+// those of each stage.
+void check_size(const Definition& definition, const StageGraph& graph, const std::vector<std::size_t>& rows, Diagnostics& out);
 void check_caches(const Stage& stage, std::size_t index, Diagnostics& out);
 void check_artifacts(const Stage& stage, std::size_t index, Diagnostics& out);
-void check_container(const Definition& definition, const Stage* stage, const Container& container,
-                     const MakePath& path, Mark fallback, Diagnostics& out);
+// What a container may name, by name: volumes and networks of the file, services of the stage that was entered last. Views the
+// definition.
+class DeclaredNames {
+public:
+    explicit DeclaredNames(const Definition& definition);
+    void enter(const Stage& stage);
+
+    const Definition& definition() const { return definition_; }
+    const Stage* stage() const { return stage_; } // null: none was entered
+    bool has_volume(std::string_view name) const { return volumes_.contains(name); }
+    const NetworkDeclaration* find_network(std::string_view name) const;
+    const Service* find_service(std::string_view name) const;
+
+private:
+    const Definition& definition_;
+    const Stage* stage_ = nullptr;
+    std::unordered_set<std::string_view> volumes_;
+    std::unordered_map<std::string_view, const NetworkDeclaration*> networks_;
+    std::unordered_map<std::string_view, const Service*> services_;
+};
+void check_container(const DeclaredNames& names, const Container& container, const MakePath& path, Mark fallback, Diagnostics& out);
 // What the parts of each container of a stage say of each other: mounts at one path, a shared network.
 void check_container_parts(const Definition& definition, const StageGraph& graph, std::size_t index, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);

@@ -14,10 +14,11 @@ bool is_written_out(const Matrix& matrix)
 }
 
 // Axes with expressions are counted when the plan is made.
-void check_matrix(const Stage& stage, std::size_t index, Diagnostics& out)
+std::size_t check_matrix(const Stage& stage, std::size_t index, Diagnostics& out)
 {
-    if (stage.matrix && is_written_out(*stage.matrix))
-        matrix_rows(*stage.matrix, {}, fmt::format("stages[{}].matrix", index), out);
+    if (!stage.matrix || !is_written_out(*stage.matrix))
+        return 1;
+    return matrix_rows(*stage.matrix, {}, fmt::format("stages[{}].matrix", index), out).size();
 }
 
 } // namespace gantry::pipeline

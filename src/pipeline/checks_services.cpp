@@ -21,19 +21,11 @@ std::vector<std::string> names_in(const Declarations& declarations)
     return names;
 }
 
-template <typename Declarations>
-bool has_name(const Declarations& declarations, std::string_view name)
-{
-    return std::any_of(declarations.begin(), declarations.end(),
-                       [&](const auto& declaration) { return declaration.name == name; });
-}
-
 // What a container names: volumes and networks of the file, services of its stage.
 class ContainerChecker {
 public:
-    ContainerChecker(const Definition& definition, const Stage* stage, const Container& container,
-                     const MakePath& path, Mark fallback, Diagnostics& out)
-        : definition_(definition), stage_(stage), container_(container), path_(path), fallback_(fallback), out_(out)
+    ContainerChecker(const DeclaredNames& names, const Container& container, const MakePath& path, Mark fallback, Diagnostics& out)
+        : names_(names), container_(container), path_(path), fallback_(fallback), out_(out)
     {
     }
 
@@ -48,7 +40,7 @@ public:
                                     "'network_mode' and 'networks' cannot stand together", path_() + ".networks",
                                     "keep one of them"));
         check_ports();
-        if (!stage_)
+        if (!names_.stage())
             return;
         if (const auto service = network_service(container_))
             check_service({}, "network_mode", std::string(*service));
@@ -79,10 +71,9 @@ private:
     void check_network(const NetworkAttachment& attachment)
     {
         static const NetworkDeclaration own; // the stage's
-        const auto& all = definition_.networks;
-        const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == attachment.name; });
-        if (attachment.name != "default" && found == all.end())
-            return report(attachment.mark, "networks", "unknown-network", "network", attachment.name, all);
+        const auto* const found = names_.find_network(attachment.name);
+        if (attachment.name != "default" && !found)
+            return report(attachment.mark, "networks", "unknown-network", "network", attachment.name, names_.definition().networks);
         for (const auto& address : {attachment.ipv4_address, attachment.ipv6_address})
             if (!address.empty())
                 check_address(attachment, address, attachment.name == "default" ? own : *found);
@@ -116,8 +107,8 @@ private:
     void check_ports()
     {
         const auto is_internal = [&](const NetworkAttachment& attachment) {
-            return std::any_of(definition_.networks.begin(), definition_.networks.end(),
-                               [&](const auto& one) { return one.name == attachment.name && one.internal; });
+            const auto* const found = names_.find_network(attachment.name);
+            return found && found->internal;
         };
         const auto& networks = container_.networks;
         if (container_.ports.empty() || networks.empty() || !std::all_of(networks.begin(), networks.end(), is_internal))
@@ -142,8 +133,8 @@ private:
         if (mount.type != VolumeMount::Type::volume || mount.source.empty() || !mount.source.is_literal())
             return;
         const auto name = mount.source.literal();
-        if (!has_name(definition_.volumes, name))
-            report(mount.mark, "volumes", "unknown-volume", "volume", name, definition_.volumes);
+        if (!names_.has_volume(name))
+            report(mount.mark, "volumes", "unknown-volume", "volume", name, names_.definition().volumes);
     }
 
     void check_target(const VolumeMount& mount)
@@ -156,8 +147,8 @@ private:
 
     void check_service(Mark mark, const char* key, const std::string& name)
     {
-        if (!has_name(stage_->services, name))
-            report(mark, key, "unknown-service", "service", name, stage_->services);
+        if (!names_.find_service(name))
+            report(mark, key, "unknown-service", "service", name, names_.stage()->services);
     }
 
     void check_link(const Link& link)
@@ -166,18 +157,15 @@ private:
         const auto refuse_link = [&](std::string message, std::string hint) {
             out_.push_back(error_at(link.mark, "conflict", std::move(message), path_() + ".links", std::move(hint)));
         };
-        if (link.name != link.service && has_name(stage_->services, link.name))
+        if (link.name != link.service && names_.find_service(link.name))
             refuse_link(fmt::format("'{}' is the name of another service", terminal_safe(link.name)),
                         "in a stage a name means the same to all");
-        for (const auto& service : stage_->services)
-            if (service.name == link.service && service.container.network_mode)
-                refuse_link(
-                    fmt::format("service '{}' has no name in the network of the stage", terminal_safe(link.service)),
-                    "take its 'network_mode' away");
+        if (const auto* const service = names_.find_service(link.service); service && service->container.network_mode)
+            refuse_link(fmt::format("service '{}' has no name in the network of the stage", terminal_safe(link.service)),
+                        "take its 'network_mode' away");
     }
 
-    const Definition& definition_;
-    const Stage* stage_;
+    const DeclaredNames& names_;
     const Container& container_;
     const MakePath& path_;
     Mark fallback_;
@@ -233,10 +221,37 @@ void check_start_interval(const Service& service, const std::string& path, Diagn
 
 } // namespace
 
-void check_container(const Definition& definition, const Stage* stage, const Container& container,
-                     const MakePath& path, Mark fallback, Diagnostics& out)
+DeclaredNames::DeclaredNames(const Definition& definition) : definition_(definition)
 {
-    ContainerChecker(definition, stage, container, path, fallback, out).check();
+    for (const auto& volume : definition.volumes)
+        volumes_.insert(volume.name);
+    for (const auto& network : definition.networks)
+        networks_.emplace(network.name, &network);
+}
+
+void DeclaredNames::enter(const Stage& stage)
+{
+    stage_ = &stage;
+    services_.clear();
+    for (const auto& service : stage.services)
+        services_.emplace(service.name, &service);
+}
+
+const NetworkDeclaration* DeclaredNames::find_network(std::string_view name) const
+{
+    const auto found = networks_.find(name);
+    return found == networks_.end() ? nullptr : found->second;
+}
+
+const Service* DeclaredNames::find_service(std::string_view name) const
+{
+    const auto found = services_.find(name);
+    return found == services_.end() ? nullptr : found->second;
+}
+
+void check_container(const DeclaredNames& names, const Container& container, const MakePath& path, Mark fallback, Diagnostics& out)
+{
+    ContainerChecker(names, container, path, fallback, out).check();
 }
 
 void check_services(const Stage& stage, std::size_t index, Diagnostics& out)

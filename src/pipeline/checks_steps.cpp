@@ -52,8 +52,9 @@ void check_variables(const Container& container, Mark fallback, const std::strin
 
 class StepChecker {
 public:
-    StepChecker(const Definition& definition, const StageGraph& graph, std::size_t stage_index, Diagnostics& out)
-        : definition_(definition), stage_(definition.stages[stage_index]), steps_(graph.steps[stage_index]),
+    // In the stage that `names` has entered.
+    StepChecker(const DeclaredNames& names, const StageGraph& graph, std::size_t stage_index, Diagnostics& out)
+        : names_(names), definition_(names.definition()), stage_(definition_.stages[stage_index]), steps_(graph.steps[stage_index]),
           stage_index_(stage_index), out_(out)
     {
     }
@@ -69,7 +70,7 @@ public:
             check_secrets();
             check_values();
             check_variables(placed.step->container, placed.step->mark, path() + ".", out_);
-            check_container(definition_, &stage_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
+            check_container(names_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
         }
     }
 
@@ -309,6 +310,7 @@ private:
 
     static constexpr const char* k_name_is_meant = "the name of a secret is meant, not its value";
 
+    const DeclaredNames& names_;
     const Definition& definition_;
     const Stage& stage_;
     const std::vector<PlacedStep>& steps_;
@@ -321,26 +323,29 @@ private:
 
 void check_steps(const Definition& definition, const StageGraph& graph, Diagnostics& out)
 {
-    check_container(definition, nullptr, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
+    DeclaredNames names(definition);
+    check_container(names, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
     check_variables(definition.env, {0, 1, 1}, "env", out);
     check_variables(definition.defaults.container, {}, "defaults.", out);
     check_subnets(definition, out);
+    std::vector<std::size_t> rows;
+    rows.reserve(definition.stages.size());
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
         const auto& stage = definition.stages[i];
-        check_container(definition, &stage, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
+        names.enter(stage);
+        check_container(names, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
         check_variables(stage.container, stage.mark, fmt::format("stages[{}].", i), out);
-        StepChecker(definition, graph, i, out).check_all();
+        StepChecker(names, graph, i, out).check_all();
         for (const auto& service : stage.services)
-            check_container(
-                definition, &stage, service.container,
-                [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
+            check_container(names, service.container, [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
         check_claims(definition, stage, i, out);
         check_container_parts(definition, graph, i, out);
-        check_matrix(stage, i, out);
+        rows.push_back(check_matrix(stage, i, out));
         check_caches(stage, i, out);
         check_artifacts(stage, i, out);
     }
+    check_size(definition, graph, rows, out);
 }
 
 } // namespace gantry::pipeline

@@ -10,6 +10,8 @@ namespace gantry::pipeline {
 
 inline constexpr std::size_t k_max_plan_steps = 20'000;
 inline constexpr std::size_t k_max_plan_bytes = 128 * 1024 * 1024;
+// That rows of a matrix compute anew, each: a second of work.
+inline constexpr std::size_t k_max_plan_expressions = 500'000;
 
 // Makes the stages of a plan, one unit at a time: inheritance, variables, and everything that can be computed now.
 class StageBuilder {

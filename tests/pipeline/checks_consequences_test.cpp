@@ -37,6 +37,13 @@ TEST_CASE("what the parser refuses hides nothing else of the file", "[checks]")
                    "  - { run: make, secret_files: { key: k } }\n") == "5 expression, 6 bad-path");
 }
 
+TEST_CASE("brackets in a key are no index", "[checks]")
+{
+    CHECK(codes_of("x]: 1\nimage: a\nsteps: [ls]\n") == "1 unknown-key");
+    CHECK(codes_of("image: a\nenv: { \"a]\": [1], \"[b]]\": [1] }\nsteps: [ls]\n") == "2 wrong-type, 2 wrong-type");
+    CHECK(codes_of("stages]:\n- { name: a, image: a, steps: [ls] }\n") == "1 unknown-key");
+}
+
 TEST_CASE("what may stand in a refused part is not said to be missing", "[checks]")
 {
     // A step, its outputs and its image.

@@ -1,3 +1,4 @@
+#include "pipeline/checks.hpp"
 #include "pipeline/native_support.hpp"
 
 #include "support/catch.hpp"
@@ -31,12 +32,19 @@ std::string alias_bomb(const char* open, const char* close, int levels)
     return text + "steps: *a" + std::to_string(levels) + "\n";
 }
 
+// Those of the checks, too.
+std::string all_problems_of(const std::string& text)
+{
+    const auto parsed = parse_text(text);
+    return render_text(check(parsed), parsed.sources);
+}
+
 // The problems, after a check that they came soon. The limit leaves room for sanitizers and busy machines; `gantry bench`
 // measures the real figure.
-std::string soon(const std::string& text)
+std::string soon(const std::string& text, std::string (*judge)(const std::string&) = all_problems_of)
 {
     const auto start = std::chrono::steady_clock::now();
-    const auto problems = problems_of(text);
+    const auto problems = judge(text);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
     CHECK(problems.size() < 100'000);
     return problems;
@@ -89,14 +97,14 @@ TEST_CASE("too much of anything is refused", "[pipeline][hostile]")
 {
     CHECK_THAT(soon("a: " + std::string(1'000'000, 'x')), ContainsSubstring("at most 524288 are read"));
     CHECK_THAT(soon("steps:\n  - run: '" + std::string(40'000, 'x') + "'\n"), ContainsSubstring(":2:1: error: this line is longer than 32768 bytes"));
-    CHECK_THAT(soon("steps:\n" + repeated("- a\n", 20'000)), ContainsSubstring("more than 12000 stages, steps and services"));
+    CHECK_THAT(soon("image: a\nsteps:\n" + repeated("- a\n", 20'000)), ContainsSubstring("more than 12000 stages, steps and services"));
     CHECK_THAT(soon("x-a:\n" + repeated("-\n", 100'000)), ContainsSubstring("more than 80000 nodes"));
     CHECK_THAT(soon("steps:\n  - { command: " + std::string(5000, 'x') + " }\n"), ContainsSubstring("at most 4096 bytes"));
 }
 
 TEST_CASE("of very many problems the first hundred are shown", "[pipeline][hostile]")
 {
-    std::string keys = "steps: [a]\n", values = "steps:\n";
+    std::string keys = "steps: [a]\n", values = "image: a\nsteps:\n";
     for (int i = 0; i < 20'000; ++i)
         keys += "key" + std::to_string(i) + ": 1\n";
     values += repeated("- { run: a, timeout: soon }\n", 5000);
@@ -109,16 +117,44 @@ TEST_CASE("of very many problems the first hundred are shown", "[pipeline][hosti
 
 TEST_CASE("lists that ask for quadratic work are read in time", "[pipeline][hostile]")
 {
+    const auto read = [](const std::string& text) { return soon(text, problems_of); };
     std::string networks = "steps: [{ image: a, networks: [n0", maps = "steps:\n- image: a\n  env:\n";
     for (int i = 1; i < 4000; ++i)
         networks += ", n" + std::to_string(i);
     for (int i = 0; i < 30'000; ++i)
         maps += "    K" + std::to_string(i) + ": v\n";
-    CHECK(soon(networks + "] }]\n").empty());
-    CHECK(soon(maps).empty());
-    CHECK(soon("steps:\n- |\n" + repeated("  ${{ tag }} ${{ sha }}\n", 15'000)).empty());
-    CHECK(soon("steps:\n- command: " + repeated("${{ a }} ", 400) + "\n").empty());
-    CHECK(soon("x-a: [" + repeated("&a x,", 6000) + "x]\nsteps: [*a]\n").empty());
+    CHECK(read(networks + "] }]\n").empty());
+    CHECK(read(maps).empty());
+    CHECK(read("steps:\n- |\n" + repeated("  ${{ tag }} ${{ sha }}\n", 15'000)).empty());
+    CHECK(read("steps:\n- command: " + repeated("${{ a }} ", 400) + "\n").empty());
+    CHECK(read("x-a: [" + repeated("&a x,", 6000) + "x]\nsteps: [*a]\n").empty());
+}
+
+TEST_CASE("a matrix multiplies no more than a plan can hold", "[pipeline][hostile]")
+{
+    const std::string axis = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]", rows = "matrix: { a: " + axis + ", b: " + axis + " }";
+    const auto script = "x-a: &a |\n" + repeated("  " + repeated("echo ${{ matrix.a }} ", 1000) + "\n", 3);
+    CHECK_THAT(soon(script + "image: a\n" + rows + "\nsteps:\n" + repeated("- run: *a\n", 30)),
+               ContainsSubstring(":8:1: error: the plan has 23040000 expressions, and 500000 expressions are the most\n") &&
+                   ContainsSubstring("23040000 expressions in the 256 rows of the matrix of 'main'"));
+    CHECK_THAT(soon("image: a\n" + rows + "\nsteps:\n- run: &a |\n" + repeated("    " + std::string(6000, 'x') + "\n", 10) + repeated("- run: *a\n", 9)),
+               ContainsSubstring("MB of text are the most"));
+    std::string stages = "defaults: { image: a }\nstages:\n";
+    for (int i = 0; i < 79; ++i)
+        stages += "- { name: s" + std::to_string(i) + ", " + rows + ", steps: [a] }\n";
+    CHECK_THAT(soon(stages), ContainsSubstring(":3:11: error: the plan has 20224 steps, and 20000 steps are the most\n"));
+    CHECK(soon(stages.substr(0, stages.rfind("- {"))).empty());
+}
+
+TEST_CASE("volumes and networks that are not declared are told in time", "[pipeline][hostile]")
+{
+    std::string text = "image: a\nvolumes:\n";
+    for (int i = 0; i < 5000; ++i)
+        text += "  volume" + std::to_string(i) + ": {}\n";
+    text += "steps:\n";
+    for (int i = 0; i < 9000; ++i)
+        text += "- { run: x, volumes: [unknown" + std::to_string(i) + ":/v] }\n";
+    CHECK_THAT(soon(text), ContainsSubstring("there is no volume 'unknown0'"));
 }
 
 TEST_CASE("bytes that are no YAML text get an error with their place", "[pipeline][hostile]")
@@ -136,7 +172,7 @@ TEST_CASE("every beginning of a file is survived", "[pipeline][hostile]")
 {
     const auto whole = read_text(data_folder() / "good/compose_words.yml").value();
     for (std::size_t size = 0; size < whole.size(); size += 7)
-        CHECK_NOTHROW(problems_of(whole.substr(0, size)));
+        CHECK_NOTHROW(all_problems_of(whole.substr(0, size)));
 }
 
 TEST_CASE("every single wrong byte in a file is survived", "[pipeline][hostile]")
@@ -146,7 +182,10 @@ TEST_CASE("every single wrong byte in a file is survived", "[pipeline][hostile]"
     for (std::size_t at = 0; at < whole.size(); at += 3) {
         auto changed = whole;
         changed[at] = k_bytes[(at / 3) % k_bytes.size()];
-        CHECK_NOTHROW(problems_of(changed));
+        CHECK_NOTHROW(all_problems_of(changed));
+        changed = whole;
+        changed.insert(at, 1, k_bytes[(at / 3 + 7) % k_bytes.size()]);
+        CHECK_NOTHROW(all_problems_of(changed));
     }
 }
 
