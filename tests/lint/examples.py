@@ -1,4 +1,5 @@
-"""Every example, and the repository's own pipeline, passes `gantry check` and the schema that `gantry schema` prints.
+"""Every example, the repository's own pipeline, and each whole one that the documents show, passes `gantry check` and the
+schema that `gantry schema` prints.
 
 examples.py GANTRY
 """
@@ -6,8 +7,10 @@ examples.py GANTRY
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 
 from lint import ROOT
 
@@ -42,6 +45,17 @@ def pipelines():
     return sorted(p for pattern in patterns for p in glob.glob(os.path.join(ROOT, pattern)))
 
 
+def documented():
+    """(document:line, text) of each block that is a whole pipeline."""
+    documents = ["README.md"] + sorted(glob.glob("docs/**/*.md", root_dir=ROOT, recursive=True))
+    for name in documents:
+        with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+            text = file.read()
+        for block in re.finditer(r"^```yaml\n(.*?)^```", text, re.S | re.M):
+            if re.search(r"^(stages|steps):", block.group(1), re.M):
+                yield f"{name}:{text.count(chr(10), 0, block.start()) + 2}", block.group(1)
+
+
 def gantry(binary, *arguments):
     return subprocess.run([binary, *arguments], text=True, capture_output=True, timeout=60, check=False, cwd=ROOT)
 
@@ -70,8 +84,18 @@ def main():
         if result.returncode != 0:
             failures += 1
             print(f"{name}: gantry check exits {result.returncode}\n{result.stdout}{result.stderr}")
-    print(f"{failures} problems in {len(found)} pipelines")
-    return 1 if failures or not found else 0
+    shown = list(documented())
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, ".gantry.yml")
+        for name, text in shown:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            result = gantry(binary, "check", "-f", path, folder)
+            if result.returncode != 0 or not validator.is_valid(yaml.load(text, Loader=Yaml12)):
+                failures += 1
+                print(f"{name}: no pipeline that passes\n{result.stdout}{result.stderr}")
+    print(f"{failures} problems in {len(found)} pipelines and {len(shown)} that documents show")
+    return 1 if failures or not found or not shown else 0
 
 
 if __name__ == "__main__":
