@@ -22,6 +22,11 @@ namespace {
 
 using PlaceOfLine = std::function<Node(int line)>;
 
+struct RepositoryText {
+    const std::string& path;
+    const std::string& text;
+};
+
 Node place_at(Mark mark)
 {
     Node at;
@@ -41,10 +46,11 @@ public:
     }
 
     // A value may use those that stand above it.
-    void add_file(Reader& reader, const PlaceOfLine& place, const std::string& text)
+    void add_file(ComposeWorld& world, const PlaceOfLine& place, const RepositoryText& file)
     {
+        auto& reader = world.reader;
         EnvFileProblem problem;
-        const auto variables = parse_env_file(text, problem, EnvFileValues::templates);
+        const auto variables = parse_env_file(file.text, problem, EnvFileValues::templates);
         if (problem.line > 0)
             return reader.error(place(problem.line), "bad-value", "this line " + problem.message);
         std::map<std::string, Text> found;
@@ -55,6 +61,8 @@ public:
         };
         for (const auto& [name, value, line] : variables) {
             auto result = interpolate(value, find);
+            if (!result.unset.empty())
+                world.warn_unset_in_file(place(line), file.path, name);
             if (result.problem)
                 reader.error(place(line), "interpolation", fmt::format("'{}': {}", clip(name), result.problem->message),
                              result.problem->hint);
@@ -120,15 +128,15 @@ private:
         const auto first = repository_path("", files.front()->text);
         const auto folder = first ? folder_of(*first) : "";
         const auto env_path = folder.empty() ? ".env" : folder + "/.env";
+        const FindVariable find = [&](const std::string& name) { return variables.find(name); };
+        ComposeWorld world{reader_, tree_, find, input_.read_file};
         const auto file = read_repository_file(input_.read_file, env_path);
         if (file.text && is_utf8(*file.text))
-            variables.add_file(reader_, [&](int line) { return place_in_env_file(env_path, line); }, *file.text);
+            variables.add_file(world, [&](int line) { return place_in_env_file(env_path, line); }, {env_path, *file.text});
         else if (file.text)
             reader_.error(*files.front(), "bad-value", fmt::format("'{}' is not UTF-8", env_path));
         else if (!file.is_missing)
             reader_.error(*files.front(), "missing-file", file.problem, file.hint);
-        const FindVariable find = [&](const std::string& name) { return variables.find(name); };
-        ComposeWorld world{reader_, tree_, find, input_.read_file};
         ComposeLoader loader(input_, world, texts_);
         Node* merged = loader.load(files);
         if (!merged)

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_service.hpp"
 
+#include "pipeline/expression.hpp"
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 
 // The keys of a Compose service that are said in other words of ours.
 
@@ -47,36 +49,74 @@ void put_limit(ComposeService& service, const char* name, Node& key, Node& value
         put(service.world.tree, *service.service, name, value);
 }
 
-void read_env_file(ComposeService& service, const Node& path, bool raw, Node& environment)
-{
-    auto& world = service.world;
-    const auto file = read_repository_file(world.read_file, path.text);
-    if (!file.text)
-        return world.reader.error(
-            path, "missing-file", file.problem,
-            file.is_missing ? "what a pipeline uses is in its repository; or write required: false" : file.hint);
-    EnvFileProblem problem;
-    auto variables = parse_env_file(*file.text, problem, raw ? EnvFileValues::raw : EnvFileValues::templates);
-    if (problem.line > 0)
-        return world.reader.error(path, "bad-value",
-                                  fmt::format("line {} of '{}' {}", problem.line, clip(path.text), problem.message));
-    MapEditor editor(environment);
-    for (auto& [name, value, line] : variables) {
+// The files of `env_file`, read in their order. As in Compose, a variable is looked for where those of the Compose file are,
+// then in the service's `environment`, and then in what the files have said so far.
+class EnvFiles {
+public:
+    EnvFiles(ComposeService& service, const Node& at)
+        : world_(service.world), variables_(world_.tree.map(at)), editor_(*variables_)
+    {
+        const Node* environment = service.from.find("environment");
+        for (std::size_t i = 0; environment && environment->is_map() && i < environment->pairs(); ++i)
+            if (environment->value(i).is_scalar())
+                own_.insert_or_assign(environment->key(i).text, split_text(environment->value(i).text, {}, nullptr));
+    }
+
+    void read(const Node& path, bool raw)
+    {
+        const auto file = read_repository_file(world_.read_file, path.text);
+        if (!file.text)
+            return world_.reader.error(
+                path, "missing-file", file.problem,
+                file.is_missing ? "what a pipeline uses is in its repository; or write required: false" : file.hint);
+        EnvFileProblem problem;
+        const auto variables = parse_env_file(*file.text, problem, raw ? EnvFileValues::raw : EnvFileValues::templates);
+        if (problem.line > 0)
+            return world_.reader.error(path, "bad-value",
+                                       fmt::format("line {} of '{}' {}", problem.line, clip(path.text), problem.message));
+        for (const auto& variable : variables)
+            add(path, variable, raw);
+    }
+
+    // As the service's environment has them.
+    Node& variables() { return *variables_; }
+
+private:
+    void add(const Node& path, const EnvFileVariable& variable, bool raw)
+    {
+        const auto& [name, value, line] = variable;
         Interpolated result;
         if (!raw)
-            result = interpolate(value, world.find);
+            result = interpolate(value, [&](const std::string& used) { return find(used); });
         else if (value.find("${{") == std::string::npos)
-            result.text = std::move(value);
+            result.text = value;
         else
             result.problem = {0, "'${{' has no meaning in a Compose file", ""};
+        if (!result.unset.empty())
+            world_.warn_unset_in_file(path, path.text, name);
         if (result.problem)
-            world.reader.error(path, "interpolation",
-                               fmt::format("'{}' of '{}': {}", clip(name), clip(path.text), result.problem->message),
-                               result.problem->hint);
-        else
-            editor.put(*world.tree.scalar(name, path), *world.tree.scalar(std::move(result.text), path));
+            return world_.reader.error(path, "interpolation",
+                                       fmt::format("'{}' of '{}': {}", clip(name), clip(path.text), result.problem->message),
+                                       result.problem->hint);
+        read_.insert_or_assign(name, split_text(result.text, {}, nullptr));
+        editor_.put(*world_.tree.scalar(name, path), *world_.tree.scalar(std::move(result.text), path));
     }
-}
+
+    const Text* find(const std::string& name) const
+    {
+        if (const auto* outer = world_.find(name))
+            return outer;
+        for (const auto* values : {&own_, &read_})
+            if (const auto found = values->find(name); found != values->end())
+                return &found->second;
+        return nullptr;
+    }
+
+    ComposeWorld& world_;
+    Node* variables_;
+    MapEditor editor_;
+    std::map<std::string, Text> own_, read_;
+};
 
 } // namespace
 
@@ -184,7 +224,7 @@ void lower_env_file(ComposeService& service, Node&, Node& value)
     if (!value.is_list())
         return service.world.reader.wrong_type(value, "a list of files");
     Node& environment = section(service, "environment", value);
-    Node* files = service.world.tree.map(value);
+    EnvFiles files(service, value);
     for (std::size_t i = 0; i < value.items.size(); ++i) {
         const Reader::Inside inside(service.world.reader, i);
         const Node& entry = *value.items[i];
@@ -192,13 +232,13 @@ void lower_env_file(ComposeService& service, Node&, Node& value)
         if (!EnvFileType::read(service.world.reader, entry, file) ||
             (!file.required && read_repository_file(service.world.read_file, file.path).is_missing))
             continue;
-        read_env_file(service, *entry.find("path"), file.raw, *files);
+        files.read(*entry.find("path"), file.raw);
     }
     // What the service says itself goes over its files, whichever key stands first.
-    MapEditor editor(*files);
+    MapEditor editor(files.variables());
     for (std::size_t i = 0; i < environment.pairs(); ++i)
         editor.put(environment.key(i), environment.value(i));
-    environment.items = files->items;
+    environment.items = files.variables().items;
 }
 
 void lower_environment(ComposeService& service, Node& key, Node& value)

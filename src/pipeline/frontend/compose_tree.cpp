@@ -129,6 +129,12 @@ void ComposeWorld::warn_unset(const Node& at, std::size_t offset, const std::str
                        "set it in .env beside the Compose file, or in 'env' of the pipeline");
 }
 
+void ComposeWorld::warn_unset_in_file(const Node& at, const std::string& file, const std::string& name)
+{
+    warn_unset(at, 0, file + ':' + name,
+               fmt::format("'{}' of '{}' uses a variable that has no value: it is taken as empty", clip(name), clip(file)));
+}
+
 namespace {
 
 class TreeInterpolator {

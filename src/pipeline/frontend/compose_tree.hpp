@@ -77,6 +77,8 @@ struct ComposeWorld {
 
     // Tells of a variable once, and of the first few only: errors must have room. `at` is where it stands.
     void warn_unset(const Node& at, std::size_t offset, const std::string& name, std::string message);
+    // The same of one in the value of `name`, in a file of variables. As that may be a password, nothing of it is told.
+    void warn_unset_in_file(const Node& at, const std::string& file, const std::string& name);
 };
 
 // Carries out `$` in every value below, each node once; a value with a problem, which is reported, stays as

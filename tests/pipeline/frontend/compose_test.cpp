@@ -194,11 +194,11 @@ TEST_CASE("profiles leave services out, unless a service that is taken requires 
 TEST_CASE("env_file is read where the Compose file is, under environment", "[pipeline][compose]")
 {
     const Files files{{"a.env", "A=file\nB=${A:-none}\nC='$A'\n# no\n"}, {"raw.env", "D=$A\n"}};
-    CHECK(lines_of("env_file: a.env, environment: { A: own }", files) == "environment:\n  A: own\n  B: none\n  C: $A");
+    CHECK(lines_of("env_file: a.env, environment: { A: own }", files) == "environment:\n  A: own\n  B: own\n  C: $A");
     CHECK(
         lines_of(
             "environment: { A: own }, env_file: [a.env, { path: gone.env, required: false }, { path: raw.env, format: raw }]",
-            files) == "environment:\n  A: own\n  B: none\n  C: $A\n  D: $A");
+            files) == "environment:\n  A: own\n  B: own\n  C: $A\n  D: $A");
 }
 
 TEST_CASE("configs and secrets are files", "[pipeline][compose]")
