@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_load.hpp"
 
+#include "pipeline/frontend/compose_service.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
@@ -14,6 +15,21 @@ namespace gantry::pipeline::native {
 namespace {
 
 constexpr std::size_t k_max_extends = 32; // in a row
+
+bool has_known_keys(Reader& reader, const Node& service, const Node& extends)
+{
+    const Reader::Inside inside(reader, key_of(service, "extends"));
+    bool good = true;
+    for (std::size_t i = 0; i < extends.pairs(); ++i) {
+        const Node& key = extends.key(i);
+        if (is_word_of("file service", key.text) || key.text.starts_with("x-"))
+            continue;
+        const Reader::Inside inside_of_it(reader, key);
+        report_unknown_key(reader, key, {"file", "service"}, "extends");
+        good = false;
+    }
+    return good;
+}
 
 } // namespace
 
@@ -66,7 +82,8 @@ Node* ComposeLoader::extended(const Service& service, const Node& own, std::vect
     if (const Node* extends = own.find("extends"); extends && extends->merge != Node::Merge::reset) {
         remove(*result, "extends");
         open.push_back(service);
-        if (const Node* base = base_of(service, *extends, open))
+        const bool is_clear = !extends->is_map() || has_known_keys(world_.reader, own, *extends);
+        if (const Node* base = is_clear ? base_of(service, *extends, open) : nullptr)
             result = merge_compose(world_.tree, *base, *result, "");
         else if (!result->find("image") && !result->find("build"))
             put(world_.tree, *result, "image", *world_.tree.scalar("unknown", *extends)); // that it is missing is no news

@@ -37,6 +37,20 @@ TEST_CASE("a key that Compose does not have is told of without a value, too", "[
     }
 }
 
+TEST_CASE("an unknown key of extends is told of, and no service is said to be missing for it", "[pipeline][compose]")
+{
+    const auto of_extends = [](const std::string& keys) {
+        return compose_problems("services:\n  s:\n    extends: { " + keys + " }\n  b: { image: i }\n");
+    };
+    CHECK(of_extends("service: b, fil: no.yml, bogus: { x: 1 }") == "3:28 unknown key 'fil' in extends | did you mean 'file'?\n"
+                                                                   "3:41 unknown key 'bogus' in extends");
+    CHECK(of_extends("service: elsewhere, fle: no.yml") == "3:36 unknown key 'fle' in extends | did you mean 'file'?");
+    CHECK(of_extends("servce: b") == "3:16 unknown key 'servce' in extends | did you mean 'service'?");
+    CHECK(of_extends("service: b, x-note: y") == "");
+    CHECK(places_of(parse_compose("services: { s: { extends: { service: b, fil: } }, b: { image: i } }\n")) ==
+          "compose.yml:1:41 unknown-key services.s.extends.fil");
+}
+
 TEST_CASE("what no service uses is left out, but its keys have to be right", "[pipeline][compose]")
 {
     const auto below = [](const std::string& text) { return compose_problems("services: { s: { image: i } }\n" + text + "\n"); };
