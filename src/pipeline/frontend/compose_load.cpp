@@ -159,7 +159,7 @@ Node* ComposeLoader::included(const Node& include, const File& file)
     if (!include.is_map())
         return included_file(include, file);
     for (std::size_t i = 0; i < include.pairs(); ++i)
-        if (include.key(i).text != "path")
+        if (include.key(i).text != "path" && !include.key(i).text.starts_with("x-"))
             world_.reader.error(include.key(i), "unsupported",
                                 fmt::format("'{}' of an include is not supported", clip(include.key(i).text)),
                                 "write the path alone");

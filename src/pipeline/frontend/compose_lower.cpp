@@ -278,7 +278,7 @@ private:
     {
         for (std::size_t i = 0; i < declaration.pairs(); ++i) {
             const auto& name = declaration.key(i).text;
-            const bool harmless = is_word_of("labels attachable scope", name) ||
+            const bool harmless = is_word_of("labels attachable scope", name) || name.starts_with("x-") ||
                                   (name == "driver" && declaration.value(i).text == "bridge");
             if (!harmless)
                 world_.reader.error(declaration.key(i), "unsupported",

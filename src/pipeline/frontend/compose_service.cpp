@@ -201,6 +201,8 @@ void lower_resources(ComposeService& service, Node&, Node& value)
         for (std::size_t j = 0; j < value.value(i).pairs(); ++j) {
             Node& key = value.value(i).key(j);
             Node& limit = value.value(i).value(j);
+            if (key.text.starts_with("x-"))
+                continue;
             const bool known = is_word_of("cpus memory pids", key.text);
             if (part.text == "limits" && known)
                 put_limit(service,

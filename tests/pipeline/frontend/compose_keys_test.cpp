@@ -37,6 +37,19 @@ TEST_CASE("a key that Compose does not have is told of without a value, too", "[
     }
 }
 
+TEST_CASE("x- keys are free in whatever a Compose file has", "[pipeline][compose]")
+{
+    for (const auto* keys : {"x-a: [b]", "build: { x-a: b }", "deploy: { x-a: b }", "deploy: { resources: { x-a: b } }",
+                             "deploy: { resources: { limits: { x-a: b, memory: 1g }, reservations: { x-a: } } }", "healthcheck: { x-a: b }",
+                             "networks: { default: { x-a: b } }", "depends_on: { t: { x-a: b } }",
+                             "volumes: [{ type: bind, source: ., target: /a, x-a: b }]"}) {
+        CAPTURE(keys);
+        CHECK(compose_problems("services: { t: { image: i }, s: { image: i, " + std::string(keys) + " } }\n") == "");
+    }
+    CHECK(compose_problems("x-a: b\ninclude: [{ path: c.yml, x-a: b }]\nnetworks: { default: { x-a: b }, x-n: { a: b } }\n",
+                           {{"c.yml", "services: { s: { image: i } }\n"}}) == "");
+}
+
 TEST_CASE("an unknown key of extends is told of, and no service is said to be missing for it", "[pipeline][compose]")
 {
     const auto of_extends = [](const std::string& keys) {
