@@ -58,6 +58,14 @@ TEST_CASE("what may stand in a refused part is not said to be missing", "[checks
           "2 unknown-key");
     CHECK(codes_of("stagess:\n- { name: a, image: gcc, steps: [make] }\n") == "1 unknown-key");
     CHECK(codes_of("include: [gone.yml]\nstages:\n- { name: b, image: gcc, needs: [a], steps: [make] }\n") == "1 include");
+    // What a step or a service does: build something that it cannot.
+    for (const auto* build : {"/etc", "{ context: ../up }", "{ context: \"https://example.org/a.tar\" }", "{ dockerfile: /etc/passwd }",
+                              "{ context: \"https://example.org/a.git\", dockerfile_inline: FROM x }", "{ dockerfile_inline: \"\" }"}) {
+        CAPTURE(build);
+        CHECK(codes_of("stages:\n- name: a\n  steps:\n  - build: " + std::string(build) + "\n") == "4 bad-value");
+        CHECK(codes_of("stages:\n- name: a\n  image: gcc\n  steps: [make]\n  services:\n    s:\n      build: " + std::string(build) + "\n") ==
+              "7 bad-value");
+    }
     // A declaration that all stages share; the other stage's own are known.
     CHECK(codes_of("volums: { data: }\n"
                    "stages:\n- { name: a, image: gcc, steps: [{ run: make, volumes: [\"data:/data\"] }] }\n") == "1 unknown-key");

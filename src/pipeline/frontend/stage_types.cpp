@@ -206,32 +206,31 @@ const ObjectKeys& artifact_keys()
 // ---- build
 
 // What parts of a build say of each other, and what no build can be made from.
-bool check_build(Reader& reader, const Node& node, const Build& build)
+void check_build(Reader& reader, const Node& node, const Build& build)
 {
     const auto refuse = [&](std::string_view key, const std::string& problem, const std::string& hint) {
         for (std::size_t i = 0; i < node.pairs(); ++i) {
             if (node.key(i).text != key)
                 continue;
             const Reader::Inside inside(reader, node.key(i));
-            reader.error(node.value(i), "bad-value", problem, hint);
-            return false;
+            return reader.error(node.value(i), "bad-value", problem, hint);
         }
         reader.error(node, "bad-value", problem, hint); // the short form
-        return false;
     };
     if (const auto& text = build.dockerfile_inline; text && text->is_literal() && trim(text->literal()).empty())
         return refuse("dockerfile_inline", "a Dockerfile cannot be empty", "write FROM … and what it adds, or leave it out");
     if (!build.context.is_literal())
-        return true;
+        return;
     const auto place = build_context(trim(build.context.literal()));
     if (!place.problem.empty())
         return refuse("context", place.problem, place.hint);
     if (build.dockerfile_inline && place.kind != BuildPlace::Kind::folder)
         return refuse("dockerfile_inline", "only a context that is a folder takes an inline Dockerfile", "use its own: dockerfile: PATH");
     if (place.kind != BuildPlace::Kind::folder || !build.dockerfile.is_literal())
-        return true;
+        return;
     const auto file = build_dockerfile(trim(build.dockerfile.literal()), place.path);
-    return file.problem.empty() || refuse("dockerfile", file.problem, file.hint);
+    if (!file.problem.empty())
+        refuse("dockerfile", file.problem, file.hint);
 }
 
 const ObjectKeys& build_keys()
@@ -336,9 +335,9 @@ Out ArtifactsType::schema(SchemaBuilder& builder)
 bool BuildType::read(Reader& reader, const Node& node, Value& value)
 {
     value.mark = reader.key_mark();
-    if (node.is_scalar())
-        return FilledTextType::read(reader, node, value.context) && check_build(reader, node, value);
-    const bool read = read_object(reader, node, build_keys(), &value) && check_build(reader, node, value);
+    const bool read = node.is_scalar() ? FilledTextType::read(reader, node, value.context) : read_object(reader, node, build_keys(), &value);
+    if (read)
+        check_build(reader, node, value); // a wrong one is still what its step does
     // What is left out when it is printed, or written in a short form, has no place there: only those that are refused by it.
     static const std::set<std::string> k_placed = {"cache_to", "secrets", "ssh", "platforms"};
     std::erase_if(value.marks, [](const auto& entry) { return !k_placed.contains(entry.first); });
