@@ -58,10 +58,7 @@ awaitable<RunResult> Run::Impl::execute()
     artifacts = make_artifacts();
     images = std::make_unique<Images>(
         deps.engine, deps.clock, *pulls,
-        [this](const engine::PullProgress& progress) {
-            for (auto* observer : deps.observers)
-                observer->on_pull(progress);
-        },
+        [this](const engine::PullProgress& progress) { tell_pull(progress); },
         [this](const std::string& image, const Images::Ready& ready) {
             RunEvent event;
             event.kind = RunEvent::Kind::image_ready;
@@ -254,7 +251,9 @@ void Run::Impl::journal(RunEvent event)
 {
     event.time = deps.clock.wall();
     if (!masks.empty()) {
-        event.message = mask_text(masks, event.message);
+        // All but names: those of stages and steps stand in the file, and an object is found by its own again.
+        for (auto* text : {&event.message, &event.hint, &event.image})
+            *text = mask_text(masks, *text);
         // A step that forgets the name (echo "$TOKEN" >> $CI_OUTPUT) makes one of what stands before the secret's first '='.
         std::erase_if(event.outputs, [this](const auto& output) {
             const auto& [name, value] = output;
@@ -275,6 +274,25 @@ void Run::Impl::journal(RunEvent event)
     using Kind = RunEvent::Kind;
     if (disk_watch && (event.kind == Kind::step_started || event.kind == Kind::step_finished || event.kind == Kind::image_ready))
         disk_watch->look_now();
+}
+
+void Run::Impl::tell_pull(engine::PullProgress progress)
+{
+    progress.image = masked(std::move(progress.image));
+    for (auto* observer : deps.observers)
+        observer->on_pull(progress);
+}
+
+void Run::Impl::tell_waiting(std::string what)
+{
+    what = masked(std::move(what));
+    for (auto* observer : deps.observers)
+        observer->on_waiting(what);
+}
+
+std::string Run::Impl::masked(std::string text) const
+{
+    return masks.empty() ? text : mask_text(masks, text);
 }
 
 void Run::Impl::warn(std::string message, std::string hint)
@@ -332,7 +350,7 @@ awaitable<void> Run::Impl::save_passed_layers()
 {
     const StageLayers::Which passed = [this](int stage) { return schedule.stage_state(stage) == State::success; };
     const StageLayers::Failed failed = [this](const std::string& stage, const std::string& why) {
-        deps.log.info("files of a stage not saved", {{"stage", stage}, {"why", why}});
+        deps.log.info("files of a stage not saved", {{"stage", stage}, {"why", masked(why)}});
     };
     const auto intend = on_the_books();
     co_await layers.save(deps.engine, passed, deps.writer.folder(), intend, failed);

@@ -37,7 +37,7 @@ std::unique_ptr<StageArtifacts> Run::Impl::make_artifacts()
         StageReports::Parts of_stage;
         of_stage.run_folder = deps.writer.folder();
         of_stage.stage = plan.stages[stage].id;
-        of_stage.mask = [this](std::string text) { return masks.empty() ? text : mask_text(masks, text); };
+        of_stage.mask = [this](std::string text) { return masked(std::move(text)); };
         if (deps.find_earlier_results)
             of_stage.find_earlier = [this, id = of_stage.stage] { return deps.find_earlier_results(id); };
         return std::make_unique<StageReports>(*plan.stages[stage].artifacts, std::move(of_stage));
@@ -58,18 +58,14 @@ awaitable<void> Run::Impl::enter_group(const pipeline::Concurrency& concurrency,
     request.cancel_in_progress = concurrency.cancel_in_progress;
     request.run = deps.writer.id();
     request.stage = stage;
-    const auto tell = [this](const std::string& what) {
-        for (auto* observer : deps.observers)
-            observer->on_waiting(what);
-    };
     const std::function<void(const std::string&)> waiting = [&](const std::string& runs) {
-        tell((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
-             (runs.empty() ? "" : ", which run " + runs + " has"));
+        tell_waiting((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
+                     (runs.empty() ? "" : ", which run " + runs + " has"));
     };
     const auto enter = [&]() -> awaitable<void> { place_out = co_await deps.groups->enter(request, waiting); };
     auto& news = stage < 0 ? *arrived : *moved;
     co_await first_of(enter(), news.wait_until(given_up));
-    tell("");
+    tell_waiting("");
 }
 
 awaitable<void> Run::Impl::open_stage(int stage)

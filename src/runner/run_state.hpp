@@ -56,7 +56,11 @@ struct Run::Impl {
     // The schedule waits for the answer of `task`: it gets `otherwise` where the task throws.
     void spawn_owing(std::function<awaitable<void>()> task, std::function<Input(const Error&)> otherwise);
     void report(RunEvent event);
+    // All that observers get but the output of steps, which has its own masks: without secrets.
     void journal(RunEvent event);
+    void tell_pull(engine::PullProgress progress);
+    void tell_waiting(std::string what);
+    std::string masked(std::string text) const;
     void warn(std::string message, std::string hint);
     void cancel(const std::string& by, bool hard);
     awaitable<void> watch_disks();

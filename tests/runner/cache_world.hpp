@@ -103,6 +103,7 @@ public:
     void begin(const pipeline::Plan& plan)
     {
         told.clear();
+        shown.clear();
         events.clear();
         found.clear();
         result.reset();
@@ -116,6 +117,7 @@ public:
         options.instance = runs->instance();
         options.scope = "/src/shop";
         options.keep_failed = keep_failed;
+        options.secrets = secrets;
         options.artifact_limits = artifact_limits;
         execution = std::make_unique<runner::Run>(*plans.back(), std::move(deps), std::move(options));
         executors.emplace_back(loop);
@@ -150,6 +152,9 @@ public:
             told.push_back(event.message);
     }
 
+    void on_pull(const engine::PullProgress& progress) override { shown.push_back(progress.image); }
+    void on_waiting(const std::string& what) override { shown.push_back(what); }
+
     // What that step found at `path` in this run, "" for nothing.
     std::string seen(const std::string& step, const std::string& path) { return found[step + " " + path]; }
     std::vector<cache::Used> entries()
@@ -167,6 +172,7 @@ public:
 
     bool mounts;
     bool keep_failed = false;
+    std::map<std::string, Secret> secrets;
     const runner::DiskBudget* disks = nullptr;
     cache::Limits limits;
     cache::ArtifactLimits artifact_limits;
@@ -184,6 +190,7 @@ public:
     std::function<void(const engine::FakeCall&)> on_call;
 
     std::vector<std::string> told;
+    std::vector<std::string> shown; // of pulls and of what the run waits for
     std::vector<runner::RunEvent> events;
     std::map<std::string, std::string> found;
     std::optional<runner::RunResult> result;
