@@ -7,6 +7,7 @@
 #include "runner/report.hpp"
 #include "runner/store.hpp"
 #include "runner/use_watch.hpp"
+#include "runner/waits.hpp"
 
 #include <functional>
 #include <map>
@@ -32,6 +33,7 @@ public:
         Objects& objects;
         const MaskSet& masks;
         const std::vector<RunObserver*>& observers;
+        Waits& waits;
         TaskGroup& background; // for what need not be waited for
         asio::thread_pool* pool = nullptr; // for long computing; none: it is done on the loop
     };

@@ -15,6 +15,19 @@ std::string key_of(const std::string& image, const std::string& platform, engine
     return image + '\n' + platform + '\n' + std::to_string(static_cast<int>(policy));
 }
 
+// An engine does not say of which image it speaks, and its last resort is that a person tries.
+[[noreturn]] void throw_named(const std::exception_ptr& failure, const std::string& image)
+{
+    if (is_cancellation(failure))
+        std::rethrow_exception(failure);
+    auto error = to_error(failure);
+    if (std::string_view(error.what()).find(image) == std::string_view::npos)
+        error.add_context("image " + image);
+    if (error.hint().empty())
+        throw std::move(error).with_hint("see whether the engine gets it: docker pull " + image);
+    throw error;
+}
+
 } // namespace
 
 struct Images::Entry {
@@ -27,10 +40,10 @@ struct Images::Entry {
     Signal done;
 };
 
-Images::Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks,
+Images::Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks, Waits& waits,
                std::function<void(const engine::PullProgress&)> progress,
                std::function<void(const std::string&, const Ready&)> ready)
-    : engine_(engine), clock_(clock), tasks_(tasks), progress_(std::move(progress)), ready_(std::move(ready)),
+    : engine_(engine), clock_(clock), tasks_(tasks), waits_(waits), progress_(std::move(progress)), ready_(std::move(ready)),
       slot_freed_(std::make_shared<Signal>(tasks.executor()))
 {
 }
@@ -89,11 +102,14 @@ awaitable<void> Images::fetch(std::shared_ptr<Entry> entry)
             ++pulling_;
             const auto begun = clock_.now();
             try {
-                ready.info = co_await engine_.pull_image(entry->image, entry->platform, progress_);
+                const auto pull = [&]() -> awaitable<void> {
+                    ready.info = co_await engine_.pull_image(entry->image, entry->platform, progress_);
+                };
+                co_await waits_.during("for the image " + entry->image, pull());
             } catch (...) {
                 --pulling_;
                 slot_freed_->notify_all();
-                throw;
+                throw_named(std::current_exception(), entry->image);
             }
             --pulling_;
             slot_freed_->notify_all();

@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "engine/engine.hpp"
+#include "runner/waits.hpp"
 
 #include <functional>
 #include <map>
@@ -19,7 +20,7 @@ public:
     };
 
     // `tasks` has the pulls: closing it gives up those that still go on.
-    Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks,
+    Images(engine::Engine& engine, Clock& clock, TaskGroup& tasks, Waits& waits,
            std::function<void(const engine::PullProgress&)> progress,
            std::function<void(const std::string& image, const Ready&)> ready);
 
@@ -37,6 +38,7 @@ private:
     engine::Engine& engine_;
     Clock& clock_;
     TaskGroup& tasks_;
+    Waits& waits_;
     std::function<void(const engine::PullProgress&)> progress_;
     std::function<void(const std::string&, const Ready&)> ready_;
     std::map<std::string, std::shared_ptr<Entry>> entries_;

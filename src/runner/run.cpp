@@ -57,7 +57,7 @@ awaitable<RunResult> Run::Impl::execute()
     caches = make_caches(executor);
     artifacts = make_artifacts();
     images = std::make_unique<Images>(
-        deps.engine, deps.clock, *pulls,
+        deps.engine, deps.clock, *pulls, waits,
         [this](const engine::PullProgress& progress) { tell_pull(progress); },
         [this](const std::string& image, const Images::Ready& ready) {
             RunEvent event;

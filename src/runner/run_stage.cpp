@@ -58,14 +58,14 @@ awaitable<void> Run::Impl::enter_group(const pipeline::Concurrency& concurrency,
     request.cancel_in_progress = concurrency.cancel_in_progress;
     request.run = deps.writer.id();
     request.stage = stage;
+    Waits::Notice notice(waits);
     const std::function<void(const std::string&)> waiting = [&](const std::string& runs) {
-        tell_waiting((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
+        notice.set((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
                      (runs.empty() ? "" : ", which run " + runs + " has"));
     };
     const auto enter = [&]() -> awaitable<void> { place_out = co_await deps.groups->enter(request, waiting); };
     auto& news = stage < 0 ? *arrived : *moved;
     co_await first_of(enter(), news.wait_until(given_up));
-    tell_waiting("");
 }
 
 awaitable<void> Run::Impl::open_stage(int stage)

@@ -102,6 +102,7 @@ struct Run::Impl {
     const std::set<std::string> made; // images that are not there before the run has made them, by full_name()
     std::vector<StageRuntime> stages;
     StageLayers layers;
+    Waits waits{deps.clock, [this](std::string what) { tell_waiting(std::move(what)); }};
 
     int cancels = 0;
     bool in_haste = false; // cancelled twice, or hard

@@ -40,7 +40,7 @@ engine::PullPolicy policy_of(const pipeline::Container& container, engine::PullP
 
 Attempt::Parts Run::Impl::parts_for(const std::vector<RunObserver*>& observers)
 {
-    return {deps.engine, deps.clock, deps.writer, *images, *objects, masks, observers, *tasks, deps.pool};
+    return {deps.engine, deps.clock, deps.writer, *images, *objects, masks, observers, waits, *tasks, deps.pool};
 }
 
 // What all that runs in a stage has in common; without a step.

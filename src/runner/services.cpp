@@ -151,9 +151,10 @@ awaitable<void> Services::bring_up(Entry& entry)
     co_await entry.runner->start();
     if (!entry.waited_for_by.empty() && !entry.runner->has_check())
         throw cannot_tell(entry.waited_for_by, entry.service->name);
-    co_await entry.runner->gate();
+    const auto who = request_.stage->id + ": for service " + entry.service->name;
+    co_await parts_.waits.during(who + " to be ready", entry.runner->gate());
     if (entry.has_to_end)
-        co_await entry.runner->completion();
+        co_await parts_.waits.during(who + " to end", entry.runner->completion());
 }
 
 awaitable<std::string> Services::build(const pipeline::Service& service)

@@ -155,6 +155,7 @@ constexpr std::array k_situations = {
     Situation{"unexpected eof", Errc::unavailable, ""},
     Situation{"network is unreachable", Errc::unavailable, k_unreachable_hint},
     Situation{"client.timeout exceeded", Errc::unavailable, k_unreachable_hint},
+    Situation{"context deadline exceeded", Errc::timed_out, k_unreachable_hint}, // the engine has tried several times
     Situation{"request canceled", Errc::unavailable, ""},
     Situation{"filesystem layer verification failed", Errc::unavailable, ""},
 };
@@ -287,7 +288,13 @@ bool limits_rate(const Error& error)
 
 Error pull_refused(int status, std::string_view body)
 {
-    return engine_error(message_of(status, body), code_of(status));
+    const auto message = message_of(status, body);
+    // Codes of the distribution specification; of an answer without words of its own nothing else is left.
+    if (message == "denied" || message.starts_with("denied: "))
+        return Error(Errc::denied, message, std::string(k_sign_in_hint));
+    if (message == "name unknown" || message.starts_with("name unknown: "))
+        return Error(Errc::not_found, message, std::string(k_name_hint));
+    return engine_error(message, code_of(status));
 }
 
 void check(const Answer& answer)

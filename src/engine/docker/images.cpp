@@ -33,7 +33,7 @@ awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::chrono:
 {
     JsonLines lines;
     for (;;) {
-        const std::string piece = co_await with_deadline(silence_limit, "pull", exchange.read());
+        const std::string piece = co_await with_deadline(silence_limit, "the registry", exchange.read());
         if (piece.empty())
             break;
         lines.feed(piece);
@@ -45,6 +45,20 @@ awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::chrono:
         throw engine_error(meter.error(), Errc::internal);
 }
 
+// The engine answers when the registry has.
+awaitable<std::unique_ptr<Exchange>> open_pull(Api& api, Request request, const std::string& registry)
+{
+    const auto limit = api.options().silence_limit;
+    try {
+        co_return co_await api.open_any(std::move(request), limit);
+    } catch (const Error& error) {
+        if (error.code() != Errc::timed_out)
+            throw;
+    }
+    throw Error(Errc::timed_out, fmt::format("the registry {}: no answer within {}", terminal_safe(registry), print_duration(limit)),
+                "see that its name and port are right and that the engine's host gets there");
+}
+
 awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::string& platform, PullInFlight& flight,
                           const std::string& image)
 {
@@ -53,7 +67,7 @@ awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::
     if (!auth.empty())
         request.headers.emplace_back("X-Registry-Auth", auth.reveal());
     const std::chrono::nanoseconds silence_limit = api.options().silence_limit;
-    const auto exchange = co_await api.open_any(std::move(request), silence_limit);
+    const auto exchange = co_await open_pull(api, std::move(request), reference.registry);
     if (exchange->status() >= 400) {
         const auto body = co_await with_deadline(k_limit, "pull", exchange->read_all(1024 * 1024));
         throw pull_refused(exchange->status(), body);
