@@ -5,6 +5,7 @@
 #include "base/paths.hpp"
 #include "engine/fake/fake.hpp"
 #include "runner/objects.hpp"
+#include "runner/open_shell.hpp"
 #include "runner/run.hpp"
 #include "runner/stage_caches.hpp"
 
@@ -125,6 +126,26 @@ awaitable<void> reap_one(Context& context, const engine::EngineInfo& info, const
     context.err("gantry: run " + id + " may have left something behind: " + terminal_safe(problem) + "\n");
 }
 
+awaitable<void> reap_shell(Context& context, const engine::EngineInfo& info, const runner::DeadShell& shell)
+{
+    const auto& record = shell.record;
+    runner::RunMeta made;
+    made.engine_endpoint = record.engine_endpoint;
+    made.engine_id = record.engine_id;
+    std::string problem;
+    try {
+        if (made_at(made, info)) {
+            if (co_await runner::remove_dead_shell(context.engine(), system_clock(), shell))
+                context.err("gantry: removed what a shell of run " + record.run + " left, whose process died\n");
+            co_return;
+        }
+        problem = "that is for gantry ps " + flag_of_endpoint(record.engine_endpoint);
+    } catch (const Error& error) {
+        problem = error.what();
+    }
+    context.err("gantry: a shell of run " + record.run + " may have left something behind: " + terminal_safe(problem) + "\n");
+}
+
 // Nothing outlives a process of the fake engine.
 std::vector<std::string> without_fake(Context& context, std::vector<std::string> runs)
 {
@@ -147,9 +168,13 @@ awaitable<void> reap(Context& context)
 {
     const auto interrupted = without_fake(context, context.store().interrupted_runs());
     const auto unclean = without_fake(context, context.store().unclean_runs());
-    if (interrupted.empty() && unclean.empty())
+    const auto shells = runner::dead_shells(context.store().root());
+    if (interrupted.empty() && unclean.empty() && shells.empty())
         co_return;
     const auto info = co_await context.engine().probe();
+    // Before the runs, which would take their containers and leave their images.
+    for (const auto& shell : shells)
+        co_await reap_shell(context, info, shell);
     for (const auto& id : interrupted)
         co_await reap_one(context, info, id, reap_interrupted);
     for (const auto& id : unclean)

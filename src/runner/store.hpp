@@ -25,6 +25,7 @@
 //   runs/<id>/cancel            "soft" or "hard": somebody asked for it
 //   active/<id>                 there while the run is not final: finding interrupted runs does not look at the others; not empty:
 //                               there until what it left at its engine is gone
+//   shells/                     open shells: open_shell.hpp
 //   new/                        runs that are being made; they appear under runs/ whole
 //   last_id                     so that the id of a removed run is not given out again
 //

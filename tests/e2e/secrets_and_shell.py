@@ -204,6 +204,28 @@ class Shell(e2e.Case):
         self.assertIn(b"42", terminal.seen)
         self.assertEqual(terminal.state(), terminal.before)
 
+    def shell_images(self):
+        filters = json.dumps({"label": [f"gantry.instance={self.instance()}"], "reference": ["gantry/shell"]})
+        return self.engine.get(f"/images/json?filters={urllib.parse.quote(filters)}")
+
+    def test_kill_9_of_a_shell_leaves_nothing_behind_the_next_command_and_one_that_is_open_stays(self):
+        shells = []
+        for _ in range(2):
+            shells.append(subprocess.Popen(self.command(["shell", "latest", "unit", "--", "sh", "-c", "echo in; exec sleep 1000"]),
+                                           env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            self.addCleanup(shells[-1].communicate)
+            self.addCleanup(shells[-1].kill)
+            self.assertEqual(shells[-1].stdout.readline(), b"in\n")
+        self.assertEqual(self.gantry("ps", "--all").stderr, b"")
+        self.assertEqual(len(self.left()), len(self.kept) + 2)
+        shells[0].kill()
+        shells[0].wait()
+        self.assertEqual(self.gantry("ps", "--all").stderr, b"gantry: removed what a shell of run 1 left, whose process died\n")
+        self.assertEqual((len(self.left()), len(self.shell_images())), (len(self.kept) + 1, 1))
+        shells[1].terminate()
+        self.assertEqual(shells[1].wait(), 143)
+        self.assertEqual(self.shell_images(), [])
+
     def test_sigterm_ends_a_shell_and_gives_the_terminal_back(self):
         terminal = Terminal(self, "shell", "latest", "unit")
         terminal.type(b"echo $((40 + 2))\n")

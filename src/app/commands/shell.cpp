@@ -5,7 +5,9 @@
 #include "app/interrupt.hpp"
 #include "app/step_name.hpp"
 #include "app/terminal.hpp"
+#include "base/format.hpp"
 #include "runner/lower.hpp"
+#include "runner/open_shell.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -54,14 +56,28 @@ std::vector<engine::Mount> caches_of(const std::vector<runner::RunEvent>& events
     return mounts;
 }
 
+// Its names are of this shell alone: others may be open beside it.
+runner::ShellRecord record_of(Context& context, const runner::Owner& owner)
+{
+    const auto meta = context.store().meta(owner.run);
+    runner::ShellRecord record;
+    record.run = owner.run;
+    record.container = runner::object_name(owner, "shell" + random_hex(4));
+    record.image = "gantry/shell:" + record.container;
+    record.engine_endpoint = meta.engine_endpoint;
+    record.engine_id = meta.engine_id;
+    return record;
+}
+
 // A container like the failed step's: an image of its file system as it was, its environment, user and workspace.
-engine::ContainerSpec like(const runner::Owner& owner, const engine::ImageInfo& image, const std::vector<std::string>& command)
+engine::ContainerSpec like(const runner::Owner& owner, const std::string& name, const engine::ImageInfo& image,
+                           const std::vector<std::string>& command)
 {
     auto stage_owner = owner;
     stage_owner.step.clear();
     stage_owner.attempt = 0;
     engine::ContainerSpec spec;
-    spec.name = runner::object_name(owner, "shell");
+    spec.name = name;
     spec.labels = runner::labels_of(owner);
     spec.image = image.id;
     spec.entrypoint = command.empty() ? std::vector<std::string>{"sh"} : command;
@@ -85,19 +101,20 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
         throw Error(Errc::not_found, "the container of " + step.stage + "/" + step.step + " in run " + run + " is gone",
                     "run again and keep it: gantry run --keep-failed");
 
-    const auto name = runner::object_name(owner, "shell");
-    const auto tag = "gantry/shell:" + failed;
+    const auto record = record_of(context, owner);
+    runner::OpenShell open(context.store().root(), record);
     const auto labels = runner::labels_of(owner);
     engine::ImageInfo image;
     // An engine finishes the image although nobody waits for it any more.
-    const auto commit = [&]() -> awaitable<void> { image = co_await engine.commit_container(failed, tag, labels); };
+    const auto commit = [&]() -> awaitable<void> { image = co_await engine.commit_container(failed, record.image, labels); };
     int exit_code = k_exit_infrastructure;
     std::exception_ptr failure;
     try {
         co_await shielded(commit());
-        auto spec = like(owner, image, command);
+        auto spec = like(owner, record.container, image, command);
         for (auto& mount : caches_of(context.store().events(run), step.stage))
             spec.mounts.push_back(std::move(mount));
+        open.touch();
         co_await engine.create_container(spec);
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
@@ -111,8 +128,9 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
         failure = std::current_exception();
     }
     co_await ignore_cancellation();
-    co_await engine.remove(engine::ObjectKind::container, name);
-    co_await engine.remove(engine::ObjectKind::image, tag);
+    co_await engine.remove(engine::ObjectKind::container, record.container);
+    co_await engine.remove(engine::ObjectKind::image, record.image);
+    open.close();
     if (failure)
         std::rethrow_exception(failure);
     co_return exit_code;
