@@ -52,7 +52,7 @@ std::optional<Error> DiskBudget::find_short() const
         return Error(Errc::no_space,
                      fmt::format("disk: {} free for {} ({}), and {} are to stay free", format_size(room->free_bytes), disk.what,
                                  disk.folder, format_size(kept_bytes(*room))),
-                     "make room: gantry prune\nor let runs take more: --keep-free SIZE");
+                     "make room: gantry prune, or let runs take more: --keep-free SIZE");
     }
     return std::nullopt;
 }

@@ -18,6 +18,7 @@ std::map<std::string, std::string> published_ports(const engine::ContainerStatus
             continue;
         const auto name = fmt::format("{}/{}", port.container_port, port.protocol);
         const bool is_ipv4 = port.host_ip.find(':') == std::string::npos;
+        // Of several the first that was asked for.
         if (!ports.contains(name) || (is_ipv4 && !by_ipv4.contains(name)))
             ports[name] = std::to_string(port.host_port);
         if (is_ipv4)

@@ -85,11 +85,17 @@ TEST_CASE("a run that is looked at has a line for all that each step and service
     stage.steps[0].use = engine::ResourceUse{};
     stage.steps[0].use->cpu = 2s;
 
+    for (int port = 3000; port < 3010; ++port)
+        stage.services[0].outputs[std::to_string(port) + "/tcp"] = std::to_string(port + 30000);
+
     const auto brief = app::stage_rows(k_plain, stage, 80);
     CHECK(std::count(brief.begin(), brief.end(), '\n') == 3);
     CHECK(brief.find("services/db  peak 412 MB, CPU 9.4s, disk 31 MB") != std::string::npos);
     const auto full = app::stage_rows(k_plain, stage, 80, app::Use::all);
-    CHECK(std::count(full.begin(), full.end(), '\n') == 5);
+    CHECK(std::count(full.begin(), full.end(), '\n') == 9);
+    for (int port = 3000; port < 3010; ++port)
+        CHECK(full.find(std::to_string(port) + "/tcp at port " + std::to_string(port + 30000)) != std::string::npos);
+    CHECK(full.find("\n      3003/tcp at port 33003, 3004/tcp at port 33004, 3005/tcp at port 33005\n") != std::string::npos);
     CHECK(full.find("peak") == std::string::npos);
     CHECK(full.find("\n      CPU 2.0s\n") != std::string::npos);
     CHECK(full.find("\n      CPU 9.4s · memory up to 412 MB · ") != std::string::npos);

@@ -42,11 +42,24 @@ std::string row(const Style& style, State state, const std::string& name, const 
     return spread(left, duration.count() > 0 ? format_duration(duration) : "", columns);
 }
 
-// And at which ports it is, or was, found.
-std::string notes_of(const runner::StepSummary& step)
+constexpr int k_detail_indent = 6;
+
+std::string detail(const Style& style, const std::string& text, int columns)
 {
-    const auto note = note_of(step), ports = runner::describe_ports(step.outputs);
-    return note + (note.empty() || ports.empty() ? "" : "; ") + ports;
+    return std::string(k_detail_indent, ' ') + style.dim(fit(text, columns - k_detail_indent)) + "\n";
+}
+
+// A line that is full goes on in another.
+std::string port_lines(const Style& style, const std::map<std::string, std::string>& outputs, int columns)
+{
+    std::string text, line;
+    for (const auto& output : outputs) {
+        const auto port = runner::describe_ports({output});
+        if (!port.empty() && !line.empty() && columns_of(line + ", " + port) > columns - k_detail_indent)
+            text += detail(style, std::exchange(line, {}), columns);
+        line += (line.empty() || port.empty() ? "" : ", ") + port;
+    }
+    return text + (line.empty() ? "" : detail(style, line, columns));
 }
 
 // Steps and services that ran, each with its row.
@@ -55,9 +68,15 @@ std::string rows_of(const Style& style, const std::vector<runner::StepSummary>& 
     std::string text;
     for (auto step : steps) {
         const auto used = use == Use::all && step.use ? use_of(*std::exchange(step.use, std::nullopt)) : "";
-        text += step_row(style, step.state, step.step, notes_of(step), step.duration, columns) + "\n";
+        auto note = note_of(step);
+        const auto ports = runner::describe_ports(step.outputs);
+        if (use == Use::peak && !ports.empty())
+            note += (note.empty() ? "" : "; ") + ports;
+        text += step_row(style, step.state, step.step, note, step.duration, columns) + "\n";
+        if (use == Use::all)
+            text += port_lines(style, step.outputs, columns);
         if (!used.empty())
-            text += "      " + style.dim(fit(used, columns - 6)) + "\n";
+            text += detail(style, used, columns);
     }
     return text;
 }

@@ -18,7 +18,7 @@ std::string step_row(const Style& style, runner::State state, const std::string&
 // What stands beside a step that has ended: the reason, or which attempt it was and what it needed at most.
 std::string note_of(const runner::StepSummary& step);
 
-// A stage that has ended, and its steps; with Use::all a line more for each, of all that it used.
+// A stage that has ended, and its steps; with Use::all more lines for each: where all its ports are, what it used.
 enum class Use { peak, all };
 std::string stage_rows(const Style& style, const runner::StageSummary& stage, int columns, Use use = Use::peak);
 
