@@ -138,8 +138,8 @@ public:
     // ---- containers
 
     // Throws not_found (image), conflict (name), bad_input (the engine refuses the spec), unsupported (with the name of
-    // the key). 60 s.
-    virtual awaitable<void> create_container(const ContainerSpec& spec) = 0;
+    // the key). Returns what of the spec the engine leaves out, in its words. 60 s.
+    virtual awaitable<std::vector<std::string>> create_container(const ContainerSpec& spec) = 0;
     // Opens the streams of a created container. `tty` and `open_stdin` as in its spec. 30 s. Throws bad_input as start_container()
     // does, where the engine prepares the process here already (Podman).
     struct AttachOptions {

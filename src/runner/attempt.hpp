@@ -34,6 +34,7 @@ public:
         const MaskSet& masks;
         const std::vector<RunObserver*>& observers;
         Waits& waits;
+        std::function<void(const std::string& where, const std::vector<std::string>&)> tell_left_out; // what an engine did not do
         TaskGroup& background; // for what need not be waited for
         asio::thread_pool* pool = nullptr; // for long computing; none: it is done on the loop
     };

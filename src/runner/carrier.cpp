@@ -25,7 +25,7 @@ awaitable<void> create_carrier(engine::Engine& engine, std::string name, engine:
     spec.image = k_holder_image;
     spec.mounts = std::move(mounts);
     spec.init = false;
-    co_await engine.create_container(spec);
+    (void)co_await engine.create_container(spec);
 }
 
 } // namespace gantry::runner

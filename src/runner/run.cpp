@@ -304,6 +304,13 @@ void Run::Impl::warn(std::string message, std::string hint)
     journal(std::move(event));
 }
 
+void Run::Impl::tell_left_out(const std::string& where, const std::vector<std::string>& what)
+{
+    for (const auto& sentence : what)
+        if (told_left_out.insert(sentence).second)
+            warn(where + ": the engine says: " + sentence, "take the key out, or run it where the engine can do that");
+}
+
 Intend Run::Impl::on_the_books()
 {
     return [this](engine::ObjectKind kind, const std::string& name) { objects->intend(kind, name); };

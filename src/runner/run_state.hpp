@@ -62,6 +62,8 @@ struct Run::Impl {
     void tell_waiting(std::string what);
     std::string masked(std::string text) const;
     void warn(std::string message, std::string hint);
+    // Each of an engine's sentences once a run: it says the same of every container.
+    void tell_left_out(const std::string& where, const std::vector<std::string>& what);
     void cancel(const std::string& by, bool hard);
     awaitable<void> watch_disks();
     awaitable<void> make_room();
@@ -102,6 +104,7 @@ struct Run::Impl {
     const std::set<std::string> made; // images that are not there before the run has made them, by full_name()
     std::vector<StageRuntime> stages;
     StageLayers layers;
+    std::set<std::string> told_left_out;
     Waits waits{deps.clock, [this](std::string what) { tell_waiting(std::move(what)); }};
 
     int cancels = 0;

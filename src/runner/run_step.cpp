@@ -40,7 +40,8 @@ engine::PullPolicy policy_of(const pipeline::Container& container, engine::PullP
 
 Attempt::Parts Run::Impl::parts_for(const std::vector<RunObserver*>& observers)
 {
-    return {deps.engine, deps.clock, deps.writer, *images, *objects, masks, observers, waits, *tasks, deps.pool};
+    auto left_out = [this](const std::string& where, const std::vector<std::string>& what) { tell_left_out(where, what); };
+    return {deps.engine, deps.clock, deps.writer, *images, *objects, masks, observers, waits, std::move(left_out), *tasks, deps.pool};
 }
 
 // What all that runs in a stage has in common; without a step.

@@ -120,7 +120,8 @@ awaitable<void> ServiceRunner::create(std::string built)
         publishes_ = !spec.ports.empty();
         created_ = true;
         parts_.objects.intend(engine::ObjectKind::container, container_);
-        co_await parts_.engine.create_container(spec);
+        const auto left_out = co_await parts_.engine.create_container(spec);
+        parts_.tell_left_out(context.stage->id + ": service " + name(), left_out);
         if (!files.empty()) {
             const auto missing = co_await place_files(parts_.engine, request_.carrier(), spec, std::move(files));
             for (const auto& file : missing)

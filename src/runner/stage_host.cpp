@@ -87,7 +87,7 @@ awaitable<void> StageHost::start_holder(const Owner& owner)
     spec.limits.pids = 8;
     objects_.intend(engine::ObjectKind::container, spec.name);
     holder_ = spec.name;
-    co_await engine_.create_container(spec);
+    (void)co_await engine_.create_container(spec);
     co_await engine_.start_container(spec.name);
 }
 

@@ -136,7 +136,8 @@ awaitable<void> StepRunner::create()
         hold_back(spec);
 
     parts_.objects.intend(engine::ObjectKind::container, name_);
-    co_await parts_.engine.create_container(spec);
+    const auto left_out = co_await parts_.engine.create_container(spec);
+    parts_.tell_left_out(context.stage->id + "/" + context.step->id, left_out);
     co_await exchange_->place(parts_.engine, spec);
     const std::string user = spec.user.empty() ? image_user : spec.user;
     co_await place_files(spec, user);

@@ -125,8 +125,10 @@ TEST_CASE("an anonymous volume goes with its container, a named one stays", "[do
     real.run(real.engine->create_container(spec));
     std::vector<std::string> volumes;
     const auto container = ask(real, "/containers/" + spec.name + "/json");
-    for (const auto& mount : container["Mounts"])
+    for (const auto& mount : container["Mounts"]) {
         volumes.push_back(mount["Name"]);
+        CHECK_FALSE(ask(real, "/volumes/" + volumes.back())["Labels"].empty());
+    }
     REQUIRE(volumes.size() == 2);
 
     real.run(real.engine->remove(ObjectKind::container, spec.name));

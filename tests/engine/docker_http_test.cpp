@@ -213,7 +213,7 @@ TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine
     container.name = container.image = "x";
     NetworkSpec network;
     network.name = "x";
-    world.loop.run(create([&] { return world.engine->create_container(container); }));
+    world.loop.run(create([&]() -> awaitable<void> { (void)co_await world.engine->create_container(container); }));
     world.loop.run(create([&] { return world.engine->create_network(network); }));
     CHECK(world.daemon.connections == 1); // none was broken off
 }

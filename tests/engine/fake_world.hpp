@@ -98,11 +98,12 @@ struct FakeWorld {
         return Errc::internal;
     }
 
-    std::shared_ptr<Beside> beside(awaitable<void> task)
+    template <typename T>
+    std::shared_ptr<Beside> beside(awaitable<T> task)
     {
         const auto state = std::make_shared<Beside>();
         asio::co_spawn(io, std::move(task),
-                       asio::bind_cancellation_slot(state->cancel.slot(), [state](std::exception_ptr failure) {
+                       asio::bind_cancellation_slot(state->cancel.slot(), [state](std::exception_ptr failure, auto&&...) {
                            state->ended = true;
                            state->failure = failure;
                        }));

@@ -115,7 +115,7 @@ awaitable<int> look_inside(Context& context, const std::string& run, const runne
         for (auto& mount : caches_of(context.store().events(run), step.stage))
             spec.mounts.push_back(std::move(mount));
         open.touch();
-        co_await engine.create_container(spec);
+        (void)co_await engine.create_container(spec);
         engine::Engine::AttachOptions attach;
         attach.tty = spec.tty;
         attach.open_stdin = true;

@@ -39,8 +39,8 @@ Json mount_body(const Mount& mount, const Labels& labels, const Dialect& dialect
     Json body = {{"Type", mount_type(mount.type)}, {"Target", mount.target}, {"ReadOnly", mount.read_only}};
     set_if(body, "Source", mount.source);
     if (mount.type == Mount::Type::volume) {
-        // A volume that was removed meanwhile is made anew: then it is found by these.
-        if (!mount.source.empty() && !labels.empty())
+        // Of one that has no name, or was removed meanwhile and is made anew.
+        if (!labels.empty())
             body["VolumeOptions"]["Labels"] = labels;
         if (mount.no_copy)
             body["VolumeOptions"]["NoCopy"] = true;

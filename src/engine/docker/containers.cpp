@@ -17,11 +17,11 @@ constexpr std::size_t k_exit_limit_bytes = 64 * 1024;
 constexpr int k_killed = 128 + 9;
 
 // Missing may be what the container names, such as an external network, or a variant of its image.
-awaitable<void> send_naming(Api& api, Request request, std::chrono::nanoseconds limit)
+awaitable<Answer> send_naming(Api& api, Request request, std::chrono::nanoseconds limit)
 {
-    const auto answer = co_await api.call(std::move(request), limit);
+    auto answer = co_await api.call(std::move(request), limit);
     if (answer.ok())
-        co_return;
+        co_return answer;
     const auto error = refused(answer.status, answer.body);
     const auto says = [text = to_lower(answer.body)](const char* words) { return text.find(words) != std::string::npos; };
     if (error.code() != Errc::not_found || says("no such image") || says("no such container"))
@@ -45,7 +45,7 @@ std::string fixed_addresses_of(const Json& container)
 
 } // namespace
 
-awaitable<void> DockerEngine::create_container(const ContainerSpec& spec)
+awaitable<std::vector<std::string>> DockerEngine::create_container(const ContainerSpec& spec)
 {
     co_await api_->connect();
     Json body = container_body(spec, dialect());
@@ -58,10 +58,15 @@ awaitable<void> DockerEngine::create_container(const ContainerSpec& spec)
     if (!spec.platform.empty())
         request.target += "&platform=" + encode_query(spec.platform);
     request.body = dump(body);
-    auto creation = send_naming(*api_, std::move(request), k_create_limit);
-    co_await shielded(std::move(creation));
+    std::vector<std::string> left_out;
+    const auto create = [&]() -> awaitable<void> {
+        const auto answer = co_await send_naming(*api_, std::move(request), k_create_limit);
+        left_out = list_field(parse_json(answer.body), "Warnings");
+    };
+    co_await shielded(create());
     if (spec.network == ContainerSpec::Network::endpoints && spec.endpoints.size() > 1 && !takes_all_endpoints(dialect()))
         co_await connect_further(spec);
+    co_return left_out;
 }
 
 awaitable<void> DockerEngine::connect_further(const ContainerSpec& spec)
@@ -111,7 +116,7 @@ awaitable<void> DockerEngine::start_container(const std::string& container)
     Request request("POST", container_path(container, "/start"));
     std::optional<Error> failure;
     try {
-        co_await send_naming(*api_, std::move(request), k_start_limit);
+        (void)co_await send_naming(*api_, std::move(request), k_start_limit);
     } catch (const Error& error) {
         if (std::string_view(error.what()) != "Address already in use") // all that Docker says of it
             throw;

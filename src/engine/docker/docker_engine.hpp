@@ -43,7 +43,7 @@ public:
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
     awaitable<std::optional<NetworkInfo>> find_network(const std::string& name) override;
     awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;
-    awaitable<void> create_container(const ContainerSpec& spec) override;
+    awaitable<std::vector<std::string>> create_container(const ContainerSpec& spec) override;
     awaitable<std::unique_ptr<Attachment>> attach(const std::string& container, const AttachOptions& options) override;
     awaitable<void> start_container(const std::string& container) override;
     awaitable<ContainerExit> wait_container(const std::string& container) override;

@@ -78,6 +78,11 @@ void FakeEngine::forget_uploads()
     daemon_->settings.keeps_uploads = false;
 }
 
+void FakeEngine::leave_out(std::vector<std::string> sentences)
+{
+    daemon_->settings.left_out = std::move(sentences);
+}
+
 void FakeEngine::require_labels(std::vector<std::string> keys)
 {
     daemon_->settings.required_labels = std::move(keys);

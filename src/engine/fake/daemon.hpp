@@ -190,6 +190,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
         std::optional<std::set<std::string>> only_images;
         std::set<std::string> images_to_pull;
         std::vector<std::string> required_labels = {"gantry.instance", "gantry.run"};
+        std::vector<std::string> left_out;
         bool keeps_uploads = true;
     } settings;
 };

@@ -144,13 +144,14 @@ awaitable<std::optional<VolumeInfo>> FakeEngine::find_volume(const std::string& 
     co_return info;
 }
 
-awaitable<void> FakeEngine::create_container(const ContainerSpec& spec)
+awaitable<std::vector<std::string>> FakeEngine::create_container(const ContainerSpec& spec)
 {
     const auto daemon = daemon_;
     auto call = call_of("create_container", spec.name, spec.image);
     co_await daemon->arrive(call);
     daemon->create(spec);
     co_await daemon->answer(call);
+    co_return daemon->settings.left_out;
 }
 
 awaitable<std::unique_ptr<Attachment>> FakeEngine::attach(const std::string& container, const AttachOptions& options)

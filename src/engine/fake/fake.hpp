@@ -113,6 +113,8 @@ public:
     // Labels that containers and networks must carry. Default: gantry.instance and gantry.run; of volumes, which may
     // outlive a run, only the first is demanded.
     void require_labels(std::vector<std::string> keys);
+    // What create_container() returns from now on.
+    void leave_out(std::vector<std::string> sentences);
     // The daemon goes away (every call throws unavailable, attachments break, events report lost) and comes back. What
     // does not survive has exited with 137 then, without an event. Containers are there in both cases.
     void go_away();
@@ -148,7 +150,7 @@ public:
     awaitable<VolumeInfo> create_volume(const VolumeSpec& spec) override;
     awaitable<std::optional<NetworkInfo>> find_network(const std::string& name) override;
     awaitable<std::optional<VolumeInfo>> find_volume(const std::string& name) override;
-    awaitable<void> create_container(const ContainerSpec& spec) override;
+    awaitable<std::vector<std::string>> create_container(const ContainerSpec& spec) override;
     awaitable<std::unique_ptr<Attachment>> attach(const std::string& container, const AttachOptions& options) override;
     awaitable<void> start_container(const std::string& container) override;
     awaitable<ContainerExit> wait_container(const std::string& container) override;
