@@ -1,4 +1,5 @@
 #include "pipeline/native_support.hpp"
+#include "pipeline/plan.hpp"
 #include "pipeline/plan_env.hpp"
 
 #include "support/catch.hpp"
@@ -45,6 +46,21 @@ TEST_CASE("a line of an env_file has its value behind = or :, and a raw one as i
 {
     CHECK(variables_of("A: 1\nB : 'x y' # note\nC=d:e\nD: e=f\nexport E: \"a\nb\"\nF:\n") == "1 A=1|2 B=x y|3 C=d:e|4 D=e=f|5 E=a\nb|7 F=|");
     CHECK(variables_of("# note\nA=\"x\" # y \r\n  B:C='$D'\n\n", EnvFileValues::raw) == "2 A=\"x\" # y |3 B:C='$D'|");
+}
+
+TEST_CASE("a command of null says nothing, and one of nothing replaces the image's", "[pipeline][native]")
+{
+    for (const auto* null : {"command: null, entrypoint: null", "command: , entrypoint: ~"})
+        CHECK(sole_container(null) == sole_container("x-none: 1"));
+    CHECK(sole_container("command: [], entrypoint: \"\"").command->empty());
+    const auto parsed = parse_text("defaults: { entrypoint: [a] }\nsteps: [{ image: i, command: [b], entrypoint: null }]\n"
+                                   "services: { s: { image: i, command: null } }\n");
+    REQUIRE(problems_of(parsed) == "");
+    CHECK(parse_text(print_native(parsed.definition)).definition == parsed.definition);
+    CHECK_FALSE(parsed.definition.stages.at(0).services.at(0).container.command);
+    const auto planned = make_plan(parsed.definition, {}, {});
+    CHECK(planned.plan.stages.at(0).steps.at(0).container.entrypoint == std::vector<Text>{"a"});
+    CHECK_THAT(problems_with("shell: null"), ContainsSubstring("'shell' must be text, not nothing"));
 }
 
 TEST_CASE("a port may say what it is for, and a mode that there is", "[pipeline][native]")

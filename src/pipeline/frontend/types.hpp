@@ -267,18 +267,18 @@ struct FixedLabelsType : FixedAssignmentsType {
 };
 
 // A command: a list of words, or one text that is split into words as a POSIX shell would (quotes and backslashes; nothing
-// is expanded).
+// is expanded). Null says nothing, as in Compose: an outer level's or the image's own counts.
 struct CommandType {
     using Value = std::vector<Text>;
     static bool read(Reader& reader, const Node& node, Value& value);
     static Out write(const Value& value) { return ListType<AnyTextType>::write(value); }
     static Out schema(SchemaBuilder& builder);
 };
-struct FixedCommandType { // without `${{ }}`
+struct FixedCommandType { // without `${{ }}`, and never null
     using Value = std::vector<std::string>;
     static bool read(Reader& reader, const Node& node, Value& value);
     static Out write(const Value& value) { return ListType<ScalarType>::write(value); }
-    static Out schema(SchemaBuilder& builder) { return CommandType::schema(builder); }
+    static Out schema(SchemaBuilder& builder);
 };
 
 // A key of `Owner` whose value must be good and says nothing to us.

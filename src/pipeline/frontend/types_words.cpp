@@ -253,6 +253,8 @@ bool FixedLabelsType::read(Reader& reader, const Node& node, Value& value)
 
 bool CommandType::read(Reader& reader, const Node& node, Value& value)
 {
+    if (node.is_null())
+        return false;
     if (node.is_list())
         return ListType<AnyTextType>::read(reader, node, value);
     return read_command(reader, node, [&](const std::string& word, std::size_t start) {
@@ -261,6 +263,11 @@ bool CommandType::read(Reader& reader, const Node& node, Value& value)
 }
 
 Out CommandType::schema(SchemaBuilder& builder)
+{
+    return either_schema({Out::map({{"type", Out("null")}}), ScalarType::schema(builder), list_schema(ScalarType::schema(builder))});
+}
+
+Out FixedCommandType::schema(SchemaBuilder& builder)
 {
     return either_schema({ScalarType::schema(builder), list_schema(ScalarType::schema(builder))});
 }
