@@ -208,7 +208,8 @@ Out FileModeType::write(Value value) { return static_cast<std::int64_t>(value); 
 
 Out FileModeType::schema(SchemaBuilder&)
 {
-    return either_schema({integer_schema(0, 07777), Out::map({{"type", Out("string")}, {"pattern", Out("^0*[0-7]{1,4}$")}})});
+    Out octal = Out::map({{"type", Out("string")}, {"pattern", Out("^0*[0-7]{1,4}$")}, {"examples", Out::list({"0640"})}});
+    return either_schema({integer_schema(0, 07777), std::move(octal)});
 }
 
 bool CpusType::read(Reader& reader, const Node& node, Value& value)
