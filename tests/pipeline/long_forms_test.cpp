@@ -63,6 +63,32 @@ TEST_CASE("a command of null says nothing, and one of nothing replaces the image
     CHECK_THAT(problems_with("shell: null"), ContainsSubstring("'shell' must be text, not nothing"));
 }
 
+TEST_CASE("a name of extra_hosts may have several addresses", "[pipeline][native]")
+{
+    CHECK(sole_container("extra_hosts: { a: 1.1.1.1, b: [1.1.1.2, \"[::1]\"] }").extra_hosts == Strings{"a:1.1.1.1", "b:1.1.1.2", "b:::1"});
+    CHECK_THAT(problems_with("extra_hosts: { b: [1.1.1.1, zz] }"), ContainsSubstring(":3:31: error: 'zz' is not an address"));
+    CHECK_THAT(problems_with("extra_hosts: { b: [{ c: d }] }"), ContainsSubstring(":3:22: error: an item of this list must be text, not a map"));
+    CHECK_THAT(problems_with("extra_hosts: { b: }"), ContainsSubstring("'b' must be text, not nothing"));
+}
+
+TEST_CASE("what Compose says of restarts and of drivers of addresses is taken, and changes nothing", "[pipeline]")
+{
+    const std::string pipeline = "image: i\nsteps: [x]\n", below = "networks: { n: { ipam: { driver: default } } }\n";
+    const auto services = [](const std::string& restart) {
+        return "services: { t: { image: i }, s: { image: i, depends_on: { t: { condition: service_started" + restart + " } }, networks: [n] } }\n";
+    };
+    for (const bool is_compose : {false, true}) {
+        CAPTURE(is_compose);
+        const auto parse = [&](const std::string& text) { return is_compose ? parse_compose(text) : parse_text(pipeline + text); };
+        const auto taken = parse(services(", restart: true") + below);
+        REQUIRE(problems_of(taken) == "");
+        CHECK(taken.definition == parse(services("") + "networks: { n: }\n").definition);
+        CHECK_THAT(problems_of(parse(services(", restart: maybe") + below)), ContainsSubstring("error: 'maybe' is not a boolean"));
+        CHECK_THAT(problems_of(parse(services("") + "networks: { n: { ipam: { driver: own } } }\n")),
+                   ContainsSubstring("error: 'own' is not a driver of addresses"));
+    }
+}
+
 TEST_CASE("a port may say what it is for, and a mode that there is", "[pipeline][native]")
 {
     const auto ports = sole_container("ports: [{ target: 80, name: web, app_protocol: http, mode: host }, { target: 81, mode: ingress }]").ports;

@@ -50,7 +50,7 @@ const ComposeKey k_service_keys[] = {
     {"cpus", same},
     {"cpuset", refused, "limit CPUs with cpus"},
     {"credential_spec", refused},
-    {"depends_on", lowered, "", lower_depends_on},
+    {"depends_on", same},
     {"deploy", lowered, "", lower_deploy},
     {"develop", harmless},
     {"device_cgroup_rules", refused, "name devices under devices"},

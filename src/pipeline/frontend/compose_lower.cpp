@@ -253,12 +253,6 @@ private:
             drop_name(*made);
             put(world_.tree, *made, "scope", *world_.tree.scalar("stage", key));
         }
-        if (Node* ipam = made->find("ipam"); ipam && ipam->is_map()) {
-            Node* own = world_.tree.copy(*ipam);
-            if (const Node* driver = own->find("driver"); driver && driver->text == "default")
-                remove(*own, "driver");
-            put(world_.tree, *made, "ipam", *own);
-        }
         return made;
     }
 

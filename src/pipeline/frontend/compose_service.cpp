@@ -161,22 +161,6 @@ void lower_cpu_quota(ComposeService& service, Node& key, Node& value)
             *service.world.tree.scalar(fmt::format("{:.3f}", quota / length), value));
 }
 
-void lower_depends_on(ComposeService& service, Node& key, Node& value)
-{
-    if (!is_map(service, value))
-        return;
-    Node* needs = service.world.tree.map(value);
-    for (std::size_t i = 0; i < value.pairs(); ++i) {
-        Node* need = &value.value(i);
-        if (need->find("restart")) { // nothing is restarted
-            need = service.world.tree.copy(*need);
-            remove(*need, "restart");
-        }
-        needs->items.insert(needs->items.end(), {&value.key(i), need});
-    }
-    put(*service.service, key, *needs);
-}
-
 void lower_deploy(ComposeService& service, Node&, Node& value)
 {
     if (is_map(service, value))

@@ -52,7 +52,6 @@ void lower_keys(ComposeService& service, const Node& map, std::span<const Compos
 void lower_build(ComposeService& service, Node& key, Node& value);
 void lower_container_name(ComposeService& service, Node& key, Node& value);
 void lower_cpu_quota(ComposeService& service, Node& key, Node& value);
-void lower_depends_on(ComposeService& service, Node& key, Node& value);
 void lower_deploy(ComposeService& service, Node& key, Node& value);
 void lower_env_file(ComposeService& service, Node& key, Node& value);
 void lower_environment(ComposeService& service, Node& key, Node& value);

@@ -150,6 +150,7 @@ const ObjectKeys& dependency_keys()
     static const Key rows[] = {
         key<EnumType<Condition, k_conditions>, &Dependency::condition>("condition", "What to wait for."),
         key<BooleanType, &Dependency::required>("required", "False: only if the service exists."),
+        whole<UnkeptType<BooleanType, Dependency>>("restart", "No effect: services are not restarted."),
     };
     static const ObjectKeys keys{"dependency", "a dependency", {{rows}}};
     return keys;
@@ -284,8 +285,17 @@ bool ExtraHostsType::read(Reader& reader, const Node& node, Value& value)
     }
     for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i) {
         const Reader::Inside inside(reader, node.key(i));
-        if (std::string address; StringType::read(reader, node.value(i), address))
-            read_host(reader, node.value(i), {node.key(i).text, address}, value);
+        const auto take = [&](const Node& at) {
+            if (std::string address; StringType::read(reader, at, address))
+                read_host(reader, at, {node.key(i).text, address}, value);
+        };
+        const auto& addresses = node.value(i);
+        if (!addresses.is_list())
+            take(addresses);
+        for (std::size_t j = 0; addresses.is_list() && j < addresses.items.size(); ++j) {
+            const Reader::Inside inside_of_list(reader, j);
+            take(*addresses.items[j]);
+        }
     }
     for (std::size_t i = 0; node.is_list() && i < node.items.size(); ++i) {
         const Reader::Inside inside(reader, i);
@@ -304,7 +314,8 @@ bool ExtraHostsType::read(Reader& reader, const Node& node, Value& value)
 Out ExtraHostsType::schema(SchemaBuilder& builder)
 {
     Out item = Out::map({{"type", Out("string")}, {"pattern", Out("^[^:=]+[:=].+$")}, {"examples", Out::list({"db:10.0.0.2"})}});
-    return either_schema({list_schema(std::move(item)), map_schema(StringType::schema(builder))});
+    Out addresses = either_schema({StringType::schema(builder), list_schema(StringType::schema(builder))});
+    return either_schema({list_schema(std::move(item)), map_schema(std::move(addresses))});
 }
 
 } // namespace gantry::pipeline::native

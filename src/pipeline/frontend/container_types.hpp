@@ -98,7 +98,7 @@ struct CpuSharesType : IntegerType<std::int64_t, 0> { // 0 for the usual share, 
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 
-struct ExtraHostsType { // a list of "name:address" or "name=address", or a map; kept as "name:address"
+struct ExtraHostsType { // a list of "name:address" or "name=address", or name: address or [address]; kept as "name:address"
     using Value = std::vector<std::string>;
     static bool read(Reader& reader, const Node& node, Value& value);
     static Out write(const Value& value) { return ListType<StringType>::write(value); }

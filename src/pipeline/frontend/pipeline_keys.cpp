@@ -53,10 +53,15 @@ const ObjectKeys& subnet_keys()
     return keys;
 }
 
+const Words k_ipam_drivers{{"default"}, "a driver of addresses"};
+
 const ObjectKeys& ipam_keys()
 {
     using Subnets = ListType<ObjectType<NetworkDeclaration::Subnet, subnet_keys>>;
-    static const Key rows[] = {key<Subnets, &NetworkDeclaration::ipam>("config", "The subnets.")};
+    static const Key rows[] = {
+        key<Subnets, &NetworkDeclaration::ipam>("config", "The subnets."),
+        whole<UnkeptType<WordType<k_ipam_drivers>, NetworkDeclaration>>("driver", "default: the engine's own."),
+    };
     static const ObjectKeys keys{"ipam", "ipam", {{rows}}};
     return keys;
 }
