@@ -15,7 +15,8 @@ TEST_CASE("what is printed reads back as the same definition", "[pipeline][prope
 
         const auto parsed = parse_text(printed);
 
-        REQUIRE(problems_of(parsed) == "");
+        CAPTURE(problems_of(parsed));
+        REQUIRE(parsed.ok());
         REQUIRE(print_native(parsed.definition) == printed);
         REQUIRE((parsed.definition == definition)); // too long to show; the texts above are equal
     }

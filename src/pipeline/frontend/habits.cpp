@@ -1,6 +1,9 @@
 #include "pipeline/frontend/habits.hpp"
 
 #include "pipeline/frontend/word_list.hpp"
+#include "pipeline/frontend/yaml_problems.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
@@ -113,7 +116,66 @@ constexpr Habit k_habits[] = {
     {"retry", "exit_codes", "write when: [exit_codes: [75]]"},
 };
 
+constexpr std::string_view k_in_names = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+constexpr auto k_begins_names = k_in_names.substr(0, k_in_names.find('0'));
+
+// The first of just two dollar signs before a name; npos when there are none. "$${{" is one before an expression.
+std::size_t find_doubled_dollar(std::string_view text)
+{
+    for (auto at = text.find("$$"); at != std::string_view::npos; at = text.find("$$", at)) {
+        const auto next = std::min(text.find_first_not_of('$', at), text.size());
+        const auto start = next + (text.substr(next).starts_with('{') ? 1 : 0);
+        if (next - at == 2 && start < text.size() && k_begins_names.find(text[start]) != std::string_view::npos)
+            return at;
+        at = next;
+    }
+    return std::string_view::npos;
+}
+
+void warn_of_doubled_dollar(Reader& reader, const Node& value)
+{
+    const std::string_view text = value.text;
+    const auto at = find_doubled_dollar(text);
+    if (at == std::string_view::npos)
+        return;
+    const bool is_braced = text[at + 2] == '{';
+    auto name = text.substr(at + (is_braced ? 3 : 2));
+    name = name.substr(0, name.find_first_not_of(k_in_names));
+    reader.warn_inside(value, at, "no-effect", "'$$' is not an escape here",
+                       fmt::format("write ${}{}{}", is_braced ? "{" : "", clip(name), is_braced ? "}" : ""));
+}
+
+void warn_of_doubled_dollars_below(Reader& reader, const Node& node)
+{
+    if (node.is_scalar())
+        warn_of_doubled_dollar(reader, node);
+    for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i) {
+        const Reader::Inside inside(reader, node.key(i));
+        warn_of_doubled_dollars_below(reader, node.value(i));
+    }
+    for (std::size_t i = 0; node.is_list() && i < node.items.size(); ++i) {
+        const Reader::Inside inside(reader, i);
+        warn_of_doubled_dollars_below(reader, *node.items[i]);
+    }
+}
+
+void warn_of_doubled_dollars_in(Reader& reader, const Node& map, std::string_view keys)
+{
+    for (std::size_t i = 0; map.is_map() && i < map.pairs(); ++i) {
+        const Reader::Inside inside(reader, map.key(i));
+        if (map.key(i).text == "healthcheck")
+            warn_of_doubled_dollars_in(reader, map.value(i), "test");
+        else if (is_word_of(keys, map.key(i).text))
+            warn_of_doubled_dollars_below(reader, map.value(i));
+    }
+}
+
 } // namespace
+
+void warn_of_doubled_dollars(Reader& reader, const Node& service)
+{
+    warn_of_doubled_dollars_in(reader, service, "command entrypoint environment env");
+}
 
 std::string habit_hint(std::string_view object, std::string_view key)
 {

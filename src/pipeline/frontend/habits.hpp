@@ -1,5 +1,7 @@
 #pragma once
 
+#include "pipeline/frontend/reader.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -8,5 +10,9 @@ namespace gantry::pipeline::native {
 // What to write instead of a key that other CI systems have at this place; empty when it is not one of those.
 // `object` is the id of its table: "stage".
 std::string habit_hint(std::string_view object, std::string_view key);
+
+// Compose's `$$NAME`, for a dollar sign, in a service of a pipeline: there a shell makes the number of its process of `$$`.
+// Warns of the first in each value of `service` that may reach a shell.
+void warn_of_doubled_dollars(Reader& reader, const Node& service);
 
 } // namespace gantry::pipeline::native

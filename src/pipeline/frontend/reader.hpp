@@ -33,6 +33,7 @@ public:
     // and booleans are text where that is; yes, no, on and off are booleans, too.
     enum class Scalars { strict, loose };
     void set_scalars(Scalars scalars) { scalars_ = scalars; }
+    Scalars scalars() const { return scalars_; }
 
     // Adds a key or an index to the path while it lives.
     class Inside {

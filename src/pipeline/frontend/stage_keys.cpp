@@ -1,4 +1,5 @@
 #include "pipeline/frontend/container_types.hpp"
+#include "pipeline/frontend/habits.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
@@ -247,6 +248,8 @@ bool ServicesType::read(Reader& reader, const Node& node, Value& value)
         const Reader::Inside inside(reader, node.key(i));
         Service service;
         service.mark = node.key(i).mark;
+        if (reader.scalars() == Reader::Scalars::strict)
+            warn_of_doubled_dollars(reader, node.value(i));
         if (NameType::read(reader, node.key(i), service.name) && read_object(reader, node.value(i), service_keys(), &service))
             value.push_back(std::move(service));
     }
