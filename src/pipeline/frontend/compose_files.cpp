@@ -167,8 +167,10 @@ private:
         if (!path.starts_with('/'))
             path = (secret ? "/run/secrets/" : "/") + path;
         const Node* source = file.find("source");
-        if (source && source->text.starts_with('/')) // a file of the host
+        if (source && source->text.starts_with('/')) { // a file of the host
+            warn_of_owner(grant);
             return add("volumes", *bound(*source, path, name));
+        }
         put(world_.tree, file, "target", *world_.tree.scalar(path, target ? *target : name));
         if (source)
             put(world_.tree, file, "source", *world_.tree.scalar(source->text.substr(2), *source));
@@ -176,6 +178,15 @@ private:
             if (Node* value = grant.find(key))
                 put(world_.tree, file, key, *value);
         add("files", file);
+    }
+
+    // What is bound has the owner and the mode that it has on the host.
+    void warn_of_owner(const Node& grant)
+    {
+        for (std::size_t i = 0; i < grant.pairs(); ++i)
+            if (is_word_of("uid gid mode", grant.key(i).text))
+                world_.reader.warning(grant.key(i), "no-effect", fmt::format("'{}' has no effect on a file of the host", grant.key(i).text),
+                                      "put the file into the repository, or leave this out");
     }
 
     Node* bound(const Node& source, const std::string& target, const Node& at)

@@ -85,6 +85,20 @@ TEST_CASE("a network or volume is external or made, as Compose has it", "[pipeli
     CHECK(of_volume("external: true, name: x") == "");
 }
 
+TEST_CASE("a secret from the root of the host is a bind, on which an owner and a mode have no effect", "[pipeline][compose]")
+{
+    const auto compose = [](const std::string& keys) {
+        return "services: { s: { image: i, secrets: [{ source: a" + keys + " }] } }\nsecrets: { a: { file: /etc/passwd } }\n";
+    };
+    CHECK(compose_problems(compose("")) == "");
+    CHECK(compose_problems(compose(", target: /t, mode: 0400, uid: '1'")) ==
+          "1:63 warning: 'mode' has no effect on a file of the host | put the file into the repository, or leave this out\n"
+          "1:75 warning: 'uid' has no effect on a file of the host | put the file into the repository, or leave this out");
+    const auto parsed = parse_compose(compose(""));
+    const auto& mount = parsed.definition.stages.at(0).services.at(0).container.volumes.at(0);
+    CHECK((mount.type == VolumeMount::Type::bind && mount.source.literal() == "/etc/passwd" && mount.read_only));
+}
+
 TEST_CASE("the name of what belongs to a stage is warned of", "[pipeline][compose]")
 {
     const std::string warning = " warning: 'name' has no effect in a pipeline: the engine gets a name that is of this run alone | "
