@@ -352,7 +352,7 @@ void add_execute_flags(CLI::App& command, ExecuteFlags& flags)
     command.add_option("--pull", flags.pull, "always, missing (default) or never")->type_name("WHEN");
     command.add_option("--keep-free", flags.keep_free, "End rather than leave a disk less room than this (2 GB)")->type_name("SIZE");
     command.add_option("--report-junit", flags.report_junit, "Write the steps' results as JUnit XML")->type_name("FILE");
-    command.add_flag("--keep-failed", flags.keep_failed, "Keep a failed step's container for gantry shell");
+    command.add_flag("--keep-failed", flags.keep_failed, "Keep the container of what failed, for gantry shell");
     command.add_flag("--json", flags.json, "One event a line on standard output");
     command.add_flag("-q,--quiet", flags.quiet, "Only what failed, and how the run ended");
     command.add_flag("--timestamps", flags.timestamps, "A time before each line of output");

@@ -53,7 +53,7 @@ struct RunOptions {
     Consent consent;
     std::map<std::string, Secret> secrets; // by name
     std::string write_back;                // folder that gets what the stages changed; empty: none does
-    bool keep_failed = false;      // leave the container of a failed step for `gantry shell`
+    bool keep_failed = false;      // leave the container of a step that failed or timed out for `gantry shell`
     engine::PullPolicy pull = engine::PullPolicy::missing; // default of steps that set none
     std::map<std::string, ScheduleOptions::Kept> kept;
     std::map<std::string, std::map<std::string, int>> attempts; // ScheduleOptions::attempts

@@ -85,6 +85,7 @@ struct Run::Impl {
     Attempt::Parts parts_for(const std::vector<RunObserver*>& observers);
     std::shared_ptr<Attempt> make_runner(StepIndex index, int attempt, bool ahead);
     std::shared_ptr<Attempt> take_runner(StepIndex index, int attempt);
+    bool is_for_shell(StepIndex index, const Attempt::Result& ended) const;
     void keep_for_shell(Attempt& runner);
 
     Owner owner_of(int stage) const;

@@ -163,8 +163,7 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> ru
     if (!ended.summary.empty())
         tell(RunEvent::Kind::summary, std::move(ended.summary));
 
-    const bool failed = state_of(ended.outcome.cause) == State::failure;
-    if (options.keep_failed && failed && !runner->container().empty()) {
+    if (is_for_shell(index, ended) && !runner->container().empty()) {
         keep_for_shell(*runner);
     } else {
         // Not waited for: the next step need not wait until this one's container is gone, the stage does.
@@ -172,6 +171,14 @@ awaitable<void> Run::Impl::run_step(StepIndex index, std::shared_ptr<Attempt> ru
         tasks->spawn([runner]() { return runner->discard(); });
     }
     post(input::StepEnded{index, std::move(ended.outcome), ended.may_still_run});
+}
+
+// Only of a process that is known to have ended is there something to look into.
+bool Run::Impl::is_for_shell(StepIndex index, const Attempt::Result& ended) const
+{
+    if (!options.keep_failed || cancels > 0 || !ended.outcome.exit_code || ended.may_still_run)
+        return false;
+    return state_of(ended.outcome.cause) == State::failure || schedule.is_timed_out(index);
 }
 
 void Run::Impl::keep_for_shell(Attempt& runner)

@@ -362,6 +362,7 @@ pipeline::RuntimeFacts Schedule::facts(int stage) const { return impl_->facts(st
 State Schedule::stage_state(int stage) const { return impl_->at(stage).state; }
 State Schedule::step_state(StepIndex step) const { return impl_->at(step).state; }
 int Schedule::attempt(StepIndex step) const { return impl_->at(step).attempt; }
+bool Schedule::is_timed_out(StepIndex step) const { return cause_of(impl_->at(step).stop) == Cause::timeout; }
 bool Schedule::is_halted(int stage) const { return impl_->at(stage).halted; }
 bool Schedule::finished() const { return impl_->finished; }
 

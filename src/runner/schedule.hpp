@@ -122,6 +122,8 @@ public:
     State stage_state(int stage) const;
     State step_state(StepIndex step) const;
     int attempt(StepIndex step) const;
+    // Its attempt was asked to stop, because a time was up.
+    bool is_timed_out(StepIndex step) const;
     bool is_halted(int stage) const; // only its finally-steps start any more
     bool finished() const;
 

@@ -253,6 +253,22 @@ TEST_CASE("show suggests to look inside of a step, and not of a build", "[app]")
     }
 }
 
+TEST_CASE("show suggests to look inside of a step that timed out, and not of one that was cancelled", "[app]")
+{
+    for (const auto cause : {Cause::timeout, Cause::cancelled}) {
+        INFO(runner::to_string(cause));
+        Runs runs;
+        const auto writer = runs.begin();
+        runs.print(*writer, {"build", "compile", 1}, "waiting\n");
+        runs.end_step(*writer, {"build", "compile", 1}, cause);
+        runs.end(*writer, runner::state_of(cause));
+
+        const auto text = run_gantry({"show", "1"}).out;
+
+        CHECK((text.find("kept for gantry shell") != std::string::npos) == (cause == Cause::timeout));
+    }
+}
+
 TEST_CASE("show tells how each step ended, and what to do", "[app]")
 {
     Runs runs;

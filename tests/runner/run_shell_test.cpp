@@ -243,6 +243,51 @@ TEST_CASE("a stage takes no volume away before the containers of its steps are g
     CHECK(removed.at(0) == "container");
 }
 
+TEST_CASE("a step that timed out is kept for a shell, and ends all the same", "[run_shell]")
+{
+    auto slow = step("slow");
+    auto quiet = step("quiet");
+    slow.timeout = 5s;
+    quiet.idle_timeout = 5s;
+    ShellFixture fixture(plan_of({stage("a", {}, {slow}), stage("b", {}, {quiet})}));
+    fixture.engine.on_start(says_and_stays("here"));
+    runner::RunOptions options;
+    options.keep_failed = true;
+
+    fixture.finish(fixture.begin(fixture.store->create_run(fixture.plan, {}), options));
+
+    const auto summary = fixture.store->summary(fixture.id);
+    for (const auto& stage : summary.stages) {
+        CHECK(stage.steps.at(0).cause == Cause::timeout);
+        const auto container = runner::object_name({fixture.store->instance(), fixture.id, stage.stage, stage.steps.at(0).step, 1});
+        const auto status = run_to_end(fixture.loop, fixture.clock, fixture.engine.inspect_container(container));
+        CHECK(status.state == engine::ContainerState::exited);
+    }
+}
+
+TEST_CASE("a run that is cancelled keeps nothing for a shell", "[run_shell]")
+{
+    ShellFixture fixture(plan_of({stage("a", {}, {step("one"), in_finally(step("last"))})}));
+    fixture.engine.on_start([](const engine::ContainerSpec& spec) {
+        engine::FakeBehaviour behaviour;
+        behaviour.output = "here";
+        behaviour.never_ends = spec.labels.at("gantry.step") == "one";
+        behaviour.exit_code = 1;
+        return behaviour;
+    });
+    runner::RunOptions options;
+    options.keep_failed = true;
+    auto& process = fixture.begin(fixture.store->create_run(fixture.plan, {}), options);
+    drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
+    process.cancel(false, fixture.clock.now());
+    fixture.finish(process);
+
+    const auto summary = fixture.store->summary(fixture.id);
+    CHECK(summary.state == State::cancelled);
+    CHECK(summary.stages.at(0).steps.at(1).state == State::failure);
+    CHECK(fixture.engine.objects().empty());
+}
+
 TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[run_shell]")
 {
     ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));

@@ -149,7 +149,9 @@ private:
             commands.emplace_back("gantry logs " + run_.id + " " + short_step_name(run_, *failed_service_), "all that the service printed");
         const auto again = "gantry rerun " + run_.id + " --failed";
         commands.emplace_back(again, "again, what passed is kept");
-        if (first_failed_ && first_failed_->state == State::failure && first_failed_->has_container && !notes_.kept_container())
+        const bool can_be_kept = first_failed_ && first_failed_->has_container &&
+                                 (first_failed_->state == State::failure || first_failed_->state == State::timed_out);
+        if (can_be_kept && !notes_.kept_container())
             commands.emplace_back(again + " --keep-failed", "kept for gantry shell");
         const auto fits = [](const std::string& command, const std::string& why) {
             return k_title_columns + columns_of(command) + 2 + columns_of(why) <= k_end_columns;
