@@ -198,11 +198,12 @@ public:
             context_.err("gantry: " + terminal_safe(unwritten->what()) + "\n");
     }
 
-    // How the run ended is the news; of one that passed it is that whoever reads its output has not all of it.
+    // How the run ended is the news; of one that passed it is that somebody has not all of its output or of its files.
     int exit_code() const
     {
         const int code = exit_code_of(result_.state, result_.cause, signal_);
-        return code == k_exit_ok && streams_.out->failure() ? k_exit_infrastructure : code;
+        const bool is_all_there = result_.is_written_back && !streams_.out->failure();
+        return code == k_exit_ok && !is_all_there ? k_exit_infrastructure : code;
     }
 
 private:

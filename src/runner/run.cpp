@@ -375,6 +375,7 @@ awaitable<void> Run::Impl::write_back()
         co_await layers.write_back(deps.engine, *deps.pool, ended, options.write_back, intend);
     } catch (...) {
         const auto error = to_error(std::current_exception());
+        result->is_written_back = false;
         warn("what the stages changed is not all in " + options.write_back + ": " + error.what(), error.hint());
     }
 }

@@ -66,6 +66,7 @@ struct RunOptions {
 struct RunResult {
     State state = State::success;
     Cause cause = Cause::ok;
+    bool is_written_back = true; // false: not all that the stages changed is in RunOptions::write_back, as a warning tells
 };
 
 class Run {

@@ -31,6 +31,14 @@ class InPlace(e2e.Case):
         for path, (_, uid, gid, _, _) in e2e.tree(folder).items():
             self.assertEqual((uid, gid), (os.getuid(), os.getgid()), path)
 
+    def test_a_run_whose_files_cannot_all_be_written_passes_and_says_so_with_its_exit_code(self):
+        for exit_code, expected in ((0, 3), (1, 1)):
+            with self.subTest(exit_code):
+                folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, cap_add: [MKNOD], run: 'mknod device c 1 3; exit {exit_code}' }}]\n")
+                done = self.gantry("run", "--in-place", folder, expect=expected)
+                self.assertIn(b"what the stages changed is not all in " + folder.encode(), done.stderr)
+                self.assertEqual(self.show()["state"], "failure" if exit_code else "success")
+
     def test_a_cancelled_run_leaves_the_folder_as_it_was(self):
         folder = self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: half, run: 'echo half > file; echo go; sleep 1000' }}]")
         before = e2e.tree(folder)
