@@ -242,7 +242,7 @@ private:
     void cancel_other(const std::string& run)
     {
         try {
-            context_.store().request_cancel(run, false);
+            context_.store().request_cancel(run, {false, "run " + writer_->id() + " takes its place"});
         } catch (const Error& error) {
             log_.info("not cancelled", {{"run", run}, {"why", error.what()}}); // it has ended meanwhile
         }
@@ -270,11 +270,10 @@ private:
         for (int count = 0;; ++count) {
             const int number = co_await signals.async_wait(use_awaitable);
             const auto asked = writer_->cancel_request();
-            const bool by_command = asked != runner::CancelRequest::none;
             if (signal_ == 0)
-                signal_ = by_command ? SIGTERM : number;
+                signal_ = asked ? SIGTERM : number;
             const char* name = number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
-            run_->cancel(by_command ? "gantry cancel" : name, count > 0 || asked == runner::CancelRequest::hard);
+            run_->cancel(asked ? asked->by : name, count > 0 || (asked && asked->hard));
         }
     }
 

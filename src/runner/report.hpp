@@ -66,7 +66,7 @@ struct RunEvent {
         intent,         // an object (object_kind, object) is about to be created
         removed,        // and is gone again
         image_ready,    // message: image; duration: what the pull took, 0 when it was there
-        cancel_requested, // message: by what ("SIGINT", "gantry cancel"); outputs: at_once, where steps get no grace
+        cancel_requested, // message: by what ("SIGINT", "gantry cancel", "run 5 takes its place"); outputs: at_once, where steps get no grace
         summary,        // the text of CI_STEP_SUMMARY, in message
         cache,          // of a stage; message; when it opens also object (the volume) and outputs: cache, key, path, found (key)
         artifacts,      // of a stage that kept some: outputs: files, bytes, kept_bytes (new here), expires (a time; absent: never)

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -17,6 +18,7 @@ namespace gantry::runner {
 namespace {
 
 using TimePoint = std::chrono::system_clock::time_point;
+constexpr std::size_t k_cancel_limit_bytes = 1024;
 
 // A full disk comes with advice.
 template <typename Write>
@@ -137,12 +139,14 @@ public:
         return std::make_unique<FileLog>(folder_.log(step));
     }
 
-    CancelRequest cancel_request() const override
+    std::optional<CancelRequest> cancel_request() const override
     {
         try {
-            return read_file(folder_.cancel(), 64) == "hard" ? CancelRequest::hard : CancelRequest::soft;
+            const auto text = read_file(folder_.cancel(), k_cancel_limit_bytes);
+            const auto end = std::min(text.find('\n'), text.size());
+            return CancelRequest{text.substr(0, end) == "hard", text.substr(std::min(end + 1, text.size()))};
         } catch (const Error&) {
-            return CancelRequest::none;
+            return std::nullopt;
         }
     }
 

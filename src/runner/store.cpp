@@ -162,7 +162,7 @@ public:
         return LogReader(existing(id), step).tail(lines);
     }
 
-    void request_cancel(const std::string& id, bool hard) override;
+    void request_cancel(const std::string& id, const CancelRequest& request) override;
     void remove_run(const std::string& id) override;
 
 private:
@@ -358,14 +358,14 @@ RunSummary FolderStore::summary(const std::string& id) const
 
 // ---- cancel, remove
 
-void FolderStore::request_cancel(const std::string& id, bool hard)
+void FolderStore::request_cancel(const std::string& id, const CancelRequest& request)
 {
     const RunFolder run = existing(id);
     if (journal_is_final(run.journal()))
         throw Error(Errc::conflict, "run " + id + " has ended already");
     if (!RunLock::owner(run.lock()))
         throw Error(Errc::conflict, "run " + id + " was interrupted: its process is gone", "gantry resume " + id);
-    replace_file(run.cancel(), hard ? "hard" : "soft");
+    replace_file(run.cancel(), (request.hard ? "hard\n" : "soft\n") + request.by);
     if (!RunLock::interrupt_owner(run.lock()) && RunLock::owner(run.lock()))
         throw Error(Errc::denied, "run " + id + ": its process " + std::to_string(owner(id).value_or(0)) + " cannot be signalled");
 }

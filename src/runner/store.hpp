@@ -22,7 +22,7 @@
 //   runs/<id>/logs/…            the bytes of steps, by attempt
 //   runs/<id>/lock              held by the process that executes it and names it: a free lock and no run_finished means
 //                               that the process died
-//   runs/<id>/cancel            "soft" or "hard": somebody asked for it
+//   runs/<id>/cancel            "soft" or "hard", and in a further line who asked for it
 //   active/<id>                 there while the run is not final: finding interrupted runs does not look at the others; not empty:
 //                               there until what it left at its engine is gone
 //   shells/                     open shells: open_shell.hpp
@@ -96,7 +96,11 @@ struct RunSummary {
 RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const std::vector<RunEvent>& events);
 nlohmann::json to_json(const RunSummary& summary);
 
-enum class CancelRequest { none, soft, hard };
+struct CancelRequest {
+    bool hard = false; // steps get no grace
+    std::string by;    // for people: "gantry cancel"
+    friend bool operator==(const CancelRequest&, const CancelRequest&) = default;
+};
 
 // Writes one run. What is appended is in its file when the call returns; until then a reader may find a part of it. run_finished
 // is synced to disk.
@@ -119,7 +123,7 @@ public:
     virtual std::unique_ptr<Log> open_log(const StepKey& step) = 0;
 
     // What Store::request_cancel left for this run; to be asked when SIGINT arrives.
-    virtual CancelRequest cancel_request() const { return CancelRequest::none; }
+    virtual std::optional<CancelRequest> cancel_request() const { return std::nullopt; }
 
     // Not all that the run made could be removed: Store::unclean_runs() lists it from its end on.
     virtual void note_leftovers() {}
@@ -171,9 +175,9 @@ public:
                                                   std::size_t limit_bytes) const = 0;
     // The last `lines` lines.
     virtual std::string tail_log(const std::string& id, const StepKey& step, int lines) const = 0;
-    // Asks the owner of a running run to cancel it: leaves CancelRequest and sends SIGINT. Throws conflict when it is final
+    // Asks the owner of a running run to cancel it: leaves the request and sends SIGINT. Throws conflict when it is final
     // or its owner died.
-    virtual void request_cancel(const std::string& id, bool hard) = 0;
+    virtual void request_cancel(const std::string& id, const CancelRequest& request) = 0;
     // Throws conflict while its process lives.
     virtual void remove_run(const std::string& id) = 0;
 };

@@ -31,6 +31,7 @@ class Groups(e2e.Case):
         first = self.start(folder)
         first.until("output", text="runs")
         second = self.start(folder)
+        first.until("cancel_requested", message="run 2 takes its place")
         self.assertEqual(first.end(), 143)
         second.until("output", text="runs")
         self.let_go("2")

@@ -25,7 +25,7 @@ void add_cancel(CLI::App& app, Context& context)
     command->callback([&context, flags] {
         context.action = [flags](Context& inner) {
             const auto id = inner.store().resolve_id(flags->run);
-            inner.store().request_cancel(id, flags->now);
+            inner.store().request_cancel(id, {flags->now, "gantry cancel"});
             inner.err("gantry: run " + id + " was asked to end; follow it: gantry logs -f " + id + "\n");
             return k_exit_ok;
         };
