@@ -134,9 +134,15 @@ std::string escape_units(unsigned point, const char* format)
     return format_byte(format, 0xD800 + (point >> 10)) + format_byte(format, 0xDC00 + (point & 0x3FF));
 }
 
+constexpr const char* k_small_units = "\\u%04x";
+constexpr const char* k_big_units = "\\u%04X";
+
 struct JsonStyle {
-    bool ascii_only, html_safe, slash;
-    const char* format;
+    std::string_view harmful; // ASCII characters that are written as \uXXXX, for the sake of HTML pages around the text
+    bool ascii_only = false;  // the others that are not ASCII as well
+    bool slash = false;       // \/
+    const char* harmful_units = k_small_units;
+    const char* units = harmful_units; // of all but those
 };
 
 std::string json_escaped(std::string_view value, const JsonStyle& style)
@@ -148,10 +154,12 @@ std::string json_escaped(std::string_view value, const JsonStyle& style)
         const std::size_t begin = at;
         const unsigned point = next_code_point(value, at);
         const std::size_t known = point < 128 ? k_short_from.find(static_cast<char>(point)) : std::string_view::npos;
-        if (known != std::string_view::npos)
+        if (point < 128 && style.harmful.find(static_cast<char>(point)) != std::string_view::npos)
+            out += escape_units(point, style.harmful_units);
+        else if (known != std::string_view::npos)
             out += {'\\', k_short_to[known]};
-        else if (point < 0x20 || (style.ascii_only && point >= 0x7F) || (style.html_safe && (point == '<' || point == '>' || point == '&')))
-            out += escape_units(point, style.format);
+        else if (point < 0x20 || (style.ascii_only && point >= 0x7F))
+            out += escape_units(point, style.units);
         else if (style.slash && point == '/')
             out += "\\/";
         else
@@ -160,16 +168,31 @@ std::string json_escaped(std::string_view value, const JsonStyle& style)
     return out;
 }
 
+void add_json_style(Patterns& patterns, std::string_view value, const JsonStyle& style)
+{
+    const std::string once = json_escaped(value, style);
+    patterns.insert(once);
+    patterns.insert(json_escaped(once, {})); // a document within a document
+}
+
 void add_json(Patterns& patterns, std::string_view value)
 {
     for (const bool ascii_only : {false, true})
-        for (const bool html_safe : {false, true})
+        for (const std::string_view harmful : {"", "<>&"})
             for (const bool slash : {false, true})
-                for (const char* format : {"\\u%04x", "\\u%04X"}) {
-                    const std::string once = json_escaped(value, {ascii_only, html_safe, slash, format});
-                    patterns.insert(once);
-                    patterns.insert(json_escaped(once, {})); // a document within a document
-                }
+                for (const char* units : {k_small_units, k_big_units})
+                    add_json_style(patterns, value, {harmful, ascii_only, slash, units});
+    for (const bool ascii_only : {false, true}) {
+        add_json_style(patterns, value, {"<>&'", ascii_only});   // Flask
+        add_json_style(patterns, value, {"<>&'\"", ascii_only}); // Newtonsoft's EscapeHtml
+        for (const bool slash : {false, true})                   // PHP's JSON_HEX_TAG and its like
+            add_json_style(patterns, value, {"<>&'\"", ascii_only, slash, k_big_units, k_small_units});
+        for (const char* units : {k_small_units, k_big_units}) { // .NET, in big letters and without the slash
+            add_json_style(patterns, value, {"<>&'\"+`", ascii_only, false, units});
+            add_json_style(patterns, value, {"<>&'\"+/`", ascii_only, false, units});
+        }
+    }
+    add_json_style(patterns, value, {"<>&'="}); // Gson
 }
 
 // ---- shells: 'it'\''s', $'a\nb', it\'s; as `set -x` and printf %q show them

@@ -186,6 +186,32 @@ TEST_CASE("encoded forms are masked", "[masker]")
     CHECK(masked(secret, "a" + text + "b") == "a***b");
 }
 
+TEST_CASE("JSON that is safe in HTML pages is masked, by whichever encoder", "[masker]")
+{
+    const std::string secret = "p\"'+/&<=>`ö\\";
+    const auto text =
+        GENERATE(as<std::string>(), "p\\u0022\\u0027\\u002B/\\u0026\\u003C=\\u003E\\u0060\\u00F6\\\\", // .NET's
+                 "p\\u0022\\u0027\\u002B/\\u0026\\u003C=\\u003E\\u0060ö\\\\",                        // with all letters allowed
+                 "p\\\\u0022\\\\u0027\\\\u002B/\\\\u0026\\\\u003C=\\\\u003E\\\\u0060\\\\u00F6\\\\\\\\", // JSON in JSON
+                 "p\\u0022\\u0027+\\/\\u0026\\u003C=\\u003E`\\u00f6\\\\",                            // PHP's, all of JSON_HEX_…
+                 "p\\u0022\\u0027+/\\u0026\\u003C=\\u003E`ö\\\\",                                   // with slashes and letters as they are
+                 "p\\\"\\u0027+/\\u0026\\u003c=\\u003e`\\u00f6\\\\",                                // Flask's
+                 "p\\u0022\\u0027+/\\u0026\\u003c=\\u003e`ö\\\\",                                   // Newtonsoft's
+                 "p\\\"\\u0027+/\\u0026\\u003c\\u003d\\u003e`ö\\\\",                                // Gson's
+                 "p\\u0022\\u0027\\u002B\\u002F\\u0026\\u003C=\\u003E\\u0060\\u00F6\\\\",
+                 "p\\u0022\\u0027\\u002b\\u002f\\u0026\\u003c=\\u003e\\u0060\\u00f6\\\\");
+    INFO(text);
+    CHECK(masked(secret, "a" + text + "b") == "a***b");
+}
+
+TEST_CASE("a secret has as many patterns as its encodings differ", "[masker]")
+{
+    const auto plain = mask_patterns("hunter22");
+    CHECK(std::none_of(plain.begin(), plain.end(), [](const std::string& pattern) { return pattern.find('\\') != std::string::npos; }));
+    CHECK(plain.size() < 20);
+    CHECK(mask_patterns("p\"+/&<=>'`").size() < 70);
+}
+
 TEST_CASE("base64 hides a secret wherever it stands in what is encoded", "[masker]")
 {
     Random random(1);
