@@ -87,9 +87,30 @@ TEST_CASE("an open group is shown by its title, also where its mark comes in two
     CHECK_THAT(text, ContainsSubstring("│ Unpacking b\n"));
     CHECK(text.find("::group") == std::string::npos);
 
-    picture.on_output(unit, "::endgroup::\n");
+    picture.on_output(unit, "::endgroup::\nTesting\n");
     text = drawn(picture, {80, 24}, world.clock.now());
-    CHECK(text.find("Install packages") == std::string::npos);
+    CHECK_THAT(text, ContainsSubstring("│ part\n    │ ▸ Install packages\n    │ Testing\n"));
+    CHECK(text.find("Unpacking") == std::string::npos);
+}
+
+TEST_CASE("a closed group is one line, its title, however long it is", "[app]")
+{
+    ViewFixture world;
+    app::Picture picture(app::Style{false, true});
+    tell_half(world, picture);
+    const runner::StepKey unit{"test[gcc=13]", "unit", 2};
+
+    std::string printed = "\n::group::First\na\n::endgroup::\n::group::Second\n";
+    for (int i = 0; i < 5000; ++i)
+        printed += "Unpacking\n";
+    printed += "::endgroup::\nTesting\n";
+    const auto piece_bytes = GENERATE(std::size_t{4000}, std::size_t{1'000'000});
+    for (std::size_t at = 0; at < printed.size(); at += piece_bytes)
+        picture.on_output(unit, printed.substr(at, piece_bytes));
+    const auto text = drawn(picture, {80, 24}, world.clock.now());
+
+    CHECK_THAT(text, ContainsSubstring("    │ ▸ Second\n    │ Testing\n"));
+    CHECK(text.find("Unpacking") == std::string::npos);
 }
 
 TEST_CASE("a service whose image is built is shown with what the builder says, until it starts", "[app]")

@@ -274,3 +274,37 @@ TEST_CASE("what to do, and where the time went, keep to 80 columns and break bet
     else
         CHECK_THAT(world.err.text, ContainsSubstring("unit-of-all'\n               all that it printed\n"));
 }
+
+TEST_CASE("the last lines of a failed step show groups by their titles, and as many lines as without", "[app]")
+{
+    ViewFixture world;
+    const auto view = app::make_plain_view(plain(), world.world);
+    view->begin(world.plan, "17", "");
+    world.tell(*view, world.event(Kind::run_started)).message = "shop";
+    world.tell(*view, world.event(Kind::stage_started, "build"));
+    auto ended = world.ended("build", "compile", Cause::failed, 5s);
+    ended.exit_code = 2;
+    ended.log_bytes = 4000;
+    world.tell(*view, ended);
+    auto end = world.event(Kind::run_finished);
+    end.state = State::failure;
+    world.tell(*view, end);
+    world.err.text.clear();
+    std::vector<std::string> log;
+    for (int i = 0; i < 30; ++i) {
+        log.push_back("line " + std::to_string(i));
+        if (i == 20)
+            log.emplace_back("::group::Second");
+        if (i == 12 || i == 25)
+            log.emplace_back("::endgroup::");
+    }
+
+    view->end(world.summary(), [&log](const runner::StepKey&, int lines) {
+        return join({log.end() - lines, log.end()}, "\n") + "\n";
+    });
+
+    const auto& text = world.err.text;
+    CAPTURE(text);
+    CHECK_THAT(text, ContainsSubstring("    line 20\n    ▸ Second\n    line 21\n") && ContainsSubstring("\n\n    line 11\n    line 12\n    line 13\n"));
+    CHECK(text.find("group::") == std::string::npos);
+}

@@ -120,14 +120,35 @@ private:
         }
     }
 
+    static std::vector<std::string> lines_in(std::string_view bytes)
+    {
+        return split(bytes.substr(0, bytes.size() - (bytes.ends_with('\n') ? 1 : 0)), '\n');
+    }
+
+    // With k_tail_lines lines that are shown, if it has so many: ends of groups are not.
+    std::string tail_of(const runner::StepSummary& step) const
+    {
+        for (std::ptrdiff_t wanted = k_tail_lines;;) {
+            auto bytes = tail_({step.stage, step.step, step.attempt}, static_cast<int>(wanted));
+            const auto lines = lines_in(bytes);
+            const auto hidden = std::count_if(lines.begin(), lines.end(), [](const auto& text) { return text.starts_with(k_group_end_mark); });
+            if (wanted == k_tail_lines + hidden || static_cast<std::ptrdiff_t>(lines.size()) < wanted)
+                return bytes;
+            wanted = k_tail_lines + hidden;
+        }
+    }
+
     void last_lines(const runner::StepSummary& step)
     {
-        const auto bytes = tail_({step.stage, step.step, step.attempt}, k_tail_lines);
+        const auto bytes = tail_of(step);
         if (bytes.empty())
             return;
         text_ += '\n';
-        for (const auto& part : split(std::string_view(bytes).substr(0, bytes.size() - (bytes.back() == '\n')), '\n'))
-            line("    " + terminal_line(part, style_.colours));
+        for (const auto& part : lines_in(bytes))
+            if (part.starts_with(k_group_mark))
+                line("    " + style_.bold("▸ " + terminal_line(std::string_view(part).substr(k_group_mark.size()), false)));
+            else if (!part.starts_with(k_group_end_mark))
+                line("    " + terminal_line(part, style_.colours));
         if (step.log_bytes > bytes.size())
             line(style_.dim("    … " + format_size(step.log_bytes - bytes.size()) + " before: gantry logs " + run_.id + " " +
                             short_step_name(run_, step)));

@@ -10,6 +10,10 @@ namespace gantry::app {
 // drives the terminal. Colours stay if asked for, and end with the line.
 std::string terminal_line(std::string_view line, bool colours);
 
+// Lines that fold those between them, as steps of GitHub Actions print them; the title follows behind the first.
+inline constexpr std::string_view k_group_mark = "::group::";
+inline constexpr std::string_view k_group_end_mark = "::endgroup::";
+
 // Cuts a stream into lines. What has no end yet is held, at most 64 KiB of it.
 class LineCutter {
 public:

@@ -24,51 +24,66 @@ namespace {
 
 constexpr std::size_t k_recent_bytes = 8 * 1024;
 constexpr std::size_t k_lines = 3; // of a running step
-constexpr std::string_view k_group = "::group::";
-constexpr std::string_view k_endgroup = "::endgroup::";
 
 enum Rank { stage_rank, step_rank, wait_rank, output_rank, done_rank, pending_rank };
 
-// The title of the last group that `text` opens; "" where it was closed again; nothing where `text` has no mark.
-std::optional<std::string> last_group(std::string_view text)
+struct LastGroup {
+    std::string title; // "": it begins before the text
+    bool is_open;
+};
+
+// Nothing where `text` has no mark.
+std::optional<LastGroup> last_group(std::string_view text)
 {
     // Most output has none: memmem is faster than what a disk writes, rfind is not.
     constexpr std::string_view k_common = "group::";
     if (::memmem(text.data(), text.size(), k_common.data(), k_common.size()) == nullptr)
         return std::nullopt;
     const auto at_line_begin = [text](std::size_t at) { return at == 0 || text[at - 1] == '\n'; };
-    auto open = text.rfind(k_group);
+    auto open = text.rfind(k_group_mark);
     while (open != std::string_view::npos && !at_line_begin(open))
-        open = open == 0 ? std::string_view::npos : text.rfind(k_group, open - 1);
-    const auto close = text.rfind(k_endgroup);
+        open = open == 0 ? std::string_view::npos : text.rfind(k_group_mark, open - 1);
+    const auto close = text.rfind(k_group_end_mark);
     if (open == std::string_view::npos && close == std::string_view::npos)
         return std::nullopt;
-    if (open == std::string_view::npos || (close != std::string_view::npos && close > open))
-        return std::string();
-    const auto title = text.substr(open + k_group.size());
-    return std::string(title.substr(0, std::min(title.find('\n'), std::size_t{200})));
+    if (open == std::string_view::npos)
+        return LastGroup{"", false};
+    const auto title = text.substr(open + k_group_mark.size());
+    return LastGroup{std::string(title.substr(0, std::min(title.find('\n'), std::size_t{200}))),
+                     close == std::string_view::npos || close < open};
 }
 
-bool is_mark(std::string_view line)
-{
-    return line.starts_with(k_group) || line.starts_with(k_endgroup);
-}
+struct OutputLine {
+    std::string_view text;
+    bool is_title; // of a group that is closed: all that is shown of it
+};
 
-// The last lines of `text` that are no marks and not empty, oldest first; not further back than where a group begins.
-std::vector<std::string_view> last_lines(std::string_view text, std::size_t count)
+// The last lines of `text` that are not empty, oldest first; not further back than where a group begins that is open.
+// `last_title` is that of the last group, whose begin may not be in `text` any more.
+std::vector<OutputLine> last_lines(std::string_view text, std::size_t count, std::string_view last_title)
 {
-    std::vector<std::string_view> lines;
+    std::vector<OutputLine> lines;
+    bool is_in_closed = false;
     while (!text.empty() && lines.size() < count) {
         if (text.ends_with('\n'))
             text.remove_suffix(1);
         const auto begin = text.rfind('\n') + 1;
         const auto line = text.substr(begin);
-        if (line.starts_with(k_group))
-            break;
-        if (!is_mark(line) && !trim(line).empty())
-            lines.push_back(line);
         text = text.substr(0, begin);
+        if (line.starts_with(k_group_mark)) {
+            if (!is_in_closed)
+                break;
+            lines.push_back({line.substr(k_group_mark.size()), true});
+            is_in_closed = false;
+            last_title = {};
+        } else if (line.starts_with(k_group_end_mark)) {
+            is_in_closed = true;
+        } else if (!is_in_closed && !trim(line).empty()) {
+            lines.push_back({line, false});
+        }
     }
+    if (is_in_closed && lines.size() < count && !last_title.empty())
+        lines.push_back({last_title, true});
     std::reverse(lines.begin(), lines.end());
     return lines;
 }
@@ -202,11 +217,16 @@ void Picture::on_output(const runner::StepKey& key, std::string_view bytes)
         return;
     // A mark may lie across the border of two pieces: the border with a little of both sides is looked at, too.
     constexpr std::size_t k_border_bytes = 256;
-    if (const auto group = last_group(step->border + std::string(bytes.substr(0, k_border_bytes))))
-        step->group = *group;
+    const auto note_group = [step](const std::optional<LastGroup>& group) {
+        if (!group)
+            return;
+        step->group = group->is_open ? group->title : "";
+        if (!group->title.empty())
+            step->last_title = group->title;
+    };
+    note_group(last_group(step->border + std::string(bytes.substr(0, k_border_bytes))));
     if (bytes.size() > k_border_bytes)
-        if (const auto group = last_group(bytes))
-            step->group = *group;
+        note_group(last_group(bytes));
     step->border = std::string(bytes.substr(bytes.size() - std::min(bytes.size(), k_border_bytes)));
 
     if (bytes.size() > k_recent_bytes)
@@ -285,10 +305,15 @@ void Picture::draw_step(std::vector<Row>& rows, const Step& step, int columns, T
 void Picture::draw_output(std::vector<Row>& rows, const Step& step, int columns) const
 {
     const auto put = [&](const std::string& text) { rows.push_back({output_rank, fit("    " + style_.dim("│") + " " + text, columns)}); };
+    const auto put_title = [&](std::string_view title) { put(style_.bold("▸ " + terminal_line(title, false))); };
     if (!step.group.empty())
-        put(style_.bold("▸ " + terminal_line(step.group, false)));
-    for (const auto line : last_lines(step.recent, step.group.empty() ? k_lines : k_lines - 1)) {
-        auto text = terminal_line(line, style_.colours);
+        put_title(step.group);
+    for (const auto& line : last_lines(step.recent, step.group.empty() ? k_lines : k_lines - 1, step.last_title)) {
+        if (line.is_title) {
+            put_title(line.text);
+            continue;
+        }
+        auto text = terminal_line(line.text, style_.colours);
         std::replace(text.begin(), text.end(), '\t', ' ');
         put(text);
     }

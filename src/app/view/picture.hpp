@@ -35,6 +35,7 @@ private:
         std::string recent; // end of its output
         std::string border; // last bytes of the piece before, for marks that are cut
         std::string group;  // ::group:: that is open
+        std::string last_title; // of the last one, open or closed
     };
     struct Stage {
         std::string id;
