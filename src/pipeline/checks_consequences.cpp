@@ -75,20 +75,41 @@ struct RefusedKey {
     std::string key;   // empty: nobody knows what it stands for
 };
 
-RefusedKey refused_key(const Diagnostic& problem)
+// Sections, and lists of such, of which a key can only stand for another of their own, whatever it is called.
+constexpr std::string_view k_closed_sections =
+    " approval artifacts bind blkio_config build caches concurrency config devices env_file files healthcheck ipam key logging manual on ports"
+    " pull_request push ready reports resources retry schedule settings tmpfs volume volumes when workspace ";
+// Of these, the ones without which a step does nothing: they are gone where something in them is refused.
+constexpr std::string_view k_work_of_a_step = " push settings ";
+// Maps of which the entries have names of their own and keys as closed sections have.
+constexpr std::string_view k_closed_entries = " depends_on inputs networks ulimits volumes ";
+
+bool is_among(std::string_view words, const std::string& word) { return words.find(" " + word + " ") != std::string_view::npos; }
+
+// The last key of a path, without the indices behind it, and what is before that.
+RefusedKey split_path(std::string path)
 {
-    std::string path = full_path(problem.path);
-    if (problem.code == "missing-key") // that map was read whole
-        return {path, problem.code};
     // Users' own keys may hold such brackets, too.
     for (auto open = path.rfind('['); path.ends_with(']') && open != std::string::npos; open = path.rfind('['))
         path.erase(open);
     const auto dot = path.rfind('.');
-    RefusedKey refused{path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
+    return {path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
+}
+
+RefusedKey refused_key(const Diagnostic& problem)
+{
+    if (problem.code == "missing-key") // that map was read whole
+        return {full_path(problem.path), problem.code};
+    auto refused = split_path(full_path(problem.path));
     if (problem.code == "unknown-key")
         refused.key = problem.about;
     if (problem.code == "include" || refused.key == "include")
         refused.key = refused.owner.ends_with("matrix") ? "include" : "";
+    const auto section = split_path(refused.owner);
+    if (is_among(refused.key.empty() ? k_closed_sections : k_work_of_a_step, section.key))
+        refused = section;
+    else if (refused.key.empty() && is_among(k_closed_entries, split_path(section.owner).key))
+        refused = split_path(section.owner);
     if (refused.key == "name" && refused.owner.empty())
         refused.key = "name-of-pipeline"; // nobody refers to it
     // Entries of maps that have names of their own.
@@ -165,7 +186,7 @@ public:
                 continue;
             const auto refused = refused_key(problem);
             for (std::size_t i = 0; i < k_absences.size(); ++i)
-                if (refused.key.empty() || k_absences[i].keys.find(" " + refused.key + " ") != std::string_view::npos)
+                if (refused.key.empty() || is_among(k_absences[i].keys, refused.key))
                     reach_[i].add(refused, k_absences[i]);
             paths_.insert(full_path(problem.path));
             places_.insert(place(problem.mark));

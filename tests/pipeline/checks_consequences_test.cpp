@@ -103,6 +103,31 @@ TEST_CASE("a key that declares nothing hides nothing, whatever is wrong with it"
     CHECK(codes_of("on: { manul: { inputs: { x: {} } } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }}\"]\n") == "1 unknown-key");
 }
 
+TEST_CASE("a key that nobody knows hides nothing where it can only stand for a key of its section", "[checks]")
+{
+    for (const auto* section : {"healthcheck: { blah: [] }", "logging: { blah: {} }", "retry: { max: 1, blah: {} }",
+                                "ports: [{ target: 80, blah: {} }]", "ulimits: { nofile: { soft: 1, hard: 1, blah: {} } }"}) {
+        CAPTURE(section);
+        CHECK(codes_of("stages:\n- name: a\n  needs: [zz]\n  steps:\n  - run: make\n  - { " + std::string(section) +
+                       ", image: gcc }\n  - \"echo ${{ steps.q.image }} ${{ inputs.r }} ${{ matrix.s }}\"\n") ==
+              "3 unknown-stage, 5 no-image, 6 unknown-key, 7 no-image, 7 unknown-step, 7 unknown-name, 7 unknown-name");
+    }
+    CHECK(codes_of("volumes: { data: { blah: {} } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }}\", { run: make, volumes: [\"v:/v\"] }]\n") ==
+          "1 unknown-key, 3 unknown-name");
+    CHECK(codes_of("on: { push: { blah: [] } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }}\"]\n") == "1 unknown-key, 3 unknown-name");
+    CHECK(codes_of("on: { manual: { blah: {} } }\nimage: gcc\nsteps: [\"echo ${{ inputs.x }} ${{ matrix.y }}\"]\n") ==
+          "1 unknown-key, 3 unknown-name");
+}
+
+TEST_CASE("a step does something of which a part was refused", "[checks]")
+{
+    const auto with = [](const std::string& work) { return codes_of("image: gcc\nsteps:\n- { " + work + " }\n- { volumes: [\"v:/v\"] }\n"); };
+    CHECK(with("push: { tags: [\"Bad Name\"] }") == "3 bad-value, 4 missing-key, 4 unknown-volume");
+    CHECK(with("push: { image: \"\" }") == "3 bad-value, 4 missing-key, 4 unknown-volume");
+    CHECK(with("push: { blah: {} }") == "3 unknown-key, 4 missing-key, 4 unknown-volume");
+    CHECK(with("settings: { a: }") == "3 bad-value, 4 missing-key, 4 unknown-volume");
+}
+
 TEST_CASE("a file that is no YAML has one problem", "[checks]")
 {
     CHECK(codes_of("stages: [\n").find(',') == std::string::npos);
