@@ -11,17 +11,18 @@
 
 namespace gantry::pipeline {
 
-bool has_errors(const Diagnostics& diagnostics)
-{
-    return std::any_of(diagnostics.begin(), diagnostics.end(),
-                       [](const Diagnostic& diagnostic) { return diagnostic.severity == Severity::error; });
-}
+static bool is_error(const Diagnostic& diagnostic) { return diagnostic.severity == Severity::error; }
+
+bool has_errors(const Diagnostics& diagnostics) { return std::any_of(diagnostics.begin(), diagnostics.end(), is_error); }
 
 void sort_by_position(Diagnostics& diagnostics)
 {
-    std::stable_sort(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    const auto is_before = [](const Diagnostic& a, const Diagnostic& b) {
         return std::tie(a.mark.file, a.mark.line, a.mark.column) < std::tie(b.mark.file, b.mark.line, b.mark.column);
-    });
+    };
+    // Thousands that one check found in turn are in order: a sort would move each of them many times.
+    if (!std::is_sorted(diagnostics.begin(), diagnostics.end(), is_before))
+        std::stable_sort(diagnostics.begin(), diagnostics.end(), is_before);
 }
 
 void keep_first(Diagnostics& diagnostics)
@@ -30,7 +31,7 @@ void keep_first(Diagnostics& diagnostics)
         return;
     const auto rest = diagnostics.begin() + k_max_diagnostics;
     Diagnostic last;
-    last.severity = has_errors({rest, diagnostics.end()}) ? Severity::error : Severity::warning;
+    last.severity = std::any_of(rest, diagnostics.end(), is_error) ? Severity::error : Severity::warning;
     last.code = "limit";
     last.message = fmt::format("{} more problems, which are not shown", diagnostics.end() - rest);
     last.mark = rest->mark;
