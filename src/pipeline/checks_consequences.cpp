@@ -1,5 +1,7 @@
 #include "pipeline/checks_internal.hpp"
 
+#include "base/format.hpp"
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -105,19 +107,29 @@ RefusedKey refused_key(const Diagnostic& problem)
         refused.key = problem.about;
     if (problem.code == "include" || refused.key == "include")
         refused.key = refused.owner.ends_with("matrix") ? "include" : "";
+    const bool is_known = !refused.key.empty() && refused.key.find(' ') == std::string::npos;
     const auto section = split_path(refused.owner);
-    if (is_among(refused.key.empty() ? k_closed_sections : k_work_of_a_step, section.key))
+    if (is_among(is_known ? k_work_of_a_step : k_closed_sections, section.key))
         refused = section;
-    else if (refused.key.empty() && is_among(k_closed_entries, split_path(section.owner).key))
+    else if (!is_known && is_among(k_closed_entries, split_path(section.owner).key))
         refused = split_path(section.owner);
-    if (refused.key == "name" && refused.owner.empty())
-        refused.key = "name-of-pipeline"; // nobody refers to it
     // Entries of maps that have names of their own.
     const auto outer = refused.owner.substr(refused.owner.rfind('.') + 1);
     for (const std::string_view map : {"matrix", "services", "inputs", "volumes", "networks"})
         if (outer == map && !refused.key.empty())
             refused.key = outer;
     return refused;
+}
+
+// More than one for a key of which it is known what it may be, but not which.
+std::vector<RefusedKey> refused_keys(const Diagnostic& problem)
+{
+    const auto refused = refused_key(problem);
+    std::vector<RefusedKey> keys;
+    for (auto& key : problem.code == "unknown-key" ? split(refused.key, ' ') : std::vector{refused.key})
+        if (!refused.owner.empty() || (key != "name" && key != "needs")) // nobody refers to the pipeline, and it to nobody
+            keys.push_back({refused.owner, std::move(key)});
+    return keys;
 }
 
 // The paths at which an absence may come from refused keys: a set, as there can be thousands of both.
@@ -184,10 +196,10 @@ public:
         for (const auto& problem : read) {
             if (problem.severity != Severity::error)
                 continue;
-            const auto refused = refused_key(problem);
-            for (std::size_t i = 0; i < k_absences.size(); ++i)
-                if (refused.key.empty() || is_among(k_absences[i].keys, refused.key))
-                    reach_[i].add(refused, k_absences[i]);
+            for (const auto& refused : refused_keys(problem))
+                for (std::size_t i = 0; i < k_absences.size(); ++i)
+                    if (refused.key.empty() || is_among(k_absences[i].keys, refused.key))
+                        reach_[i].add(refused, k_absences[i]);
             paths_.insert(full_path(problem.path));
             places_.insert(place(problem.mark));
         }

@@ -38,7 +38,8 @@ struct Diagnostic {
     std::size_t length = 1; // bytes to underline, on that line
     std::string path;     // "stages[0].neds"
     std::string hint;     // "did you mean 'needs'?"; may be empty
-    // Not shown. Of an unknown key: the one that is meant, empty where nobody knows; of a name in an expression: its first part.
+    // Not shown. Of an unknown key: those that may be meant, with blanks between, empty where nobody knows; of a name in an
+    // expression: its first part.
     std::string about;
 };
 using Diagnostics = std::vector<Diagnostic>;

@@ -119,6 +119,26 @@ TEST_CASE("a key that nobody knows hides nothing where it can only stand for a k
           "1 unknown-key, 3 unknown-name");
 }
 
+TEST_CASE("a text declares nothing, whatever its key stands for", "[checks]")
+{
+    const std::string rest = "image: gcc\n"
+                             "steps: [{ run: \"ls ${{ steps.x.image }} ${{ inputs.q }} ${{ matrix.z }}\", volumes: [\"nope:/x\"], networks: [nn] }]\n"
+                             "services: { a: { image: gcc, depends_on: [zz] } }\n";
+    const std::string all = ", 3 unknown-step, 3 unknown-name, 3 unknown-name, 3 unknown-volume, 3 unknown-network, 4 unknown-service";
+    CHECK(codes_of("blah: 1\n" + rest) == "1 unknown-key" + all);
+    CHECK(codes_of("blah:\n" + rest) == "1 unknown-key" + all);
+    CHECK(codes_of("image: gcc\nsteps: [{ run: ls, needs: x, volumes: [\"nope:/x\"] }]\n") == "2 unknown-key, 2 unknown-volume");
+    CHECK(codes_of("steps:\n- { run: make, healthcheck: { blah: 1 } }\n- \"${{ steps.q.image }}\"\n") ==
+          "2 no-image, 2 unknown-key, 3 no-image, 3 unknown-step");
+    // It may be a name, an image, what a step does, or a file that declares all of them.
+    CHECK(codes_of("stages:\n- { blah: a, image: gcc, steps: [make] }\n- { name: b, needs: [a], image: gcc, steps: [make] }\n") == "2 unknown-key");
+    CHECK(codes_of("stages:\n- { name: a, blah: gcc, steps: [make] }\n") == "2 unknown-key");
+    CHECK(codes_of("image: gcc\nsteps: [{ blah: make }]\n") == "2 unknown-key");
+    CHECK(codes_of("image: gcc\nsteps: [{ blah: s, run: make }, \"${{ steps.s.outputs.x }}\"]\n") == "2 unknown-key");
+    CHECK(codes_of("blah: more.yml\n" + rest) == "1 unknown-key");
+    CHECK(codes_of("blah: [text]\n" + rest) == "1 unknown-key");
+}
+
 TEST_CASE("a step does something of which a part was refused", "[checks]")
 {
     const auto with = [](const std::string& work) { return codes_of("image: gcc\nsteps:\n- { " + work + " }\n- { volumes: [\"v:/v\"] }\n"); };

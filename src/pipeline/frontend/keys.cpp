@@ -47,7 +47,15 @@ const Index& index_of(const ObjectKeys& object)
     return index;
 }
 
-void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
+// What a key may stand for that has a text or nothing for a value: of what others refer to or miss, no more can be said in one
+// text, unless it names a file that says it.
+std::string meant_by_text(const Node& value)
+{
+    const bool names_file = value.text.ends_with(".yml") || value.text.ends_with(".yaml");
+    return (value.is_scalar() && !names_file) || value.is_null() ? "name needs run command entrypoint image build push" : "";
+}
+
+void report_unknown(Reader& reader, const Node& key, const Node& value, const ObjectKeys& object)
 {
     if (reader.is_full())
         return;
@@ -68,6 +76,8 @@ void report_unknown(Reader& reader, const Node& key, const ObjectKeys& object)
             hint = fmt::format("it may have: {}", join(names, ", "));
         }
     }
+    if (meant.empty())
+        meant = meant_by_text(value);
     const Reader::Inside inside(reader, key);
     reader.error(key, "unknown-key", fmt::format("unknown key '{}' in {}", clip(key.text), object.what), hint, meant);
 }
@@ -143,7 +153,7 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
             continue;
         const auto entry = keys.find(name.text);
         if (entry == keys.end()) {
-            report_unknown(reader, name, object);
+            report_unknown(reader, name, node.value(i), object);
             all_known = false;
             continue;
         }
