@@ -79,6 +79,8 @@ awaitable<RunResult> Run::Impl::execute()
         // The snapshot and the probe of the engine's disk do not wait for the first stage.
         std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
             try {
+                // The journal begins with the run, not with what is made for it.
+                co_await moved->wait_until([this] { return has_begun; });
                 co_await deps.workspaces.prepare(on_the_books());
             } catch (...) {
                 // open() of the first stage meets the same error and reports it.
@@ -242,6 +244,7 @@ void Run::Impl::report(RunEvent event)
         event.outputs.insert(options.details.begin(), options.details.end());
     const bool begins = event.kind == RunEvent::Kind::run_started;
     journal(std::move(event));
+    has_begun |= begins;
     if (begins)
         for (const auto& name : masks.short_names())
             warn("the secret " + name + " is so short that it is not masked in output", "give it 4 bytes or more");

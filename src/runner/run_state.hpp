@@ -123,6 +123,7 @@ struct Run::Impl {
     std::unique_ptr<StageArtifacts> artifacts;
     std::deque<Input> inputs;
     std::unique_ptr<Timers> timers;
+    bool has_begun = false; // the journal says so
     std::optional<RunEvent> last_event; // run_finished, held back until everything is removed
     std::optional<RunResult> result;
     std::exception_ptr fatal;           // the journal cannot be written

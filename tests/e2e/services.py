@@ -112,9 +112,9 @@ class Services(e2e.Case):
         self.run_it(f"""
             db:
               image: {e2e.IMAGE}
-              pids_limit: 8
-              command: [sh, -c, "sleep 4; touch /up; sleep 1000"]
-              healthcheck: {{ test: "test -e /up || sleep 1000", interval: 100ms, timeout: 300ms, retries: 50 }}
+              pids_limit: 20
+              command: [sh, -c, "sleep 10; touch /up; sleep 1000"]
+              healthcheck: {{ test: "test -e /up || sleep 1000", interval: 100ms, timeout: 200ms, retries: 90 }}
             """)
 
     def test_a_service_that_dies_under_a_step(self):
