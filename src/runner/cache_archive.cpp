@@ -13,6 +13,8 @@
 
 #include <unistd.h>
 
+#include <set>
+
 namespace gantry::runner {
 
 namespace {
@@ -34,6 +36,14 @@ bool is_below_folder(const std::string& path)
         if (part == "..")
             return false;
     return true;
+}
+
+// A name below a link leads out of the folder, or nowhere.
+void check_parents(const std::string& path, const std::set<std::string>& links)
+{
+    for (auto slash = path.rfind('/'); slash != std::string::npos && slash > 0; slash = path.rfind('/', slash - 1))
+        if (links.contains(path.substr(0, slash)))
+            refuse_archive("'" + terminal_safe(path) + "' is below a link");
 }
 
 // Devices of an overlay that mean "deleted" (0:0) are no danger, but no cache that was exported has them either.
@@ -90,11 +100,16 @@ std::pair<cache::Entry, std::uint64_t> inspect(const Fd& file, std::uint64_t lim
     const auto head_bytes = archive_head(found).size();
     std::uint64_t size_bytes = 0;
     bool has_folder = false;
+    std::set<std::string> links;
     while (archive_entry* const entry = reader.next()) {
         if (!has_folder && reader.header_offset_bytes() != head_bytes)
             refuse_archive("its head is not what an export writes");
         has_folder = true;
         check_entry(entry);
+        const std::string path = text_or_empty(archive_entry_pathname(entry));
+        check_parents(path, links);
+        if (archive_entry_filetype(entry) == AE_IFLNK)
+            links.insert(path);
         size_bytes += static_cast<std::uint64_t>(archive_entry_size(entry));
         if (size_bytes > limit_bytes)
             throw Error(Errc::bad_input, "it has more than " + format_size(limit_bytes),

@@ -71,12 +71,28 @@ public:
     CacheVolumes volumes;
 };
 
-awaitable<void> pack(Transfer& transfer, engine::Engine& engine, const cache::Entry& entry, const engine::WritePiece& write)
+// Reads all layers once more than packing them does. What is damaged is set aside, and the next run that wants it starts without.
+awaitable<void> check_layers(Transfer& transfer, cache::Store& store, const cache::Entry& entry)
+{
+    for (const auto& layer : entry.layers) {
+        const auto found = co_await transfer.volumes.measure(layer.volume);
+        if (found.digest == layer.digest)
+            continue;
+        auto session = store.open();
+        if (const auto current = session.find(entry.place, entry.key); current && current->layers == entry.layers)
+            session.set_aside(*current, "its contents are not those that were saved");
+        throw Error(Errc::not_found, "cache " + entry.place.name + ", key " + entry.key + ", is damaged: its contents are not those that were saved",
+                    "it was set aside; the next run that wants it starts without");
+    }
+}
+
+awaitable<void> pack(Transfer& transfer, engine::Engine& engine, cache::Store& store, const cache::Entry& entry, const engine::WritePiece& write)
 {
     auto paths = co_await transfer.volumes.find_layers(entry.layers);
     if (!paths)
         throw Error(Errc::not_found, "a volume of cache " + entry.place.name + ", key " + entry.key + ", is gone",
                     "the next run that wants it starts without");
+    co_await check_layers(transfer, store, entry);
     auto volume = entry.layers.front().volume;
     if (entry.layers.size() > 1)
         volume = co_await transfer.volumes.mount_above(std::move(*paths), transfer.upper);
@@ -100,7 +116,7 @@ awaitable<void> export_cache(CacheTransfer with, cache::Entry entry, engine::Wri
     }
     std::exception_ptr failure;
     try {
-        co_await pack(transfer, with.engine, entry, write);
+        co_await pack(transfer, with.engine, with.store, entry, write);
     } catch (...) {
         failure = std::current_exception();
     }

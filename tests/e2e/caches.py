@@ -220,6 +220,23 @@ class Caches(e2e.Case):
         self.gantry("cache", "import", archive, expect=2)
         self.assert_only_layers_left()
 
+    def test_what_is_damaged_is_not_exported(self):
+        self.run_with("mkdir /deps/sub; echo one > /deps/sub/a")
+        self.run_with("echo two > /deps/b")
+        for layer in self.entries()[0]["layers"][:1]:
+            body = {"Image": e2e.IMAGE, "Cmd": ["sh", "-c", "echo 0ne > /v/sub/a"], "HostConfig": {"Binds": [layer["volume"] + ":/v"]},
+                    "Labels": {"gantry.instance": self.instance()}}
+            _, made = self.engine.call("POST", "/containers/create", json.dumps(body))
+            container = json.loads(made)["Id"]
+            self.engine.call("POST", f"/containers/{container}/start")
+            self.engine.call("POST", f"/containers/{container}/wait")
+            self.engine.call("DELETE", f"/containers/{container}")
+        done = self.gantry("cache", "export", "deps", "k", os.path.join(self.home, "deps.tar"), expect=2)
+        self.assertIn("cache deps, key k, is damaged", done.stderr.decode())
+        self.assertFalse(os.path.exists(os.path.join(self.home, "deps.tar")))
+        told, _ = self.run_with("ls /deps")
+        self.assertRegex(told[0], "^deps: miss")
+
     def test_an_import_is_for_what_a_run_here_looks_in(self):
         project = self.folder(pipeline("true"), name="project")
         subprocess.run(["git", "init", "-q", project], check=True, env=self.environment)

@@ -167,6 +167,10 @@ TEST_CASE("archives that are not what an export writes are refused", "[cache_arc
     CHECK_THROWS_AS(inspect(head + pax({folder, {"/etc/passwd", AE_IFREG, "1"}})), Error);
     CHECK_THROWS_AS(inspect(head + pax({folder, {"cached", AE_IFREG, "1"}})), Error);
     CHECK_THROWS_AS(inspect(head + pax({folder, {"cache/a", AE_IFREG, "", "/etc/shadow"}})), Error);
+    const Member root{"cache/d", AE_IFLNK, "", "/"};
+    CHECK_THROWS_AS(inspect(head + pax({folder, root, {"cache/d/x", AE_IFREG, "1"}})), Error);
+    CHECK_THROWS_AS(inspect(head + pax({folder, root, {"cache/d/x/y", AE_IFREG, "1"}})), Error);
+    CHECK_NOTHROW(inspect(head + pax({folder, root, {"cache/de", AE_IFREG, "1"}})));
     CHECK_THROWS_AS(inspect(head + pax({folder, {"cache/null", AE_IFCHR}})), Error);
     CHECK_NOTHROW(inspect(head + pax({folder, {"cache/pipe", AE_IFIFO}})));
     CHECK_THROWS_AS(inspect(head + pax({folder, {"cache/a", AE_IFREG, std::string(2000, 'x')}}), 1999), Error);
