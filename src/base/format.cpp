@@ -272,8 +272,11 @@ std::string to_lower(std::string_view text)
 namespace {
 
 // Optimal string alignment: insertions, deletions, changes and swaps of neighbours count one each.
-std::size_t edit_distance(std::string_view a, std::string_view b)
+// Any of at least `limit` is told as `limit`: most words are far from each other, which shows after a few letters.
+std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit)
 {
+    if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit)
+        return limit;
     std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), row(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j)
         row[j] = j;
@@ -281,14 +284,18 @@ std::size_t edit_distance(std::string_view a, std::string_view b)
         before.swap(previous);
         previous.swap(row);
         row[0] = i;
+        auto least = std::min(i, *std::min_element(previous.begin(), previous.end()));
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
             row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + change});
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = std::min(row[j], before[j - 2] + 1);
+            least = std::min(least, row[j]);
         }
+        if (least >= limit) // what comes is made of this row and the one before
+            return limit;
     }
-    return row[b.size()];
+    return std::min(row[b.size()], limit);
 }
 
 } // namespace
@@ -304,7 +311,7 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     for (const auto& candidate : candidates) {
         if (candidate.size() > k_longest)
             continue;
-        const auto distance = edit_distance(lower, to_lower(candidate));
+        const auto distance = edit_distance(lower, to_lower(candidate), best);
         // A word of which nothing is left is not near to anything.
         if (distance < best && distance < std::max(word.size(), candidate.size())) {
             best = distance;
