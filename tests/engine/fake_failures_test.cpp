@@ -1,5 +1,7 @@
 #include "fake_world.hpp"
 
+#include "engine/fake/tar.hpp"
+
 // The failures that the fake engine can inject.
 
 using namespace gantry;
@@ -63,7 +65,77 @@ TEST_CASE("a lost answer comes after the effect", "[fake]")
     CHECK(world.engine.violations().empty());
 }
 
-TEST_CASE("every call can fail before and after its effect", "[fake]")
+TEST_CASE("every call of an engine fails where it is told to, before its effect and after", "[fake]")
+{
+    const auto once = [](std::string bytes) -> ReadPiece {
+        auto left = std::make_shared<std::string>(std::move(bytes));
+        return [left]() -> awaitable<std::string> { co_return std::exchange(*left, {}); };
+    };
+    const auto context = write_tar({{"Dockerfile", "FROM scratch\n"}});
+    ExecSpec command;
+    command.command = {"true"};
+    const WritePiece ignore = [](std::string_view) -> awaitable<void> { co_return; };
+    const TellBuild unheard = [](const BuildEvent&) -> awaitable<void> { co_return; };
+    const Labels labels{{"gantry.instance", "i"}, {"gantry.run", "7"}};
+    NetworkSpec network;
+    network.name = "net";
+    network.labels = labels;
+    VolumeSpec volume;
+    volume.name = "vol";
+    volume.labels = labels;
+    BuildSpec build;
+    build.tags = {"made:1"};
+    const std::map<std::string, std::function<Errc(FakeWorld&)>> calls = {
+        {"probe", [&](FakeWorld& at) { return at.failure_of(at.engine.probe()); }},
+        {"find_image", [&](FakeWorld& at) { return at.failure_of(at.engine.find_image("alpine")); }},
+        {"pull_image", [&](FakeWorld& at) { return at.failure_of(at.engine.pull_image("alpine", "", {})); }},
+        {"import_image", [&](FakeWorld& at) { return at.failure_of(at.engine.import_image("new:1", labels, {}, "")); }},
+        {"commit_container", [&](FakeWorld& at) { return at.failure_of(at.engine.commit_container("web", "kept:1", labels)); }},
+        {"build_image", [&](FakeWorld& at) { return at.failure_of(at.engine.build_image(build, once(context), unheard)); }},
+        {"tag_image", [&](FakeWorld& at) { return at.failure_of(at.engine.tag_image("alpine", "alpine:2")); }},
+        {"push_image", [&](FakeWorld& at) { return at.failure_of(at.engine.push_image("alpine", {})); }},
+        {"save_images", [&](FakeWorld& at) { return at.failure_of(at.engine.save_images({"alpine"}, ignore)); }},
+        {"load_images", [&](FakeWorld& at) { return at.failure_of(at.engine.load_images(once("alpine:3\n"))); }},
+        {"list_images", [&](FakeWorld& at) { return at.failure_of(at.engine.list_images(labels)); }},
+        {"create_network", [&](FakeWorld& at) { return at.failure_of(at.engine.create_network(network)); }},
+        {"find_network", [&](FakeWorld& at) { return at.failure_of(at.engine.find_network("net")); }},
+        {"create_volume", [&](FakeWorld& at) { return at.failure_of(at.engine.create_volume(volume)); }},
+        {"find_volume", [&](FakeWorld& at) { return at.failure_of(at.engine.find_volume("vol")); }},
+        {"create_container", [&](FakeWorld& at) { return at.failure_of(at.engine.create_container(container_spec("other"))); }},
+        {"attach", [&](FakeWorld& at) { return at.failure_of(at.engine.attach("idle", {})); }},
+        {"start_container", [&](FakeWorld& at) { return at.failure_of(at.engine.start_container("idle")); }},
+        {"wait_container", [&](FakeWorld& at) { return at.failure_of(at.engine.wait_container("web")); }},
+        {"kill_container", [&](FakeWorld& at) { return at.failure_of(at.engine.kill_container("web", "TERM")); }},
+        {"watch_use", [&](FakeWorld& at) { return at.failure_of(at.engine.watch_use("web", [](const ResourceUse&) {})); }},
+        {"inspect_container", [&](FakeWorld& at) { return at.failure_of(at.engine.inspect_container("web")); }},
+        {"exec", [&](FakeWorld& at) { return at.failure_of(at.engine.exec("web", command)); }},
+        {"upload", [&](FakeWorld& at) { return at.failure_of(at.engine.upload("web", "/", once(""))); }},
+        {"download", [&](FakeWorld& at) { return at.failure_of(at.engine.download("web", "/f", ignore)); }},
+        {"list", [&](FakeWorld& at) { return at.failure_of(at.engine.list(labels)); }},
+        {"list_stored", [&](FakeWorld& at) { return at.failure_of(at.engine.list_stored(labels)); }},
+        {"remove", [&](FakeWorld& at) { return at.failure_of(at.engine.remove(ObjectKind::container, "web")); }},
+    };
+    for (const auto& [name, call] : calls)
+        for (const auto* when : {"", "after "}) {
+            INFO(when << name);
+            FakeWorld world;
+            FakeBehaviour behaviour;
+            behaviour.never_ends = true;
+            behaviour.files["/f"] = "x";
+            world.behave(behaviour);
+            const auto attachment = world.start("web");
+            world.create("idle");
+            std::unique_ptr<Attachment> of_idle;
+            if (name == "start_container")
+                of_idle = world.attach("idle");
+            if (name == "commit_container" || (*when && (name == "wait_container" || name == "watch_use")))
+                world.run(world.engine.kill_container("web", "KILL"));
+            fail_once(world.engine, when + name, Errc::denied);
+            CHECK(call(world) == Errc::denied);
+        }
+}
+
+TEST_CASE("every call tells when it comes and when its effect is there", "[fake]")
 {
     FakeWorld world;
     std::vector<std::string> seen;
