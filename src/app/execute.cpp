@@ -81,14 +81,14 @@ struct Collected {
 // Every secret that the plan names, or one error for all that are missing.
 Collected collect_secrets(Context& context, const pipeline::Plan& plan, const ExecuteFlags& flags)
 {
-    const auto names = plan.secret_names();
+    const auto wanted = plan.secrets();
     Collected collected;
     // A file that was named is read, whether or not something needs it: a slip in its name shows at once.
-    if (names.empty() && flags.secret_files.empty())
+    if (wanted.empty() && flags.secret_files.empty())
         return collected;
     const runner::SecretSource source(flags.secret_files, config_dir());
     std::string missing, near;
-    for (const auto& name : names) {
+    for (const auto& [name, step] : wanted) {
         auto secret = source.find(name);
         if (!secret && ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO)) {
             auto answer = ask_for_secret(context, name);
@@ -100,7 +100,7 @@ Collected collect_secrets(Context& context, const pipeline::Plan& plan, const Ex
             collected.secrets.emplace(name, std::move(*secret));
             continue;
         }
-        missing += (missing.empty() ? "" : ", ") + name;
+        missing += (missing.empty() ? "" : ", ") + name + ", which " + terminal_safe(step) + " wants";
         if (const auto known = nearest(name, source.names()))
             near += "there is one called " + *known + "; ";
     }

@@ -190,18 +190,19 @@ Planned make_plan(const Definition& definition, const Event& event, const PlanOp
     return Planner(definition, event, options).make();
 }
 
-std::set<std::string> Plan::secret_names() const
+std::map<std::string, std::string> Plan::secrets() const
 {
-    std::set<std::string> names;
+    std::map<std::string, std::string> wanted;
     for (const auto& stage : stages)
         for (const auto& step : stage.steps) {
+            const auto who = stage.id + "/" + step.id;
             for (const auto* list : {&step.secrets, &step.secret_files})
                 for (const auto& entry : *list)
-                    names.insert(entry.second);
-            if (step.build)
-                names.insert(step.build->secrets.begin(), step.build->secrets.end());
+                    wanted.emplace(entry.second, who);
+            for (const auto& name : step.build ? step.build->secrets : std::vector<std::string>())
+                wanted.emplace(name, who);
         }
-    return names;
+    return wanted;
 }
 
 } // namespace gantry::pipeline

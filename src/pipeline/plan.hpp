@@ -5,7 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <set>
+#include <map>
 
 // A Definition, resolved for one event: matrices unrolled, inheritance applied, conditions that can be known decided.
 // Immutable plain values; it is what `gantry plan` prints, what the journal keeps and what travels to an agent.
@@ -66,7 +66,8 @@ struct Plan {
     std::vector<VolumeDeclaration> volumes;
     std::vector<NetworkDeclaration> networks;
     std::vector<PlanStage> stages; // a topological order of `needs`; equal ranks in the order of the file
-    std::set<std::string> secret_names() const; // every secret that a step asks for
+    // Every secret that is asked for, and the first step that does: "build/publish".
+    std::map<std::string, std::string> secrets() const;
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 

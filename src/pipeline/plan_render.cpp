@@ -81,9 +81,11 @@ public:
         id_columns_ = std::min(id_columns_, 24);
         image_columns_ = std::min(image_columns_, 24);
         auto summary = format_count(steps, "step") + " in " + format_count(plan_.stages.size(), "stage");
-        const auto secrets = plan_.secret_names();
+        std::vector<std::string> secrets;
+        for (const auto& [name, step] : plan_.secrets())
+            secrets.push_back(name);
         if (!secrets.empty())
-            summary += " · secrets: " + join({secrets.begin(), secrets.end()}, ", ");
+            summary += " · secrets: " + join(secrets, ", ");
         line(summary);
         for (const auto& stage : plan_.stages)
             render_stage(stage);

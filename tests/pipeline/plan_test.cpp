@@ -502,13 +502,15 @@ TEST_CASE("of a parallel group only the chosen step is kept", "[plan]")
     CHECK(outline(plan_of(pipeline_of({one}), options)) == Lines{"a: first right clean"});
 }
 
-TEST_CASE("secrets are listed once", "[plan]")
+TEST_CASE("secrets are listed once, with the first step that wants them", "[plan]")
 {
-    auto one = step("s");
+    auto one = step("s"), two = step("t");
+    two.secrets = {{"A", "npm"}, {"C", "other"}};
     one.secrets = {{"A", "npm"}, {"B", "npm"}};
     one.secret_files = {{"/k", "key"}};
 
-    CHECK(plan_of(pipeline_of({stage("a", {one})})).secret_names() == std::set<std::string>{"key", "npm"});
+    CHECK(plan_of(pipeline_of({stage("a", {one, two})})).secrets() ==
+          std::map<std::string, std::string>{{"key", "a/s"}, {"npm", "a/s"}, {"other", "a/t"}});
 }
 
 TEST_CASE("a problem that many rows share is told once", "[plan]")
