@@ -80,7 +80,7 @@ awaitable<RunResult> Run::Impl::execute()
         std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
             try {
                 // The journal begins with the run, not with what is made for it.
-                co_await moved->wait_until([this] { return has_begun; });
+                co_await moved->wait_until([this] { return has_begun || options.resumed; });
                 co_await deps.workspaces.prepare(on_the_books());
             } catch (...) {
                 // open() of the first stage meets the same error and reports it.
