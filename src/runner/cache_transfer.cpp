@@ -71,28 +71,31 @@ public:
     CacheVolumes volumes;
 };
 
-// Reads all layers once more than packing them does. What is damaged is set aside, and the next run that wants it starts without.
-awaitable<void> check_layers(Transfer& transfer, cache::Store& store, const cache::Entry& entry)
+// Reads all layers once more than packing them does. What is damaged is set aside, and the next run that wants it starts without:
+// then its volumes are in `lost`.
+awaitable<void> check_layers(Transfer& transfer, cache::Store& store, const cache::Entry& entry, std::set<std::string>& lost)
 {
     for (const auto& layer : entry.layers) {
         const auto found = co_await transfer.volumes.measure(layer.volume);
         if (found.digest == layer.digest)
             continue;
         auto session = store.open();
-        if (const auto current = session.find(entry.place, entry.key); current && current->layers == entry.layers)
+        if (const auto current = session.find(entry.place, entry.key); current && current->layers == entry.layers) {
             session.set_aside(*current, "its contents are not those that were saved");
+            for (const auto& gone : entry.layers)
+                lost.insert(gone.volume);
+        }
         throw Error(Errc::not_found, "cache " + entry.place.name + ", key " + entry.key + ", is damaged: its contents are not those that were saved",
                     "it was set aside; the next run that wants it starts without");
     }
 }
 
-awaitable<void> pack(Transfer& transfer, engine::Engine& engine, cache::Store& store, const cache::Entry& entry, const engine::WritePiece& write)
+awaitable<void> pack(Transfer& transfer, engine::Engine& engine, const cache::Entry& entry, const engine::WritePiece& write)
 {
     auto paths = co_await transfer.volumes.find_layers(entry.layers);
     if (!paths)
         throw Error(Errc::not_found, "a volume of cache " + entry.place.name + ", key " + entry.key + ", is gone",
                     "the next run that wants it starts without");
-    co_await check_layers(transfer, store, entry);
     auto volume = entry.layers.front().volume;
     if (entry.layers.size() > 1)
         volume = co_await transfer.volumes.mount_above(std::move(*paths), transfer.upper);
@@ -115,12 +118,15 @@ awaitable<void> export_cache(CacheTransfer with, cache::Entry entry, engine::Wri
         transfer.pin(session, entry.layers);
     }
     std::exception_ptr failure;
+    std::set<std::string> lost;
     try {
-        co_await pack(transfer, with.engine, with.store, entry, write);
+        if (co_await transfer.volumes.find_layers(entry.layers))
+            co_await check_layers(transfer, with.store, entry, lost);
+        co_await pack(transfer, with.engine, entry, write);
     } catch (...) {
         failure = std::current_exception();
     }
-    co_await transfer.close({});
+    co_await transfer.close(std::move(lost));
     if (failure)
         std::rethrow_exception(failure);
 }
