@@ -423,7 +423,7 @@ class Secrets(e2e.Case):
         self.assertEqual(self.gantry("secret", "ls").stdout, b"A\nB\n")
         self.assertNotIn("kept-C-secret", "".join(self.kept().values()))
         refused = self.gantry("run", "--secret-file", file, folder, env=given, expect=2)
-        self.assertIn(b"secret C\n", refused.stderr)
+        self.assertIn(b"no value for the secret C, which main/s wants\n", refused.stderr)
 
     def test_a_secret_is_kept_from_a_terminal_without_showing_it(self):
         self.set("TOKEN", "what-was-before")
