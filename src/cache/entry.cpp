@@ -69,6 +69,14 @@ std::uint64_t size_bytes_of(const Entry& entry)
     return sum;
 }
 
+std::set<std::string> volumes_in(const Entry& entry)
+{
+    std::set<std::string> names;
+    for (const auto& layer : entry.layers)
+        names.insert(layer.volume);
+    return names;
+}
+
 std::string print_entry(const Entry& entry)
 {
     Json json{{"format", k_format},        {"engine", entry.place.engine}, {"scope", entry.place.scope},

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,8 @@ struct Entry {
 
 // The sum over its layers: what it takes, or more, where layers hide each other's files.
 std::uint64_t size_bytes_of(const Entry& entry);
+// The names of its layers' volumes.
+std::set<std::string> volumes_in(const Entry& entry);
 
 // An Entry as the text of its record: JSON with a SHA-256 over the rest of it. Text that is not UTF-8 throws bad_input.
 std::string print_entry(const Entry& entry);

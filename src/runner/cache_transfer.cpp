@@ -82,27 +82,28 @@ awaitable<void> check_layers(Transfer& transfer, cache::Store& store, const cach
         auto session = store.open();
         if (const auto current = session.find(entry.place, entry.key); current && current->layers == entry.layers) {
             session.set_aside(*current, "its contents are not those that were saved");
-            for (const auto& gone : entry.layers)
-                lost.insert(gone.volume);
+            lost = volumes_in(*current);
         }
         throw Error(Errc::not_found, "cache " + entry.place.name + ", key " + entry.key + ", is damaged: its contents are not those that were saved",
                     "it was set aside; the next run that wants it starts without");
     }
 }
 
-awaitable<void> pack(Transfer& transfer, engine::Engine& engine, const cache::Entry& entry, const engine::WritePiece& write)
+awaitable<void> pack(Transfer& transfer, const CacheTransfer& with, const cache::Entry& entry, const engine::WritePiece& write,
+                     std::set<std::string>& lost)
 {
     auto paths = co_await transfer.volumes.find_layers(entry.layers);
     if (!paths)
         throw Error(Errc::not_found, "a volume of cache " + entry.place.name + ", key " + entry.key + ", is gone",
                     "the next run that wants it starts without");
+    co_await check_layers(transfer, with.store, entry, lost);
     auto volume = entry.layers.front().volume;
     if (entry.layers.size() > 1)
         volume = co_await transfer.volumes.mount_above(std::move(*paths), transfer.upper);
     const auto carrier = co_await transfer.volumes.carrier(volume, "from");
     const auto head = archive_head(entry);
     co_await write(head);
-    co_await engine.download(carrier, k_cache_top, write);
+    co_await with.engine.download(carrier, k_cache_top, write);
 }
 
 } // namespace
@@ -120,9 +121,7 @@ awaitable<void> export_cache(CacheTransfer with, cache::Entry entry, engine::Wri
     std::exception_ptr failure;
     std::set<std::string> lost;
     try {
-        if (co_await transfer.volumes.find_layers(entry.layers))
-            co_await check_layers(transfer, with.store, entry, lost);
-        co_await pack(transfer, with.engine, entry, write);
+        co_await pack(transfer, with, entry, write, lost);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -154,8 +153,7 @@ std::set<std::string> publish(cache::Store& store, const cache::Entry& entry)
     std::set<std::string> replaced;
     auto session = store.open();
     if (const auto former = session.find(entry.place, entry.key))
-        for (const auto& layer : former->layers)
-            replaced.insert(layer.volume);
+        replaced = volumes_in(*former);
     session.put(entry);
     return replaced;
 }

@@ -34,12 +34,4 @@ struct StageCaches::OpenStage {
     bool is_closed = false;
 };
 
-inline std::set<std::string> volumes_in(const cache::Entry& entry)
-{
-    std::set<std::string> names;
-    for (const auto& layer : entry.layers)
-        names.insert(layer.volume);
-    return names;
-}
-
 } // namespace gantry::runner
