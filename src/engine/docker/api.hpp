@@ -23,6 +23,9 @@ struct Negotiated {
     Json version;            // the answer of GET /version
 };
 
+// Of a registry nearly always; whoever is behind a plugin or a log driver is reached, or not, in the same words.
+inline constexpr std::string_view k_unreachable_hint = "see that the name and the port are right and that the engine's host gets there";
+
 // The error for a refused request: the daemon's own message, and what the caller can do about it.
 Error refused(int status, std::string_view body);
 // The same for a message that comes without a status or with one that means nothing (Docker answers 500 for much that is

@@ -64,9 +64,6 @@ constexpr std::string_view k_name_hint = "check the name and the tag";
 
 constexpr std::string_view k_registry_down_hint = "the registry is in trouble: try again later, or ask those who run it";
 
-// Of a registry nearly always; whoever is behind a plugin or a log driver is reached, or not, in the same words.
-constexpr std::string_view k_unreachable_hint = "see that the name and the port are right and that the engine's host gets there";
-
 constexpr std::string_view k_registry_key_hint =
     "the engine's key for this registry: client.cert and client.key in /etc/docker/certs.d/HOST:PORT on its host have to be a pair";
 

@@ -27,13 +27,14 @@ std::string create_target(const ImageReference& reference, const std::string& pl
     return target;
 }
 
-// Reads the messages of a pull or an import to the end, with `on_message` after each batch. Throws what they report.
-awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::chrono::nanoseconds silence_limit,
+// Reads the messages of a pull or an import to the end, with `on_message` after each batch. Throws what they report, and
+// timed_out that names `whom` when none comes for so long.
+awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::string whom, std::chrono::nanoseconds silence_limit,
                               std::function<void()> on_messages)
 {
     JsonLines lines;
     for (;;) {
-        const std::string piece = co_await with_deadline(silence_limit, "the registry", exchange.read());
+        const std::string piece = co_await with_deadline(silence_limit, whom, exchange.read());
         if (piece.empty())
             break;
         lines.feed(piece);
@@ -56,7 +57,7 @@ awaitable<std::unique_ptr<Exchange>> open_pull(Api& api, Request request, const 
             throw;
     }
     throw Error(Errc::timed_out, fmt::format("the registry {}: no answer within {}", terminal_safe(registry), print_duration(limit)),
-                "see that its name and port are right and that the engine's host gets there");
+                std::string(k_unreachable_hint));
 }
 
 awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::string& platform, PullInFlight& flight,
@@ -85,7 +86,7 @@ awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::
             report();
         }
     };
-    co_await read_messages(*exchange, meter, silence_limit, std::ref(report_now_and_then));
+    co_await read_messages(*exchange, meter, "the registry", silence_limit, std::ref(report_now_and_then));
     report();
 }
 
@@ -236,7 +237,7 @@ awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const La
     request.stream = pieces_of(std::move(tar));
     const auto exchange = co_await api_->open(std::move(request), k_image_limit);
     PullMeter meter(tag);
-    co_await read_messages(*exchange, meter, api_->options().silence_limit, [] {});
+    co_await read_messages(*exchange, meter, "import", api_->options().silence_limit, [] {});
     co_return co_await existing_image(tag);
 }
 
