@@ -280,11 +280,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
     std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), row(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j)
         row[j] = j;
+    std::size_t least_before = 0;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         before.swap(previous);
         previous.swap(row);
         row[0] = i;
-        auto least = std::min(i, *std::min_element(previous.begin(), previous.end()));
+        auto least = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
             row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + change});
@@ -292,8 +293,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
                 row[j] = std::min(row[j], before[j - 2] + 1);
             least = std::min(least, row[j]);
         }
-        if (least >= limit) // what comes is made of this row and the one before
+        if (std::min(least, least_before) >= limit) // what comes is made of these two rows
             return limit;
+        least_before = least;
     }
     return std::min(row[b.size()], limit);
 }
