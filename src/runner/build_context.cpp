@@ -107,7 +107,8 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
     options.rules = IgnoreRules(ignore_);
     options.keep = {build_.spec.dockerfile, k_ignore_name};
     options.is_file = build_.is_archive;
-    options.shown = added_dockerfile_ ? "" : build_.spec.dockerfile;
+    if (!added_dockerfile_ && !build_.is_archive)
+        options.shown = build_.spec.dockerfile;
     std::string start;
     if (added_dockerfile_) {
         options.replaced = {k_added_name, k_ignore_name};
@@ -125,9 +126,8 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
             filter.feed(piece, out);
         if (build_.is_archive)
             packed.see(out);
-        // The builder starts at the archive's end: what is wrong with its Dockerfile is told instead of that.
-        else if (piece.empty() && filter.shown())
-            understand(*filter.shown());
+        if (piece.empty() && filter.shown())
+            understand(*filter.shown()); // the builder starts at the archive's end: what is wrong is told instead of that
         co_await pipe.write(std::move(out));
     };
     try {

@@ -61,7 +61,7 @@ awaitable<void> Run::Impl::enter_group(const pipeline::Concurrency& concurrency,
     Waits::Notice notice(waits);
     const std::function<void(const std::string&)> waiting = [&](const std::string& runs) {
         notice.set((stage < 0 ? "" : plan.stages[stage].id + ": ") + "for a place in the group " + request.group +
-                     (runs.empty() ? "" : ", which run " + runs + " has"));
+                   (runs.empty() ? "" : ", which run " + runs + " has"));
     };
     const auto enter = [&]() -> awaitable<void> { place_out = co_await deps.groups->enter(request, waiting); };
     auto& news = stage < 0 ? *arrived : *moved;
