@@ -181,6 +181,7 @@ public:
 
         TaskGroup helpers(co_await asio::this_coro::executor);
         helpers.spawn([this] { return watch_signals(); });
+        helpers.spawn([this] { return watch_reader(); });
         if (view_->is_live())
             helpers.spawn([this] { return redraw(); });
         std::exception_ptr failure;
@@ -277,6 +278,19 @@ private:
         }
     }
 
+    // As in `gantry run | head -1`. What is written without a reader would kill most programs; a run ends as after SIGTERM.
+    awaitable<void> watch_reader()
+    {
+        closed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
+        streams_.out->on_closed([this] { closed_->notify_all(); });
+        co_await closed_->wait_until([this] { return streams_.out->closed(); });
+        if (streams_.out->failure())
+            co_return; // a file that is full, of which the end tells
+        if (signal_ == 0)
+            signal_ = SIGTERM;
+        run_->cancel("nobody reads its output any more", false);
+    }
+
     awaitable<void> redraw()
     {
         for (;;) {
@@ -327,6 +341,7 @@ private:
     std::unique_ptr<runner::DiskBudget> budget_;
     std::unique_ptr<runner::RunWriter> writer_;
     StandardStreams streams_;
+    std::unique_ptr<Signal> closed_; // standard output
     std::unique_ptr<View> view_;
     std::unique_ptr<runner::WorkspaceProvider> workspaces_;
     std::unique_ptr<runner::ConcurrencyGroups> groups_;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 namespace gantry::app {
 
@@ -24,11 +25,14 @@ public:
             } else if (count == 0 || errno != EINTR) {
                 closed_ = true;
                 failure_ = count == 0 || errno == EPIPE ? 0 : errno;
+                if (hear_closed_ && failure_ == 0)
+                    hear_closed_();
             }
         }
     }
 
     bool closed() const override { return closed_; }
+    void on_closed(std::function<void()> hear) override { hear_closed_ = std::move(hear); }
 
     std::optional<Error> failure() const override
     {
@@ -41,6 +45,7 @@ private:
     int descriptor_;
     int failure_ = 0;
     bool closed_ = false;
+    std::function<void()> hear_closed_;
 };
 
 } // namespace

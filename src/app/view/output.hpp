@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@ public:
     virtual void write(std::string_view bytes) = 0;
     // Nobody reads any more: writing is in vain.
     virtual bool closed() const { return false; }
+    // Calls `hear` once, from within the write() that shows that nobody reads any more.
+    virtual void on_closed(std::function<void()> hear) { (void)hear; }
     // Why not all of it was written, other than that nobody reads any more.
     virtual std::optional<Error> failure() const { return std::nullopt; }
 };
