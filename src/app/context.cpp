@@ -77,7 +77,7 @@ Log Context::log()
         if (!level)
             throw Error(Errc::bad_input, "--log-level " + options.log_level + ": there is no such level",
                         "one of error, warn, info, debug, trace");
-        log_ = std::make_unique<Log>(make_stderr_log(*level));
+        log_ = std::make_unique<Log>(make_fd_log(*level, STDERR_FILENO));
     }
     return *log_;
 }

@@ -141,15 +141,9 @@ Log make_log(LogLevel level, LogWriter writer)
     return log;
 }
 
-Log make_stderr_log(LogLevel level)
+Log make_fd_log(LogLevel level, int descriptor)
 {
-    return make_log(level, [](LogLevel of_line, std::string_view line) { write_line(STDERR_FILENO, of_line, line); });
-}
-
-Log make_file_log(LogLevel level, const std::string& path)
-{
-    const auto file = std::make_shared<Fd>(open_append(path, 0600));
-    return make_log(level, [file](LogLevel of_line, std::string_view line) { write_line(file->get(), of_line, line); });
+    return make_log(level, [descriptor](LogLevel of_line, std::string_view line) { write_line(descriptor, of_line, line); });
 }
 
 } // namespace gantry

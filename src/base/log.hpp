@@ -68,10 +68,9 @@ private:
     std::string context_;            // " run=12 step=build"
 };
 
-// Lines up to `level`, each with its time and level in front: "2024-05-01T10:20:30.123Z info step finished step=build".
-Log make_stderr_log(LogLevel level);
-// Appends to the file, which is created with mode 0600. Throws what opening it throws.
-Log make_file_log(LogLevel level, const std::string& path);
+// Lines up to `level`, each with its time and level in front: "2024-05-01T10:20:30.123Z info step finished step=build". The
+// descriptor stays the caller's.
+Log make_fd_log(LogLevel level, int descriptor);
 Log make_log(LogLevel level, LogWriter writer);
 
 } // namespace gantry
