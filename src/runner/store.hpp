@@ -92,6 +92,8 @@ struct RunSummary {
     std::vector<StageSummary> stages;
     std::vector<RunEvent> warnings;
 };
+// What the event at the end of an attempt (step_finished, step_retry, service_finished) tells of it.
+void take_end(StepSummary& step, const RunEvent& event);
 // Pure: replays events over a plan.
 RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const std::vector<RunEvent>& events);
 nlohmann::json to_json(const RunSummary& summary);

@@ -49,26 +49,6 @@ void begin_attempt(StepSummary& step, const RunEvent& event)
             .has_container = step.has_container};
 }
 
-void end_attempt(StepSummary& step, const RunEvent& event)
-{
-    if (event.attempt != 0)
-        step.attempt = event.attempt;
-    step.state = event.state;
-    step.cause = event.cause;
-    step.exit_code = event.exit_code;
-    step.signal = event.signal;
-    step.duration = event.duration;
-    step.timings = event.timings;
-    step.message = event.message;
-    step.hint = event.hint;
-    if (!event.image.empty())
-        step.image = event.image;
-    step.allowed_failure = event.allowed_failure;
-    step.outputs = event.outputs;
-    step.log_bytes = event.log_bytes;
-    step.use = event.use;
-}
-
 // What ran when the former process died does not run any more; it will be started again or not.
 void resume(RunSummary& run)
 {
@@ -128,13 +108,13 @@ void replay(RunSummary& run, const RunEvent& event)
         else
             step_of(run, event).outputs = event.outputs;
         break;
-    case Kind::step_finished: end_attempt(step_of(run, event), event); break;
+    case Kind::step_finished: take_end(step_of(run, event), event); break;
     case Kind::step_retry: step_of(run, event).state = State::pending; break;
     case Kind::warning: run.warnings.push_back(event); break;
     case Kind::resumed: resume(run); break;
     case Kind::artifacts: stage_of(run, event.stage).artifacts = kept_of(event); break;
     case Kind::service_started: begin_attempt(service_of(run, event), event); break;
-    case Kind::service_finished: end_attempt(service_of(run, event), event); break;
+    case Kind::service_finished: take_end(service_of(run, event), event); break;
     case Kind::service_ready: service_of(run, event).outputs = event.outputs; break;
     case Kind::service_health: service_of(run, event).lapses += event.message == "unhealthy"; break;
     case Kind::intent:
@@ -218,6 +198,26 @@ Json as_json(const StageSummary& stage)
 }
 
 } // namespace
+
+void take_end(StepSummary& step, const RunEvent& event)
+{
+    if (event.attempt != 0)
+        step.attempt = event.attempt;
+    step.state = event.state;
+    step.cause = event.cause;
+    step.exit_code = event.exit_code;
+    step.signal = event.signal;
+    step.duration = event.duration;
+    step.timings = event.timings;
+    step.message = event.message;
+    step.hint = event.hint;
+    if (!event.image.empty())
+        step.image = event.image;
+    step.allowed_failure = event.allowed_failure;
+    step.outputs = event.outputs;
+    step.log_bytes = event.log_bytes;
+    step.use = event.use;
+}
 
 RunSummary summarize(const std::string& id, const pipeline::Plan& plan, const std::vector<RunEvent>& events)
 {

@@ -47,19 +47,7 @@ runner::StepSummary step_of(const runner::RunEvent& event)
     runner::StepSummary step;
     step.stage = event.stage;
     step.step = event.step;
-    step.attempt = event.attempt;
-    step.state = event.state;
-    step.cause = event.cause;
-    step.exit_code = event.exit_code;
-    step.signal = event.signal;
-    step.duration = event.duration;
-    step.timings = event.timings;
-    step.message = event.message;
-    step.hint = event.hint;
-    step.image = event.image;
-    step.allowed_failure = event.allowed_failure;
-    step.log_bytes = event.log_bytes;
-    step.use = event.use;
+    runner::take_end(step, event);
     return step;
 }
 
