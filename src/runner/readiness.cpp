@@ -126,7 +126,7 @@ Readiness::Verdict Readiness::on_probe(bool succeeded, Clock::time_point begun, 
 
 std::chrono::nanoseconds Readiness::pause(Clock::time_point now)
 {
-    const auto pause = std::exchange(next_, std::min(next_ * 3 / 2, longest_pause_));
+    const auto pause = std::exchange(next_, std::min(next_ * 5 / 4, longest_pause_));
     return std::clamp<std::chrono::nanoseconds>(started_ + patience() - now, std::chrono::nanoseconds(0), pause);
 }
 

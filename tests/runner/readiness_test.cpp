@@ -108,7 +108,7 @@ TEST_CASE("probes follow each other after 20 ms, growing to 500 ms", "[services]
     ManualClock clock;
     Readiness readiness(ready_check(service_with({"CMD", "x"}), std::nullopt), clock.now());
     CHECK(readiness.pause(clock.now()) == 20ms);
-    CHECK(readiness.pause(clock.now()) == 30ms);
+    CHECK(readiness.pause(clock.now()) == 25ms);
     std::chrono::nanoseconds pause{0};
     for (int i = 0; i < 20; ++i)
         pause = readiness.pause(clock.now());
