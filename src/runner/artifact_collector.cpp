@@ -123,6 +123,8 @@ void ArtifactCollector::keep_again(const std::string& path, const std::string& o
 {
     const auto found = positions_.find(original);
     if (found == positions_.end()) {
+        if (artifacts_.size() + again_.size() >= limits_.files)
+            refuse_more(fmt::format("more than {} files, folders and links", limits_.files));
         again_.push_back(path);
         return;
     }

@@ -148,7 +148,7 @@ awaitable<void> Run::Impl::start_services(int stage)
     co_await first_of(runtime.services->start(), moved->wait_until(halted));
 }
 
-// A second or hard cancel does not wait for it.
+// A second or hard cancel does not wait for it, and no timeout.
 awaitable<void> Run::Impl::collect_stage(int stage, State state)
 {
     StageArtifacts::Result collected;
@@ -158,7 +158,8 @@ awaitable<void> Run::Impl::collect_stage(int stage, State state)
         StageArtifacts::Ended ended{stage, state, host->workspace_mount(), host->layer(), schedule.facts(stage), layers.is_needed(stage)};
         collected = co_await artifacts->collect(std::move(ended));
     };
-    co_await first_of(collect(), moved->wait_until([this] { return in_haste; }));
+    const std::function<bool()> given_up = [this, stage] { return in_haste || schedule.is_collecting_over(stage); };
+    co_await first_of(collect(), moved->wait_until(given_up));
     if (collected.handed_on)
         layers.handed_on(stage, std::move(*collected.handed_on));
     post(input::StageCollected{stage, std::move(collected.outcome)});

@@ -198,6 +198,8 @@ void Schedule::Impl::on(const input::TimerFired& fired)
         auto& stage = at(timer.step.stage);
         stage.finally_timer = 0;
         stage.finally_over = true;
+        if (stage.phase == StageRun::Phase::collecting)
+            return stop_collecting(timer.step.stage, StopReason::finally_limit);
         for (auto i = stage.group_begin; i < stage.group_end; ++i)
             cut_short({timer.step.stage, static_cast<int>(i)}, StopReason::finally_limit);
         return advance(timer.step.stage);
@@ -364,6 +366,7 @@ State Schedule::step_state(StepIndex step) const { return impl_->at(step).state;
 int Schedule::attempt(StepIndex step) const { return impl_->at(step).attempt; }
 bool Schedule::is_timed_out(StepIndex step) const { return cause_of(impl_->at(step).stop) == Cause::timeout; }
 bool Schedule::is_halted(int stage) const { return impl_->at(stage).halted; }
+bool Schedule::is_collecting_over(int stage) const { return impl_->at(stage).collecting_over; }
 bool Schedule::finished() const { return impl_->finished; }
 
 } // namespace gantry::runner

@@ -107,7 +107,8 @@ struct ScheduleOptions {
 //   unless their process had ended before.
 // - engine_lost, disk_full and other causes of ours end the stage in state error; allow_failure does not cover them.
 // - A stage with artifacts that was opened collects them when its last step has ended, and is final after that. What goes wrong
-//   then is the stage's result if it had succeeded.
+//   then is the stage's result if it had succeeded. So is a timeout of stage or run that comes meanwhile; a stage that was halted
+//   collects until the time for its finally-steps is over.
 // - The run ends when every stage is final and closed. Its state: cancelled, else timed_out, else error, else failure if any
 //   stage is (allow_failure aside), else success.
 class Schedule {
@@ -125,6 +126,7 @@ public:
     // Its attempt was asked to stop, because a time was up.
     bool is_timed_out(StepIndex step) const;
     bool is_halted(int stage) const; // only its finally-steps start any more
+    bool is_collecting_over(int stage) const; // its timeout, or the run's, came while its artifacts were collected
     bool finished() const;
 
 private:

@@ -185,6 +185,8 @@ void Schedule::Impl::halt_run(StopReason reason)
 void Schedule::Impl::halt(int index, StopReason reason)
 {
     auto& stage = at(index);
+    if (stage.phase == StageRun::Phase::collecting && (reason == StopReason::stage_timeout || reason == StopReason::run_timeout))
+        return stop_collecting(index, reason);
     if (stage.phase != StageRun::Phase::opening && stage.phase != StageRun::Phase::open)
         return;
     stage.halted = true;
@@ -208,6 +210,17 @@ void Schedule::Impl::halt(int index, StopReason reason)
     advance(index);
 }
 
+// What its steps did counts for more.
+void Schedule::Impl::stop_collecting(int index, StopReason reason)
+{
+    auto& stage = at(index);
+    stage.collecting_over = true;
+    const auto cause = cause_of(reason);
+    if (stage.worst == State::success)
+        note(index, state_of(cause), cause, words_for({index, -1}, reason) + ", while its artifacts were collected", hint_for({index, -1}, reason));
+}
+
+// Also for the artifacts of a stage that was halted.
 void Schedule::Impl::arm_finally_limit(int index)
 {
     auto& stage = at(index);
@@ -243,16 +256,18 @@ void Schedule::Impl::conclude(int index)
 {
     auto& stage = at(index);
     end_all_steps(index, stage.worst == State::cancelled ? State::cancelled : State::skipped, stage.message);
-    disarm(stage.timeout_timer);
-    disarm(stage.finally_timer);
     if (!stage.was_opened || !plan_of(index).artifacts)
         return close(index);
     stage.phase = StageRun::Phase::collecting;
+    if (stage.halted)
+        arm_finally_limit(index);
     out.push_back(action::CollectStage{index, stage.worst});
 }
 
 void Schedule::Impl::close(int index)
 {
+    disarm(at(index).timeout_timer);
+    disarm(at(index).finally_timer);
     at(index).phase = StageRun::Phase::closing;
     finalize(index);
     out.push_back(action::CloseStage{index});

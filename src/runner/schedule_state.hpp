@@ -40,6 +40,7 @@ struct StageRun {
     bool in_finally = false;
     bool halted = false;       // only finally-steps start
     bool finally_over = false; // not even those
+    bool collecting_over = false; // its time came while its artifacts were collected
     bool failed = false;       // a step did, allow_failure aside
     int timeout_timer = 0, finally_timer = 0;
     std::vector<StepRun> steps;
@@ -96,6 +97,7 @@ struct Schedule::Impl {
     void conclude(int stage);
     void close(int stage);
     void finalize(int stage);
+    void stop_collecting(int stage, StopReason reason);
     void arm_finally_limit(int stage);
     std::string why_needs_stop(int stage) const;
 

@@ -7,6 +7,7 @@ using namespace gantry;
 using namespace gantry::test;
 using runner::Cause;
 using runner::State;
+using namespace std::chrono_literals;
 using Names = std::vector<std::string>;
 
 namespace {
@@ -97,4 +98,52 @@ TEST_CASE("a cancel while artifacts are collected changes nothing of their stage
     CHECK(run.state("a") == State::success);
     CHECK(run.state("b") == State::cancelled);
     CHECK(run.finishes.at(0).state == State::cancelled);
+}
+
+TEST_CASE("a timeout that comes while artifacts are collected ends that", "[schedule]")
+{
+    const bool of_run = GENERATE(false, true);
+    CAPTURE(of_run);
+    auto a = keeping(stage("a", {}, {step("one")}));
+    auto plan = plan_of({a, stage("b", {"a"}, {step("one")})});
+    (of_run ? plan.timeout : plan.stages[0].timeout) = 10s;
+    ScheduleDriver run(plan);
+
+    run.begin().ends("a/one");
+    CHECK_FALSE(run.schedule.is_collecting_over(0));
+    run.pass(10s);
+    CHECK(run.schedule.is_collecting_over(0));
+    CHECK(run.state("a") == State::running);
+    run.send(collected(run, "a", Cause::cancelled));
+
+    CHECK(run.finished("a").state == State::timed_out);
+    CHECK(run.finished("a").message == std::string(of_run ? "run" : "stage") + " timeout of 10s, while its artifacts were collected");
+    CHECK(run.state("b") == State::skipped);
+    CHECK(run.finishes.at(0).state == State::timed_out);
+}
+
+TEST_CASE("a timeout while the artifacts of a stage that failed are collected leaves its result", "[schedule]")
+{
+    auto a = keeping(stage("a", {}, {step("one")}));
+    a.timeout = 10s;
+    ScheduleDriver run(plan_of({a}));
+
+    run.begin().ends("a/one", Cause::failed).pass(10s);
+    CHECK(run.schedule.is_collecting_over(0));
+    run.send(collected(run, "a", Cause::cancelled));
+
+    CHECK(run.finished("a").cause == Cause::failed);
+}
+
+TEST_CASE("a stage that was halted collects until the time for its finally-steps is over", "[schedule]")
+{
+    auto a = keeping(stage("a", {}, {step("one")}));
+    a.timeout = 10s;
+    ScheduleDriver run(plan_of({a}));
+
+    run.begin().begins("a/one").pass(10s).ends("a/one");
+    CHECK(run.collects == Names{"a timed_out"});
+    CHECK_FALSE(run.schedule.is_collecting_over(0));
+    run.pass(5min);
+    CHECK(run.schedule.is_collecting_over(0));
 }
