@@ -26,10 +26,13 @@ void Run::Impl::cancel(const std::string& by, bool hard)
 {
     post(input::Cancel{hard, by});
     in_haste = ++cancels > 1 || hard;
-    if (in_haste)
-        for (auto& stage : stages)
-            if (stage.services)
-                stage.services->hurry();
+    if (!in_haste)
+        return;
+    for (auto& stage : stages)
+        if (stage.services)
+            stage.services->hurry();
+    if (moved)
+        moved->notify_all(); // once the schedule is done, nobody else does
 }
 
 awaitable<RunResult> Run::Impl::execute()
@@ -111,6 +114,7 @@ awaitable<RunResult> Run::Impl::execute()
     }
 
     timers->disarm_all();
+    deps.workspaces.give_up();
     co_await watchers.close();
     co_await pulls->close();
     try {
@@ -119,11 +123,12 @@ awaitable<RunResult> Run::Impl::execute()
         // What is left is removed and the end is told all the same.
         fatal = fatal ? fatal : std::current_exception();
     }
+    const std::function<bool()> hurried = [this] { return in_haste; };
     if (!options.write_back.empty() && !fatal && result->state != State::cancelled)
-        co_await write_back();
+        co_await first_of(write_back(), moved->wait_until(hurried));
     const bool is_worth_saving = result->state != State::success && result->cause != Cause::disk_full && !fatal;
     if (is_worth_saving && deps.workspaces.sees_our_disk())
-        co_await first_of(save_passed_layers(), moved->wait_until([this] { return in_haste; }));
+        co_await first_of(save_passed_layers(), moved->wait_until(hurried));
     try {
         co_await objects->remove_all(deps.clock, k_cleanup_limit);
     } catch (...) {

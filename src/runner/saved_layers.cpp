@@ -82,6 +82,7 @@ awaitable<void> save_layer(engine::Engine& engine, const Owner& owner, const Sta
     try {
         const auto write = write_to(file, path);
         co_await read_layer(engine, owner, layer, write, intend);
+        sync_file(file, path); // the index tells that it is whole
     } catch (...) {
         fs::remove(path + ".part");
         throw;

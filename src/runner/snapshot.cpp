@@ -24,7 +24,7 @@ constexpr std::size_t k_index_limit_bytes = std::size_t{1} << 30;
 class SnapshotMaker {
 public:
     SnapshotMaker(const SourceOptions& options, Source source)
-        : options_(options), source_(std::move(source)), cache_(options.cache_folder, source_.root)
+        : options_(options), source_(std::move(source)), cache_(options.cache_folder, source_.root, options.stop)
     {
     }
 
@@ -52,6 +52,7 @@ private:
         walk.rules = source_.rules();
         walk.place = source_.place;
         walk.cache_folder = options_.cache_folder;
+        walk.stop = options_.stop;
         return walk;
     }
 
@@ -105,6 +106,7 @@ private:
         const GitRepository& git = *source_.repository;
         const std::int64_t time = git.commit_time(source_.commit);
         git.walk_commit(source_.commit, [&](const GitRepository::Entry& entry) {
+            check_stop(options_.stop);
             if (!is_safe_path(entry.path))
                 throw Error(Errc::bad_input, "commit " + source_.commit + " holds the path '" + terminal_safe(entry.path) + "'");
             using Kind = GitRepository::Entry::Kind;
@@ -152,6 +154,7 @@ private:
         walk.below = ".git";
         walk.without = {"HEAD", "index", "worktrees"};
         walk.cache_folder = options_.cache_folder;
+        walk.stop = options_.stop;
         add(cache_.update("git", walk, {}));
     }
 

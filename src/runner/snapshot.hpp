@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct SourceOptions {
     std::string rev;           // commit to take instead of HEAD; implies not dirty
     std::string cache_folder;  // where layers are kept, across runs
     bool alone = false;        // the folder as it is, not the repository around it; then neither rev nor not dirty
+    std::stop_token stop;      // ends take_snapshot() soon, which throws cancelled
 };
 
 // Facts of a folder, for events and expressions.

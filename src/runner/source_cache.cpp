@@ -40,7 +40,7 @@ std::string boot_id()
 class LayerBuilder {
 public:
     LayerBuilder(const std::string& layers, const WalkOptions& options, SourceWalk& walk, std::uint32_t number)
-        : layers_(layers), source_(open_directory(options.root)), below_(options.below), walk_(walk), number_(number),
+        : layers_(layers), source_(open_directory(options.root)), below_(options.below), stop_(options.stop), walk_(walk), number_(number),
           writer_(layers + "/" + std::to_string(number))
     {
     }
@@ -97,6 +97,7 @@ private:
 
     void put(const std::string& path, TreeNode& node)
     {
+        check_stop(stop_);
         node.layer = number_;
         switch (node.type) {
         case TreeNode::Type::folder: writer_.folder(path); break;
@@ -138,6 +139,7 @@ private:
     const std::string& layers_;
     Fd source_;
     std::string below_;
+    const std::stop_token& stop_;
     SourceWalk& walk_;
     std::uint32_t number_;
     LayerWriter writer_;
@@ -151,6 +153,7 @@ void drop_equal_changes(SourceWalk& walk, const WalkOptions& options, const std:
     const auto is_equal = [&](const SourceChange& change) {
         if (!change.maybe_same)
             return false;
+        check_stop(options.stop);
         const std::string path = options.below.empty() ? change.path : change.path.substr(options.below.size() + 1);
         const std::string kept = layers + "/" + std::to_string(change.before) + "/" + change.path;
         TreeNode& node = walk.tree.nodes[change.node];
@@ -173,14 +176,14 @@ void drop_equal_changes(SourceWalk& walk, const WalkOptions& options, const std:
 
 } // namespace
 
-SourceCache::SourceCache(const std::string& cache_folder, const std::string& root)
+SourceCache::SourceCache(const std::string& cache_folder, const std::string& root, const std::stop_token& stop)
     : folder_(cache_folder + "/workspaces/" + sha256_hex(root).substr(0, 16))
 {
     make_directories(folder_ + "/layers", 0700);
     make_directories(folder_ + "/stacks", 0700);
     // Copying a big tree for the first time takes its time.
     lock_ = wait_for_lock(folder_ + "/lock", LockKind::exclusive, std::chrono::minutes(10),
-                          "another gantry has been copying " + root + " for more than 10 minutes");
+                          "another gantry has been copying " + root + " for more than 10 minutes", stop);
 }
 
 SourceManifest SourceCache::load(const std::string& what) const

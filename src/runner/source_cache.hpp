@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ class LayerWriter;
 //     stacks/<hash>       names of the layers of one snapshot; locked (shared) by who uses it, its time is its last use
 class SourceCache {
 public:
-    SourceCache(const std::string& cache_folder, const std::string& root);
+    // Throws timed_out where another process has had the lock for 10 minutes, and cancelled.
+    SourceCache(const std::string& cache_folder, const std::string& root, const std::stop_token& stop);
 
     struct Stack {
         std::vector<std::string> layers; // names, lowest last

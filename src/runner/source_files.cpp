@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -139,13 +140,16 @@ std::optional<Fd> try_lock(const std::string& path, LockKind kind)
 
 // Whoever gives the lock up closes the file, which inotify tells; the watch stands before the first try, so that nothing is
 // missed. The file is opened once: to close it again would be news to ourselves.
-Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what)
+Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what,
+                 const std::stop_token& stop)
 {
     using Clock = std::chrono::steady_clock;
     const auto give_up = Clock::now() + limit;
     auto file = open_lock(path);
     const Fd events(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     ::inotify_add_watch(events.get(), path.c_str(), IN_CLOSE);
+    const Fd stopped(::eventfd(0, EFD_CLOEXEC));
+    const std::stop_callback wake(stop, [&stopped] { (void)::eventfd_write(stopped.get(), 1); });
     int pause_ms = k_look_without_news_ms;
     while (true) {
         if (lock_now(file, kind, path))
@@ -153,13 +157,20 @@ Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanosecond
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - Clock::now()).count();
         if (left <= 0)
             throw Error(Errc::timed_out, what);
-        pollfd ready{events.get(), POLLIN, 0};
-        const bool news = ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, pause_ms))) > 0;
+        pollfd ready[] = {{events.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
+        const bool news = ::poll(ready, 2, static_cast<int>(std::min<long long>(left, pause_ms))) > 0;
+        check_stop(stop);
         pause_ms = news ? k_second_look_ms : k_look_without_news_ms;
         char ignored[4096];
         while (::read(events.get(), ignored, sizeof ignored) > 0) {
         }
     }
+}
+
+void check_stop(const std::stop_token& stop)
+{
+    if (stop.stop_requested())
+        throw Error(Errc::cancelled, "nobody needs the files any more");
 }
 
 } // namespace gantry::runner

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,11 @@ bool same_contents(const Fd& a, const Fd& b, const std::string& name);
 // flock(2) on a file that is created if need be; ends with the object.
 enum class LockKind { shared, exclusive };
 std::optional<Fd> try_lock(const std::string& path, LockKind kind);
-// Waits; throws timed_out after `limit`, saying `what`.
-Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what);
+// Waits; throws timed_out after `limit`, saying `what`, and as check_stop().
+Fd wait_for_lock(const std::string& path, LockKind kind, std::chrono::nanoseconds limit, const std::string& what,
+                 const std::stop_token& stop = {});
+
+// Throws cancelled once a stop has been asked for.
+void check_stop(const std::stop_token& stop);
 
 } // namespace gantry::runner

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/format.hpp"
 #include "runner/git.hpp"
+#include "runner/source_files.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -166,6 +167,7 @@ private:
 
     void look_at(const Folder& folder, const Name& name, const TreeNode* old)
     {
+        check_stop(options_.stop);
         struct stat info = {};
         unsigned char type = name.type;
         if (type != DT_DIR) {

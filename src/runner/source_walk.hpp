@@ -2,6 +2,7 @@
 
 #include "runner/source_tree.hpp"
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct WalkOptions {
     bool without_git = false;           // leave out the root's ".git"
     std::vector<std::string> without;   // names in the root that are left out
     std::string cache_folder;           // left out wherever it lies
+    std::stop_token stop;               // as SourceOptions::stop
 };
 
 // What the new tree has that the one before has not.

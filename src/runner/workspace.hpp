@@ -47,10 +47,13 @@ public:
     virtual ~WorkspaceProvider() = default;
     // The engine can bind folders of this machine. Known once a stage's workspace has been opened.
     virtual bool sees_our_disk() const = 0;
-    // Takes the snapshot and finds out what the engine can do, with objects of its own that `intend` hears of; may begin before the
-    // first stage asks. Throws with cause checkout_error in mind.
+    // Takes the snapshot and finds out what the engine can do, with objects of its own that `intend` hears of. Called once, before
+    // the first stage asks or while it waits. Throws with cause checkout_error in mind.
     virtual awaitable<void> prepare(Intend intend) = 0;
-    // Throws conflict "test and lint both
+    // Nobody needs the snapshot any more: a prepare() that is under way ends soon and throws cancelled, whereas cancelling who awaits
+    // it waits for its end.
+    virtual void give_up() = 0;
+    // Waits for prepare() and throws what that threw; until then it can be cancelled at once. Throws conflict "test and lint both
     // changed report.xml" when two needed stages changed one path differently.
     virtual awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) = 0;
 };

@@ -34,6 +34,7 @@ public:
     explicit EmptyWorkspaces(engine::Engine& engine) : engine_(engine) {}
     bool sees_our_disk() const override { return false; }
     awaitable<void> prepare(Intend) override { co_return; }
+    void give_up() override {}
 
     awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
     {
@@ -58,32 +59,34 @@ public:
     Workspaces(engine::Engine& engine, asio::thread_pool& pool, Log log, WorkspacesOptions options)
         : engine_(engine), pool_(pool), log_(std::move(log)), options_(std::move(options))
     {
+        options_.source.stop = stop_.get_token();
     }
 
     bool sees_our_disk() const override { return kind_ == WorkspaceKind::overlay; }
 
     awaitable<void> prepare(Intend intend) override
     {
-        if (!changed_)
-            changed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
-        if (std::exchange(preparing_, true)) {
-            co_await changed_->wait_until([this] { return prepared_; });
-        } else {
-            try {
-                co_await both(take(), ask(intend));
-            } catch (...) {
-                failure_ = std::current_exception();
-            }
-            prepared_ = true;
-            changed_->notify_all();
+        try {
+            co_await both(take(), ask(intend));
+        } catch (...) {
+            failure_ = std::current_exception();
         }
+        prepared_ = true;
+        if (changed_)
+            changed_->notify_all();
         if (failure_)
             std::rethrow_exception(failure_);
     }
 
+    void give_up() override { stop_.request_stop(); }
+
     awaitable<std::unique_ptr<StageWorkspace>> open(const WorkspaceRequest& request, Intend intend) override
     {
-        co_await prepare(intend);
+        if (!changed_)
+            changed_ = std::make_unique<Signal>(co_await asio::this_coro::executor);
+        co_await changed_->wait_until([this] { return prepared_; });
+        if (failure_)
+            std::rethrow_exception(failure_);
         if (kind_ == WorkspaceKind::overlay)
             co_return co_await open_overlay(request, intend);
         co_return co_await open_copy(request, intend);
@@ -223,8 +226,9 @@ private:
     Snapshot snapshot_;
     WorkspaceKind kind_ = WorkspaceKind::copy;
     std::unique_ptr<Signal> changed_;
-    bool preparing_ = false, prepared_ = false;
+    bool prepared_ = false;
     std::exception_ptr failure_;
+    std::stop_source stop_;
 };
 
 // ---- the probe

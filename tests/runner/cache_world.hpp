@@ -28,6 +28,7 @@ public:
     MountingWorkspaces(engine::Engine& engine, bool mounts) : empty_(runner::make_empty_workspaces(engine)), mounts_(mounts) {}
     bool sees_our_disk() const override { return mounts_; }
     awaitable<void> prepare(runner::Intend intend) override { return empty_->prepare(std::move(intend)); }
+    void give_up() override { empty_->give_up(); }
     awaitable<std::unique_ptr<runner::StageWorkspace>> open(const runner::WorkspaceRequest& request, runner::Intend intend) override
     {
         return empty_->open(request, std::move(intend));

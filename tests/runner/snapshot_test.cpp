@@ -497,3 +497,17 @@ TEST_CASE("a linked work tree and a bare repository give a whole .git", "[snapsh
     CHECK(of_bare.at("a") == "a");
     CHECK(inspect_source(place.scratch / "bare.git").branch == "main");
 }
+
+TEST_CASE("a snapshot that nobody needs any more ends, and leaves no half of a layer", "[snapshot]")
+{
+    SnapshotPlace place;
+    place.put("a.txt", "a");
+    auto options = place.options();
+    std::stop_source stop;
+    options.stop = stop.get_token();
+    stop.request_stop();
+
+    CHECK_THROWS_WITH(take_snapshot(options), "nobody needs the files any more");
+    CHECK(fs::is_empty(place.layers()));
+    CHECK(place.take().copied_files == 1);
+}

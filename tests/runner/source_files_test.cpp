@@ -74,3 +74,20 @@ TEST_CASE("a lock that is given up goes to who waits for it", "[source_files]")
     other.join();
     CHECK_FALSE(try_lock(path, LockKind::shared));
 }
+
+TEST_CASE("who waits for a lock goes when it is asked to", "[source_files]")
+{
+    const Scratch scratch;
+    const auto path = scratch / "lock";
+    const auto held = try_lock(path, LockKind::exclusive);
+    REQUIRE(held);
+    Watch watch(path);
+    std::stop_source stop;
+    std::thread other([&] {
+        watch.wait();
+        stop.request_stop();
+    });
+    CHECK_THROWS_WITH(wait_for_lock(path, LockKind::exclusive, 10min, "somebody has it", stop.get_token()), "nobody needs the files any more");
+    other.join();
+    CHECK_THROWS_AS(wait_for_lock(path, LockKind::exclusive, 10min, "somebody has it", stop.get_token()), Error);
+}
