@@ -112,9 +112,14 @@ void BuildRunner::say(const std::string& line)
 
 awaitable<void> BuildRunner::tell(BuildLog& log, const engine::BuildEvent& event)
 {
-    say(log.on(event, parts_.clock.now()));
-    if (event.kind == engine::BuildEvent::Kind::output)
+    if (event.kind == engine::BuildEvent::Kind::output) {
+        say(log.on(event, parts_.clock.now()));
         co_await output_->write(event.stream, event.text);
+        co_return;
+    }
+    auto shown = event;
+    shown.text = mask_text(parts_.masks, event.text); // before the log shortens it
+    say(log.on(shown, parts_.clock.now()));
 }
 
 // Those of `cache_from` that can be had. A builder with a list takes layers of these images alone, and of the first one that fits:

@@ -332,4 +332,12 @@ std::string mask_text(const MaskSet& set, std::string_view text)
     return shown;
 }
 
+std::string mask_beginning(const MaskSet& set, std::string_view text)
+{
+    Masker masker(set);
+    std::string shown;
+    masker.feed(text, shown);
+    return shown;
+}
+
 } // namespace gantry::runner

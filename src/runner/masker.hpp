@@ -66,7 +66,9 @@ private:
     bool masked_before_ = false;    // the last byte that was shown is part of a "***"
 };
 
-// A text as a whole.
+// A text as a whole. Whoever cuts it short does that afterwards: half of a secret is none.
 std::string mask_text(const MaskSet& set, std::string_view text);
+// The beginning of a longer one: without what may be the beginning of a secret at its end.
+std::string mask_beginning(const MaskSet& set, std::string_view text);
 
 } // namespace gantry::runner

@@ -81,7 +81,7 @@ awaitable<void> ServiceRunner::ask_for_last_probe()
     try {
         const auto status = co_await parts_.engine.inspect_container(container_);
         if (status.last_probe)
-            last_probe_ = ServiceProbe::said_with(status.last_probe->exit_code, status.last_probe->output);
+            last_probe_ = probe_.said_with(status.last_probe->exit_code, status.last_probe->output);
     } catch (const Error& error) {
         if (error.code() == Errc::cancelled)
             throw;

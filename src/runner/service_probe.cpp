@@ -2,6 +2,7 @@
 
 #include "base/format.hpp"
 #include "base/reach.hpp"
+#include "base/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -31,19 +32,6 @@ public:
     std::string& text;
 };
 
-std::string last_line(std::string_view text)
-{
-    text = trim(text);
-    const auto line = text.substr(text.rfind('\n') + 1);
-    return terminal_safe(std::string(line.substr(0, k_said)));
-}
-
-std::string after_colon(std::string_view printed)
-{
-    const auto line = last_line(printed);
-    return line.empty() ? "" : ": " + line;
-}
-
 // What listens in a network namespace, as its kernel tells (proc(5), /proc/net/tcp): the port in hexadecimal, state 0A.
 std::vector<std::string> listening_command(std::uint16_t port)
 {
@@ -67,7 +55,21 @@ std::vector<std::string> ending_command(const std::string& mark)
 
 } // namespace
 
-std::string ServiceProbe::said_with(int exit_code, std::string_view printed)
+// Masked before it is cut.
+std::string ServiceProbe::last_line(std::string_view printed) const
+{
+    const auto all = printed.size() < k_probe_output ? mask_text(masks_, printed) : mask_beginning(masks_, printed);
+    const auto text = trim(all);
+    return terminal_safe(first_bytes(text.substr(text.rfind('\n') + 1), k_said));
+}
+
+std::string ServiceProbe::after_colon(std::string_view printed) const
+{
+    const auto line = last_line(printed);
+    return line.empty() ? "" : ": " + line;
+}
+
+std::string ServiceProbe::said_with(int exit_code, std::string_view printed) const
 {
     return fmt::format("exit code {}{}", exit_code, after_colon(printed));
 }

@@ -74,7 +74,7 @@ private:
 ServiceRunner::ServiceRunner(Parts parts, Request request)
     : parts_(std::move(parts)), request_(std::move(request)), container_(object_name(request_.context.owner)),
       changed_(std::make_unique<Signal>(parts_.background.executor())), use_(parts_.engine, parts_.clock, parts_.background),
-      probe_(parts_.engine, parts_.clock, container_, parts_.near)
+      probe_(parts_.engine, parts_.clock, parts_.masks, container_, parts_.near)
 {
 }
 

@@ -68,7 +68,6 @@ public:
     // Something changed; whoever waits looks again.
     Signal& changed() { return *changed_; }
     bool has_started() const { return started_; }
-    bool is_ready() const { return ready_; }
     bool has_check() const { return check_.kind != ReadyCheck::Kind::none; }
     const std::string& name() const { return request_.context.service->name; }
     const Owner& owner() const { return request_.context.owner; }
@@ -78,7 +77,6 @@ public:
 
 private:
     class Sink;
-    void watch_end();
     awaitable<void> wait_for_end();
     awaitable<void> end_reading();
     awaitable<void> learn_ports();

@@ -79,15 +79,13 @@ StageResults StageReports::read(std::vector<RunEvent>& events) const
                 tell(file, coverage.add(file.bytes));
                 continue;
             }
-            auto report = parse_junit(file.bytes);
+            auto report = parse_junit(file.bytes, parts_.mask);
             tell(file, report.problem);
             if (!results.tests)
                 results.tests.emplace();
             for (auto& test : report.cases) {
                 if (results.tests->size() >= k_test_cases_limit)
                     break;
-                for (auto* text : {&test.suite, &test.name, &test.message, &test.place})
-                    *text = parts_.mask(std::move(*text));
                 results.tests->push_back(std::move(test));
             }
         }

@@ -16,14 +16,6 @@ constexpr std::size_t k_message_limit_bytes = 4096;
 constexpr std::size_t k_case_limit_bytes = 1024;
 constexpr double k_longest_seconds = 1e9;
 
-std::string cut(std::string_view text, std::size_t limit_bytes) { return std::string(first_bytes(text, limit_bytes)); }
-
-std::string first_line(std::string_view text)
-{
-    text = trim(text);
-    return cut(trim(text.substr(0, text.find('\n'))), k_case_limit_bytes);
-}
-
 // "1.25"; "1,234.5" as some writers group digits.
 std::chrono::nanoseconds seconds_of(std::string text)
 {
@@ -37,13 +29,15 @@ std::chrono::nanoseconds seconds_of(std::string text)
 
 class JunitHandler final : public XmlHandler {
 public:
+    explicit JunitHandler(const TextMask& mask) : mask_(mask) {}
+
     void begin(const XmlElement& element) override
     {
         const auto name = to_lower(element.name);
         if (name == "testsuite" || name == "testsuites") {
             is_junit_ = true;
             if (name == "testsuite")
-                suites_.push_back(cut(element.attribute("name"), k_case_limit_bytes));
+                suites_.push_back(shown(element.attribute("name")));
         } else if (name == "testcase") {
             is_junit_ = true;
             begin_case(element);
@@ -91,17 +85,32 @@ public:
     }
 
 private:
+    std::string shown(std::string_view text, std::size_t limit_bytes = k_case_limit_bytes) const
+    {
+        std::string whole(text);
+        if (mask_)
+            whole = mask_(std::move(whole));
+        return std::string(first_bytes(whole, limit_bytes));
+    }
+
+    std::string first_line(std::string_view text) const
+    {
+        const auto whole = shown(text, text.size());
+        const auto inner = trim(whole);
+        return std::string(first_bytes(trim(inner.substr(0, inner.find('\n'))), k_case_limit_bytes));
+    }
+
     void begin_case(const XmlElement& element)
     {
         test_.emplace();
         in_failure_ = false;
         const auto& suite = element.attribute("classname");
-        test_->suite = cut(!suite.empty() || suites_.empty() ? suite : suites_.back(), k_case_limit_bytes);
-        test_->name = cut(element.attribute("name"), k_case_limit_bytes);
+        test_->suite = shown(!suite.empty() || suites_.empty() ? suite : suites_.back());
+        test_->name = shown(element.attribute("name"));
         test_->duration = seconds_of(element.attribute("time"));
-        test_->place = cut(element.attribute("file"), k_case_limit_bytes);
+        test_->place = shown(element.attribute("file"));
         if (const auto& line = element.attribute("line"); !test_->place.empty() && !line.empty())
-            test_->place += ":" + cut(line, 20);
+            test_->place += ":" + shown(line, 20);
         const auto status = to_lower(element.attribute("status"));
         if (status == "notrun" || status == "disabled" || status == "skipped")
             test_->result = TestCase::Result::skipped;
@@ -116,6 +125,7 @@ private:
             test_->message = first_line(element.attribute("message"));
     }
 
+    const TextMask& mask_;
     bool is_junit_ = false, too_many_ = false, in_failure_ = false;
     std::vector<std::string> suites_;
     std::optional<TestCase> test_;
@@ -127,9 +137,9 @@ private:
 
 std::string title_of(const TestCase& test) { return test.suite.empty() ? test.name : test.suite + " › " + test.name; }
 
-TestReport parse_junit(std::string_view xml)
+TestReport parse_junit(std::string_view xml, const TextMask& mask)
 {
-    JunitHandler handler;
+    JunitHandler handler(mask);
     auto problem = read_xml(xml, handler);
     return handler.finish(std::move(problem));
 }

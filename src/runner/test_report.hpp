@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,9 @@ struct TestReport {
 inline constexpr std::size_t k_test_cases_limit = 100'000;
 
 // JUnit XML as its many writers have it: <testcase> at any depth, with <failure> or <error> (failed), <skipped> (also by
-// status="notrun" or "disabled"). A report that is broken gives the cases before the break.
-TestReport parse_junit(std::string_view xml);
+// status="notrun" or "disabled"). A report that is broken gives the cases before the break. Texts go through `mask` whole, and
+// are cut short afterwards: 1024 bytes each.
+using TextMask = std::function<std::string(std::string)>;
+TestReport parse_junit(std::string_view xml, const TextMask& mask = {});
 
 } // namespace gantry::runner

@@ -145,6 +145,8 @@ TEST_CASE("a text as a whole is masked, also at its end", "[masker]")
     const auto set = set_of({"swordfish"});
     CHECK(mask_text(set, "a swordfish") == "a ***");
     CHECK(mask_text(set, "a swordfis") == "a swordfis");
+    CHECK(mask_beginning(set, "a swordfish and a swordfis") == "a *** and a ");
+    CHECK(mask_beginning(set, "a sword, and") == "a sword, and");
     CHECK(mask_text(set, "") == "");
 }
 

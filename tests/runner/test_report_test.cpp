@@ -152,3 +152,25 @@ TEST_CASE("a broken coverage report counts as far as it goes", "[reports]")
     CHECK(CoverageReport().add("SF:a\nDA:1,1\n") == "its last record does not end");
     CHECK(CoverageReport().empty());
 }
+
+TEST_CASE("texts are masked before they are cut short", "[reports]")
+{
+    const std::string secret = "swordfish";
+    const auto without = [&](std::string text) {
+        for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret))
+            text.replace(at, secret.size(), "***");
+        return text;
+    };
+    const auto straddles = std::string(1020, 'x') + secret;
+    const auto report = parse_junit("<testsuite name='" + straddles + "'><testcase name='" + straddles + "' file='" + straddles +
+                                        "'><failure message='" + straddles + "'/></testcase><testcase name='b'><failure>" + straddles +
+                                        "</failure></testcase></testsuite>",
+                                    without);
+    REQUIRE(report.cases.size() == 2);
+    const auto shown = std::string(1020, 'x') + "***";
+    CHECK(report.cases[0].suite == shown);
+    CHECK(report.cases[0].name == shown);
+    CHECK(report.cases[0].place == shown);
+    CHECK(report.cases[0].message == shown);
+    CHECK(report.cases[1].message == shown);
+}
