@@ -17,12 +17,13 @@ engine::Mount volume_mount(const std::string& volume, const std::string& target)
 awaitable<void> create_carrier(engine::Engine& engine, std::string name, engine::Labels labels,
                                std::vector<engine::Mount> mounts)
 {
-    if (!co_await have_holder_image(engine))
+    const auto image = co_await holder_image(engine);
+    if (!image)
         throw Error(Errc::unsupported, "this processor has no helper image");
     engine::ContainerSpec spec;
     spec.name = std::move(name);
     spec.labels = std::move(labels);
-    spec.image = k_holder_image;
+    spec.image = *image;
     spec.mounts = std::move(mounts);
     spec.init = false;
     (void)co_await engine.create_container(spec);

@@ -84,19 +84,18 @@ bool is_holder(const engine::ImageInfo& image)
 
 } // namespace
 
-awaitable<bool> have_holder_image(engine::Engine& engine)
+awaitable<std::optional<std::string>> holder_image(engine::Engine& engine)
 {
     const auto found = co_await engine.find_image(k_holder_image);
     if (found && is_holder(*found))
-        co_return true;
+        co_return found->id;
     const auto info = co_await engine.probe();
     auto tar = holder_tar(info.architecture);
     if (!tar)
-        co_return false;
+        co_return std::nullopt;
     const engine::Labels labels{{"gantry.kind", "holder"}};
     const std::vector<std::string> command{"/hold"};
-    co_await engine.import_image(k_holder_image, labels, command, std::move(*tar));
-    co_return true;
+    co_return (co_await engine.import_image(k_holder_image, labels, command, std::move(*tar))).id;
 }
 
 } // namespace gantry::runner

@@ -73,12 +73,13 @@ awaitable<void> StageHost::open_network(const pipeline::PlanStage& stage, const 
 
 awaitable<void> StageHost::start_holder(const Owner& owner)
 {
-    if (!co_await have_holder_image(engine_))
+    const auto image = co_await holder_image(engine_);
+    if (!image)
         co_return;
     engine::ContainerSpec spec;
     spec.name = object_name(owner, "hold");
     spec.labels = labels_of(owner);
-    spec.image = k_holder_image;
+    spec.image = *image;
     spec.network = engine::ContainerSpec::Network::endpoints;
     spec.endpoints.push_back({network_, {}, {}, {}});
     spec.log_driver = "none";

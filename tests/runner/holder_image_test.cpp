@@ -12,7 +12,11 @@ using namespace gantry::test;
 namespace {
 
 struct HolderFixture {
-    bool have() { return run_to_end(loop, clock, runner::have_holder_image(engine)); }
+    bool have()
+    {
+        const auto id = run_to_end(loop, clock, runner::holder_image(engine));
+        return id && run_to_end(loop, clock, engine.find_image(*id));
+    }
     int imports() const
     {
         const auto& calls = engine.calls();

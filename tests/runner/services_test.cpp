@@ -1,8 +1,8 @@
 // Services of a stage, from their start to their end, on the fake engine.
-#include "runner/kept_stages.hpp"
-#include "runner/single_run.hpp"
+#include "runner/service_fixture.hpp"
 
 #include <algorithm>
+#include <optional>
 
 using namespace gantry;
 using namespace gantry::test;
@@ -15,23 +15,6 @@ using Names = std::vector<std::string>;
 
 namespace {
 
-pipeline::Service service(const std::string& name)
-{
-    pipeline::Service result;
-    result.name = name;
-    result.container.image = pipeline::Text("postgres");
-    return result;
-}
-
-pipeline::Service checked(pipeline::Service service)
-{
-    service.container.healthcheck.emplace();
-    service.container.healthcheck->test = {"CMD", "check"};
-    service.container.healthcheck->interval = 1s;
-    service.container.healthcheck->retries = 5;
-    return service;
-}
-
 pipeline::ContainerFile file_from(const std::string& source, const std::string& target)
 {
     pipeline::ContainerFile file;
@@ -40,71 +23,30 @@ pipeline::ContainerFile file_from(const std::string& source, const std::string& 
     return file;
 }
 
-pipeline::Service after(const std::string& other, Condition condition, pipeline::Service service)
+Names signals_to_service(const SingleRun& run, const std::string& name)
 {
-    pipeline::Dependency dependency;
-    dependency.service = other;
-    dependency.condition = condition;
-    service.container.depends_on.push_back(dependency);
-    return service;
+    Names signals;
+    for (const auto& call : run.engine.calls())
+        if (call.operation == "kill_container" && call.object.find("services-" + name) != std::string::npos)
+            signals.push_back(call.detail);
+    return signals;
 }
 
-pipeline::PlanStep step_after(const std::string& other, Condition condition)
-{
-    auto result = step("one");
-    result.container.depends_on = after(other, condition, {}).container.depends_on;
-    return result;
-}
-
-pipeline::Plan plan_with(std::vector<pipeline::Service> services, std::vector<pipeline::PlanStep> steps = {step("one")})
-{
-    auto result = stage("a", {}, std::move(steps));
-    result.services = std::move(services);
-    return plan_of({std::move(result)});
-}
-
-// A run with services. What each container does is looked up by its gantry.step: "services/db", "one".
-struct ServiceFixture : SingleRun {
-    explicit ServiceFixture(pipeline::Plan the_plan) : SingleRun(std::move(the_plan))
+// Its service has much time to end, and ends by SIGKILL alone; its step does not end by itself. Both have begun.
+struct StubbornService : ServiceFixture {
+    StubbornService() : ServiceFixture(plan_with({patient(test::service("db"))}))
     {
-        engine.on_start([this](const engine::ContainerSpec& spec) {
-            const auto& step = spec.labels.at("gantry.step");
-            auto does = behaviours[step];
-            const bool has_own = does.runs_for.count() > 0 || does.exit_code != 0 || does.oom_killed;
-            does.never_ends = does.never_ends || (step.starts_with("services/") && !has_own && !ends.contains(step));
-            return does;
-        });
+        behaviours["services/db"].ignores_signals = true;
+        behaviours["one"].never_ends = true;
+        begin();
+        drive(loop, clock, [this] { return began().size() == 2; });
     }
 
-    // Services and steps in the order in which they began: a step's container may be there before.
-    Names began() const
+    static pipeline::Service patient(pipeline::Service service)
     {
-        Names names;
-        for (const auto& event : process->events)
-            if (event.kind == Kind::service_started || event.kind == Kind::step_started)
-                names.push_back(event.step);
-        return names;
+        service.container.stop_grace_period = 10min;
+        return service;
     }
-    // Kinds of the service's events, in their order.
-    std::vector<Kind> told(const std::string& name) const
-    {
-        std::vector<Kind> kinds;
-        for (const auto& event : process->events)
-            if (event.step == "services/" + name)
-                kinds.push_back(event.kind);
-        return kinds;
-    }
-
-    std::chrono::nanoseconds ready_after(const std::string& name) const
-    {
-        for (const auto& event : process->events)
-            if (event.kind == Kind::service_ready && event.step == "services/" + name)
-                return event.duration;
-        throw std::runtime_error("service " + name + " never got ready");
-    }
-
-    std::map<std::string, engine::FakeBehaviour> behaviours;
-    std::set<std::string> ends; // services that exit 0 at once
 };
 
 } // namespace
@@ -120,10 +62,8 @@ TEST_CASE("a step starts when the service of its stage is ready", "[services]")
     CHECK(summary.state == State::success);
     CHECK(fixture.began() == Names{"services/db", "one"});
     CHECK(fixture.told("db") == std::vector{Kind::service_started, Kind::service_ready, Kind::service_finished});
-    const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
-                                    [](const auto& event) { return event.kind == Kind::service_ready; });
-    CHECK(ready->duration >= 3s);
-    CHECK(ready->duration < 3600ms);
+    CHECK(fixture.ready_after("db") >= 3s);
+    CHECK(fixture.ready_after("db") < 3600ms);
     REQUIRE(summary.stages.at(0).services.size() == 1);
     CHECK(summary.stages.at(0).services[0].state == State::success);
     CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "listening\n");
@@ -154,102 +94,6 @@ TEST_CASE("a service is found by its name, its aliases and what others link to i
     CHECK(spec->labels.at("gantry.step") == "services/db");
 }
 
-TEST_CASE("a service that does not get healthy fails its stage with what its probe said", "[services]")
-{
-    ServiceFixture fixture(plan_with({checked(service("db"))}));
-    fixture.behaviours["services/db"].unhealthy = true;
-    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec& spec) {
-        CHECK(spec.command == Names{"check"});
-        engine::FakeBehaviour does;
-        does.output = "trying\nno response\n";
-        does.exit_code = 2;
-        return does;
-    });
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.state == State::error);
-    CHECK(summary.cause == Cause::service_unhealthy);
-    const auto& stage = summary.stages.at(0);
-    CHECK(stage.message == "service db was not ready after 5s: its healthcheck says exit code 2: no response");
-    CHECK(stage.steps.at(0).state == State::skipped);
-    CHECK(stage.services.at(0).state == State::error);
-    CHECK(fixture.began() == Names{"services/db"});
-}
-
-TEST_CASE("a healthcheck that hangs is given up after its timeout, and tried again", "[services]")
-{
-    auto db = checked(service("db"));
-    db.container.healthcheck->timeout = 2s;
-    ServiceFixture fixture(plan_with({db}));
-    fixture.behaviours["services/db"].healthy_after = 60s; // as the engine's own probes would tell
-    int probes = 0;
-    fixture.engine.on_exec([&probes](const std::string&, const engine::ExecSpec&) {
-        ++probes;
-        engine::FakeBehaviour does;
-        does.never_ends = true;
-        return does;
-    });
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.stages.at(0).message == "service db was not ready after 15s: its healthcheck says no answer within 2s"); // 5 × (1s + 2s)
-    CHECK(probes == 8);
-}
-
-TEST_CASE("a finally-step sees what a service that did not get ready has left", "[services]")
-{
-    auto tidy = step("logs");
-    tidy.in_finally = true;
-    ServiceFixture fixture(plan_with({checked(service("db"))}, {step("one"), tidy}));
-    fixture.behaviours["services/db"].unhealthy = true;
-    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) {
-        engine::FakeBehaviour does;
-        does.exit_code = 1;
-        return does;
-    });
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.cause == Cause::service_unhealthy);
-    CHECK(fixture.began() == Names{"services/db", "logs"});
-    CHECK(summary.stages.at(0).steps.at(0).state == State::skipped);
-    CHECK(summary.stages.at(0).steps.at(1).state == State::success);
-}
-
-TEST_CASE("what the engine says of a service's health counts while our own probe hangs", "[services]")
-{
-    auto db = checked(service("db"));
-    db.container.healthcheck->timeout = 30s;
-    ServiceFixture fixture(plan_with({db}));
-    fixture.behaviours["services/db"].healthy_after = 1s;
-    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) {
-        engine::FakeBehaviour does;
-        does.never_ends = true;
-        return does;
-    });
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.state == State::success);
-    CHECK(fixture.ready_after("db") < 2s);
-}
-
-TEST_CASE("services come up side by side, and one that is ready from the start is asked at once", "[services]")
-{
-    ServiceFixture fixture(plan_with({checked(service("db")), checked(service("queue")), checked(service("web"))}));
-    fixture.behaviours["services/db"].healthy_after = 3s;
-    fixture.behaviours["services/queue"].healthy_after = 3s;
-    const auto begun = fixture.clock.now();
-
-    CHECK(fixture.run().state == State::success);
-
-    CHECK(fixture.ready_after("web") == 0s);
-    CHECK(fixture.ready_after("db") >= 3s);
-    CHECK(fixture.ready_after("queue") >= 3s);
-    CHECK(fixture.clock.now() - begun < 5s);
-}
-
 TEST_CASE("a log that cannot be written at the end of a service ends nothing but the log", "[services]")
 {
     ServiceFixture fixture(plan_with({service("db")}));
@@ -261,6 +105,19 @@ TEST_CASE("a log that cannot be written at the end of a service ends nothing but
 
     CHECK(summary.state == State::success);
     CHECK(fixture.told("db").back() == Kind::service_finished);
+    CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100).empty());
+}
+
+TEST_CASE("what may become a secret is in a service's log when its end shows that it does not", "[services]")
+{
+    ServiceFixture fixture(plan_with({service("db")}));
+    fixture.options.secrets = {{"TOKEN", Secret("hunter22")}};
+    fixture.behaviours["services/db"].output = "hun";
+
+    const auto summary = fixture.run();
+
+    CHECK(fixture.store->read_log(fixture.id, {"a", "services/db", 1}, 0, 100) == "hun");
+    CHECK(summary.stages.at(0).services.at(0).log_bytes == 3);
 }
 
 TEST_CASE("a service that cannot be killed does not keep its run from ending, and is told", "[services]")
@@ -378,6 +235,61 @@ TEST_CASE("a service that dies under a step stops the step", "[services]")
     CHECK(stage.steps.at(0).cause == Cause::service_unhealthy);
 }
 
+TEST_CASE("how a service ended is told of it, and of the stage that needed it", "[services]")
+{
+    struct End {
+        int exit_code;
+        std::string message;
+        std::optional<int> signal;
+        std::string error = {};
+    };
+    const std::vector<End> ends{
+        {3, "exit code 3", {}}, {128, "exit code 128", {}}, {139, "signal 11", 11}, {159, "signal 31", 31}, {160, "exit code 160", {}},
+        {139, "the runtime is gone", {}, "the runtime is gone"}};
+    for (const auto& end : ends) {
+        ServiceFixture fixture(plan_with({service("db")}));
+        fixture.behaviours["services/db"].runs_for = 5s;
+        fixture.behaviours["services/db"].exit_code = end.exit_code;
+        fixture.behaviours["services/db"].exit_error = end.error;
+        fixture.behaviours["one"].never_ends = true;
+
+        const auto summary = fixture.run();
+
+        const auto& stage = summary.stages.at(0);
+        CHECK(stage.cause == Cause::service_unhealthy);
+        CHECK(stage.message == "service db ended while it was needed: " + end.message);
+        const auto& db = stage.services.at(0);
+        CHECK(db.state == State::error);
+        CHECK(db.cause == Cause::service_unhealthy);
+        CHECK(db.message == stage.message);
+        CHECK(db.exit_code == end.exit_code);
+        CHECK(db.signal == end.signal);
+    }
+}
+
+TEST_CASE("a service whose engine went away is not said to have ended", "[services]")
+{
+    ServiceFixture fixture(plan_with({checked(service("db"))}));
+    fixture.behaviours["services/db"].healthy_after = 60s;
+    fixture.begin();
+    run_to_end(fixture.loop, fixture.clock, fixture.clock.sleep_for(1s));
+    fixture.engine.go_away();
+    run_to_end(fixture.loop, fixture.clock, fixture.clock.sleep_for(30s));
+    fixture.engine.come_back(true); // so that it can be cleaned up
+
+    const auto summary = fixture.finish();
+
+    const auto& stage = summary.stages.at(0);
+    CHECK(stage.cause == Cause::engine_lost);
+    CHECK(stage.message == "service db: fake engine: it cannot be reached");
+    const auto& db = stage.services.at(0);
+    CHECK(db.state == State::error);
+    CHECK(db.cause == Cause::engine_lost);
+    CHECK(db.message == stage.message);
+    CHECK_FALSE(db.exit_code);
+    CHECK_FALSE(db.signal);
+}
+
 TEST_CASE("a service that ends with 0 and had nothing to prove is no failure", "[services]")
 {
     ServiceFixture fixture(plan_with({service("seed")}));
@@ -465,88 +377,6 @@ TEST_CASE("a step that depends on the end of a service sees no failed one", "[se
     CHECK(fixture.began() == Names{"services/seed"});
 }
 
-TEST_CASE("a step cannot wait for the health of a service that has no check", "[services]")
-{
-    const auto reader = step_after("db", Condition::service_healthy);
-    const auto summary = ServiceFixture(plan_with({service("db")}, {reader})).run();
-
-    CHECK(summary.cause == Cause::config_error);
-    CHECK_THAT(summary.stages.at(0).message, ContainsSubstring("step one waits until db is healthy"));
-}
-
-TEST_CASE("nobody can wait for the health of a service that has no check", "[services]")
-{
-    ServiceFixture fixture(plan_with({after("db", Condition::service_healthy, service("web")), service("db")}));
-    const auto summary = fixture.run();
-    CHECK(summary.cause == Cause::config_error);
-    CHECK(summary.stages.at(0).message ==
-          "service web waits until db is healthy, and neither its image nor the file says how to find out");
-}
-
-TEST_CASE("a line of its output can make a service ready", "[services]")
-{
-    auto db = checked(service("db")); // healthy at once, which does not count beside `ready`
-    db.ready.emplace();
-    db.ready->log = "ready to accept";
-    ServiceFixture fixture(plan_with({db}));
-    auto& does = fixture.behaviours["services/db"];
-    does.output = "ready";
-    does.says = {{1s, engine::Stream::out, " to acc"}, {2s, engine::Stream::out, "ept\nmore"}};
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.state == State::success);
-    const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
-                                    [](const auto& event) { return event.kind == Kind::service_ready; });
-    CHECK(ready->duration == 2s);
-}
-
-TEST_CASE("a line without an end makes a service ready where its end cannot matter", "[services]")
-{
-    const auto ready_after = [](const char* pattern, const char* first, const char* second) {
-        auto db = service("db");
-        db.ready.emplace();
-        db.ready->log = pattern;
-        ServiceFixture fixture(plan_with({db}));
-        fixture.behaviours["services/db"].says = {{1s, engine::Stream::out, first}, {2s, engine::Stream::out, second}};
-        CHECK(fixture.run().state == State::success);
-        const auto ready = std::find_if(fixture.process->events.begin(), fixture.process->events.end(),
-                                        [](const auto& event) { return event.kind == Kind::service_ready; });
-        return ready->duration;
-    };
-    CHECK(ready_after("prompt> ", "welcome\nprompt> ", "") == 1s);
-    CHECK(ready_after("port 80$", "port 80", "80\nport 80\n") == 2s);
-    CHECK(ready_after("port\\b", "port", "s\nport 80\n") == 2s);
-    const auto wide = std::string(2000, '.'); // is looked at when it ends
-    CHECK(ready_after("up", (wide + "up").c_str(), "\n") == 2s);
-}
-
-TEST_CASE("a line that never comes is named", "[services]")
-{
-    auto db = checked(service("db"));
-    db.ready.emplace();
-    db.ready->log = "^up$";
-    ServiceFixture fixture(plan_with({db}));
-    fixture.behaviours["services/db"].output = "upwards\n";
-
-    const auto summary = fixture.run();
-
-    CHECK(summary.stages.at(0).message == "service db was not ready after 5s: its output has no line that matches ^up$");
-}
-
-TEST_CASE("probe: declared leaves it to the engine", "[services]")
-{
-    auto db = checked(service("db"));
-    db.probe = "declared";
-    ServiceFixture fixture(plan_with({db}));
-    fixture.behaviours["services/db"].healthy_after = 4s;
-    fixture.engine.on_exec([](const std::string&, const engine::ExecSpec&) -> engine::FakeBehaviour {
-        FAIL("probed");
-        return {};
-    });
-    CHECK(fixture.run().state == State::success);
-}
-
 TEST_CASE("a stage that is cancelled while its services come up lets go of them", "[services]")
 {
     ServiceFixture fixture(plan_with({checked(service("db"))}));
@@ -559,6 +389,34 @@ TEST_CASE("a stage that is cancelled while its services come up lets go of them"
     const auto summary = fixture.finish();
     CHECK(summary.state == State::cancelled);
     CHECK(fixture.began() == Names{"services/db"});
+}
+
+TEST_CASE("a second cancel ends the grace that services have", "[services]")
+{
+    StubbornService fixture;
+    fixture.process->cancel(false, fixture.clock.now());
+    drive(fixture.loop, fixture.clock, [&] { return !signals_to_service(fixture, "db").empty(); });
+    const auto again = fixture.clock.now();
+    fixture.process->cancel(true, again);
+
+    const auto summary = fixture.finish();
+
+    CHECK(summary.state == State::cancelled);
+    CHECK(fixture.clock.now() - again < 10s);
+    CHECK(signals_to_service(fixture, "db") == Names{"SIGTERM", "SIGKILL"});
+}
+
+TEST_CASE("services have no grace in a run that is to end at once", "[services]")
+{
+    StubbornService fixture;
+    const auto asked = fixture.clock.now();
+    fixture.process->cancel(true, asked);
+
+    const auto summary = fixture.finish();
+
+    CHECK(summary.state == State::cancelled);
+    CHECK(fixture.clock.now() - asked < 10s);
+    CHECK(signals_to_service(fixture, "db") == Names{"SIGKILL"});
 }
 
 TEST_CASE("an image that cannot be had fails the stage of its service", "[services]")

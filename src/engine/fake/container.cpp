@@ -251,7 +251,7 @@ void FakeDaemon::set_health(FakeContainer& container)
 void FakeDaemon::process_ended(FakeContainer& container, int exit_code, bool by_itself)
 {
     const auto& behaviour = container.process->behaviour();
-    container.exit = {exit_code, by_itself && behaviour.oom_killed, {}};
+    container.exit = {exit_code, by_itself && behaviour.oom_killed, by_itself ? behaviour.exit_error : std::string()};
     if (by_itself)
         for (const auto& [path, contents] : behaviour.files)
             store_file(container, path, contents);

@@ -83,7 +83,9 @@ awaitable<ImageInfo> FakeEngine::import_image(const std::string& tag, const Labe
     co_await daemon->arrive(call);
     daemon->made_images.insert(full_name(tag));
     daemon->imported[full_name(tag)] = "sha256:" + sha256_hex(tar);
+    daemon->named_images.erase(tag);
     auto info = daemon->image_info(tag);
+    daemon->made_images.insert(full_name(info.id));
     co_await daemon->answer(call);
     co_return info;
 }

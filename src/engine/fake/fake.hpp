@@ -30,6 +30,7 @@ struct FakeBehaviour {
     std::chrono::nanoseconds runs_for{0};
     int exit_code = 0;
     bool oom_killed = false;
+    std::string exit_error; // ContainerExit::error
     std::string output;               // to stdout, as it begins
     std::string error_output;         // to stderr, as it begins
     std::vector<FakeOutput> says;     // later, in the order of their times; what would come after the end is not written
