@@ -137,15 +137,22 @@ Secret make_config_header(const std::string& config_dir)
 {
     const auto config = read_config(config_dir);
     Json all = Json::object();
+    std::set<std::string> silent; // helpers that let us wait in vain
     for (const auto& registry : registries_of(config)) {
+        std::string helper;
         try {
             auto found = find_credentials(config, registry);
-            if (!found.helper.empty())
+            helper = found.helper;
+            if (silent.contains(helper))
+                continue;
+            if (!helper.empty())
                 ask_helper(found);
             if (auto auth = auth_config(found); !auth.empty())
                 all[found.server] = std::move(auth);
-        } catch (const Error&) {
+        } catch (const Error& error) {
             // A build may well not need this one; if it does, its registry refuses and says which.
+            if (error.code() == Errc::timed_out)
+                silent.insert(helper);
         }
     }
     return header_of(all);

@@ -186,6 +186,9 @@ awaitable<void> Exchange::read_more()
     feed();
     if (response.is_done() || buffer.size() < before)
         co_return;
+    // What the parser leaves is the line of a chunk or of a trailer that has no end yet.
+    if (buffer.size() > k_header_limit_bytes)
+        throw Error(Errc::unavailable, "cannot read the engine's answer: a line of it has no end");
     const auto space = buffer.prepare(k_read_bytes);
     const auto count = co_await connection_->read_some(static_cast<char*>(space.data()), space.size());
     buffer.commit(count);
