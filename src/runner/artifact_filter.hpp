@@ -28,7 +28,6 @@ public:
     std::string take_made() { return std::exchange(made_, {}); }
     // As ArtifactCollector::take_again().
     std::vector<std::string> take_again() { return std::move(again_); }
-    bool is_empty() const { return written_.empty(); }
 
 private:
     void write(TarEntry entry, const std::string& path);

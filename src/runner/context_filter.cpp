@@ -109,6 +109,10 @@ void ContextFilter::begin_entry(std::string& out)
     passes_ = options_.is_file || (!path.empty() && !leaves_out(path));
     if (passes_ && type == k_hard_link_type) {
         link = below_top(link);
+        if (options_.replaced.contains(link))
+            throw Error(Errc::bad_input,
+                        fmt::format("{} is a hard link to {}, in whose place another file is sent", terminal_safe(path), terminal_safe(link)),
+                        "make it a copy, or leave it out");
         if (leaves_out(link))
             throw Error(Errc::bad_input,
                         fmt::format("{} is a hard link to {}, which .dockerignore leaves out", terminal_safe(path), terminal_safe(link)),

@@ -27,7 +27,7 @@ public:
     };
     explicit ContextFilter(Options options);
 
-    // Takes the next bytes and appends what passes to `out`. Throws bad_input: a hard link to what is left out, a header that
+    // Takes the next bytes and appends what passes to `out`. Throws bad_input: a hard link to what is left out or replaced, a header that
     // is no header, names of more than a megabyte.
     void feed(std::string_view bytes, std::string& out);
     // A file at the top; before the first byte is fed or after the last. `name` has at most 99 bytes.

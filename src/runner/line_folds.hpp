@@ -16,7 +16,6 @@ class LineFolds {
 public:
     // Appends to `folded` what `bytes`, the next of the stream, bring.
     void add(std::string_view bytes, std::string& folded);
-    std::uint64_t stream_end() const { return stream_end_; }
     std::uint64_t folded_end() const { return folded_end_; }
 
     // In the stream: of the byte at this offset of the view.

@@ -1,6 +1,8 @@
 #include "base/error.hpp"
+#include "base/tar_format.hpp"
 #include "runner/context_filter.hpp"
 #include "support/catch.hpp"
+#include "support/tar_bytes.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -194,6 +196,11 @@ TEST_CASE("a hard link to what is left out is refused", "[context_filter]")
 {
     CHECK_THROWS_WITH(filtered(rules("run.sh"), pack(project("workspace")), 4096),
                       "hard is a hard link to run.sh, which .dockerignore leaves out");
+    auto options = rules("");
+    options.replaced = {"run.sh"};
+    CHECK_THROWS_WITH(filtered(options, pack(project("workspace")), 4096), "hard is a hard link to run.sh, in whose place another file is sent");
+    options.rules = runner::IgnoreRules("hard");
+    CHECK_NOTHROW(filtered(options, pack(project("workspace")), 4096));
 }
 
 TEST_CASE("files can be added, and what passed is counted", "[context_filter]")
@@ -245,6 +252,33 @@ TEST_CASE("a file that holds the context passes as it is", "[context_filter]")
         CHECK(filtered(options, pack({{"context.tar", '0', context, "", 0644, 1, "note"}}), piece) == context);
     for (const auto& entries : {project("context.tar"), {{"context.tar", '2', "", "elsewhere"}}})
         CHECK_THROWS_WITH(filtered(options, pack(entries), 512), "it is no plain file");
+}
+
+TEST_CASE("an empty folder in the place of a file passes as an empty file", "[context_filter]")
+{
+    ContextFilter::Options options;
+    options.is_file = true;
+    for (const std::size_t piece : {1U, 1U << 20U})
+        CHECK(filtered(options, pack({{"ignore/", '5', "", "", 0755}}), piece).empty());
+    CHECK_THROWS_WITH(filtered(options, pack({{"ignore/", '5', "", "", 0755}, {"ignore/x", '0', "x"}}), 512), "it is no plain file");
+}
+
+TEST_CASE("names and further records have a megabyte and no more", "[context_filter]")
+{
+    for (const char type : {'x', 'g', 'L', 'K'}) {
+        INFO(type);
+        ContextFilter filter({});
+        std::string out;
+        CHECK_NOTHROW(filter.feed(test::tar_block("long", type, "00004000000"), out));
+        CHECK_THROWS_WITH(ContextFilter({}).feed(test::tar_block("long", type, "00004000001"), out),
+                          "the archive is damaged: a name has more than a megabyte");
+    }
+    const std::string longest(k_tar_extension_limit_bytes, 'n');
+    ContextFilter filter({});
+    std::string out;
+    filter.feed(test::archive_of({test::tar_block("long", 'L', "00004000000") + longest, test::tar_file("x/a", "one")}), out);
+    filter.finish(out);
+    CHECK(filter.bytes() == 0); // without a '/' it is the folder itself
 }
 
 TEST_CASE("an archive that is cut off or damaged makes no context", "[context_filter]")
