@@ -10,6 +10,8 @@
 #include <string>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace gantry;
@@ -132,17 +134,30 @@ TEST_CASE("what cannot be run says why", "[base]")
 TEST_CASE("at its deadline a child is killed with all that it started", "[base]")
 {
     const Scratch scratch;
+    const auto fifo = scratch / "fifo";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const Fd reader(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    REQUIRE(reader);
     ProcessSpec spec;
-    // The inner sleep would keep a lock on the file if it lived.
-    spec.argv = {"sh", "-c", "exec 9>lock; flock 9; echo ready > ready; sleep 600 & wait"};
+    // The inner sleep keeps the fifo open as long as it lives.
+    spec.argv = {"sh", "-c", "exec 9>fifo; sleep 600 & echo ready >&9; wait"};
     spec.directory = scratch.path();
+
+    // A deadline that comes before there is an inner sleep shows nothing of it.
+    bool ready = false;
+    for (auto limit = 50ms; !ready && limit < 1min; limit *= 2) {
+        spec.deadline = limit;
+        CHECK(failure_of(spec) == Errc::timed_out);
+        char word[16];
+        ready = ::read(reader.get(), word, sizeof word) > 0;
+    }
+    REQUIRE(ready);
+
+    // Killed is not yet gone: the kernel closes its files on the way, and tells of the last.
+    pollfd end{reader.get(), POLLIN, 0};
+    REQUIRE(::poll(&end, 1, 10'000) == 1);
+    CHECK(end.revents == POLLHUP);
     spec.deadline = 50ms;
-
-    CHECK(failure_of(spec) == Errc::timed_out);
-
-    for (int i = 0; i < 2000 && !try_lock_file(scratch / "lock"); ++i)
-        ::usleep(1000); // killed is not yet gone: the kernel closes its files on the way
-    CHECK(try_lock_file(scratch / "lock"));
     CHECK_THROWS_WITH(run_process(spec), "sh: no answer within 50ms");
 }
 

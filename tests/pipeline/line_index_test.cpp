@@ -1,6 +1,6 @@
 #include "pipeline/line_index.hpp"
 
-
+#include "support/catch.hpp"
 
 using namespace gantry::pipeline;
 

@@ -1,11 +1,10 @@
 #include "pipeline/plan.hpp"
 
-#include "pipeline/build_definition.hpp"
 #include "pipeline/plan_env.hpp"
+#include "pipeline/plan_support.hpp"
 #include "pipeline/scope.hpp"
 
 #include "base/error.hpp"
-#include "base/format.hpp"
 #include "support/catch.hpp"
 
 #include <chrono>
@@ -15,43 +14,6 @@ using namespace gantry::pipeline;
 namespace {
 
 using Lines = std::vector<std::string>;
-
-Event push_to_main()
-{
-    Event event;
-    event.kind = Event::Kind::push;
-    event.branch = "main";
-    event.sha = "0123456789abcdef";
-    return event;
-}
-
-Plan plan_of(const Definition& definition, const PlanOptions& options = {})
-{
-    const auto planned = make_plan(definition, push_to_main(), options);
-    for (const auto& problem : planned.diagnostics)
-        FAIL_CHECK(problem.message);
-    return planned.plan;
-}
-
-Lines plan_problems(const Definition& definition, const PlanOptions& options = {})
-{
-    Lines lines;
-    for (const auto& problem : make_plan(definition, push_to_main(), options).diagnostics)
-        lines.push_back(problem.message + (problem.hint.empty() ? "" : " | " + problem.hint));
-    return lines;
-}
-
-// "build: a b", one for each stage.
-Lines outline(const Plan& plan)
-{
-    Lines lines;
-    for (const auto& stage : plan.stages) {
-        lines.push_back(stage.id + ":");
-        for (const auto& one : stage.steps)
-            lines.back() += " " + one.id;
-    }
-    return lines;
-}
 
 Step step_with_env(std::string name, EnvMap env)
 {
@@ -66,13 +28,6 @@ std::map<std::string, std::string> env_of(const PlanStep& one)
     for (const auto& [name, value] : one.container.environment)
         result[name] = value.source();
     return result;
-}
-
-Definition three_stages()
-{
-    auto test = stage("test", {step("unit"), step("lint"), step("report")});
-    test.matrix = matrix_of({{"go", {"1.22", "1.23"}}});
-    return pipeline_of({stage("build", {step("unit"), step("pack")}), test, stage("deploy", {step("ship")})});
 }
 
 } // namespace
@@ -431,75 +386,42 @@ TEST_CASE("inputs reach the event with their defaults", "[plan]")
     CHECK(plan.stages[0].steps[0].run == Text("echo staging"));
 }
 
-TEST_CASE("a part can be chosen, with all that it needs", "[plan]")
+TEST_CASE("the group of a pipeline is computed before the run", "[plan]")
 {
-    const auto definition = three_stages();
-    const auto chosen = [&](Lines stages, Lines steps, MatrixRow matrix = {}) {
-        PlanOptions options;
-        options.only_stages = std::move(stages);
-        options.only_steps = std::move(steps);
-        options.matrix = std::move(matrix);
-        auto lines = plan_problems(definition, options);
-        return lines.empty() ? outline(plan_of(definition, options)) : lines;
-    };
-    CHECK(chosen({"build"}, {}) == Lines{"build: unit pack"});
-    CHECK(chosen({"test[go=1.23]"}, {}) == Lines{"build: unit pack", "test[go=1.23]: unit lint report"});
-    CHECK(chosen({}, {"lint"}, {{"go", "1.22"}}) == Lines{"build: unit pack", "test[go=1.22]: unit lint"});
-    CHECK(chosen({}, {"build/unit"}) == Lines{"build: unit"});
-    CHECK(chosen({}, {"test[go=1.22]/unit"}) == Lines{"build: unit pack", "test[go=1.22]: unit"});
-    CHECK(chosen({"build"}, {"unit"}) == Lines{"build: unit"});
-    CHECK(chosen({}, {"build/unit", "test/unit"}) ==
-          Lines{"build: unit pack", "test[go=1.22]: unit", "test[go=1.23]: unit"});
-    CHECK(chosen({}, {}, {{"go", "1.23"}}) ==
-          Lines{"build: unit pack", "test[go=1.23]: unit lint report", "deploy: ship"});
-    CHECK(chosen({}, {"unit"}) == Lines{"'unit' is a step of several stages | say which: build/unit, test/unit"});
-    CHECK(chosen({"biuld"}, {}) == Lines{"there is no stage 'biuld' | did you mean 'build'?"});
-    CHECK(chosen({}, {"shp"}) == Lines{"there is no step 'shp' | did you mean 'ship'?"});
-    CHECK(chosen({}, {}, {{"g", "1"}}) == Lines{"no matrix has 'g' | did you mean 'go'?"});
-    CHECK(chosen({}, {}, {{"go", "1.24"}}) == Lines{"no row has go=1.24 | did you mean '1.22'?"});
-}
-
-TEST_CASE("rows of a matrix are chosen with what they need, be it in another row", "[plan]")
-{
-    auto rows = stage("b", {step("s")}, Lines{"a"});
-    rows.matrix = matrix_of({{"m", {Text("x"), Text("y")}}});
-    rows.matrix->include = {MatrixRow{{"m", "z"}, {"c", "extra"}}};
-    auto others = stage("c", {step("s")}, Lines{});
-    others.matrix = matrix_of({{"m", {Text("x")}}, {"n", {Text("1"), Text("2")}}});
-    const auto definition = pipeline_of({stage("a", {step("s")}, Lines{}), rows, others, stage("d", {step("s")}, Lines{"b[m=x]"}),
-                                         stage("e", {step("s")}, Lines{"b", "c"})});
-    const auto chosen = [&](Lines stages, MatrixRow matrix) {
-        PlanOptions options;
-        options.only_stages = std::move(stages);
-        options.matrix = std::move(matrix);
-        auto lines = plan_problems(definition, options);
-        if (!lines.empty())
-            return lines;
-        for (const auto& one : plan_of(definition, options).stages)
-            lines.push_back(one.id + (one.needs.empty() ? "" : " <- " + gantry::join(one.needs, " ")));
-        return lines;
-    };
-    CHECK(chosen({"d"}, {{"m", "y"}}) == Lines{"a", "b[m=x] <- a", "d <- b[m=x]"});
-    CHECK(chosen({"b"}, {{"m", "y"}}) == Lines{"a", "b[m=y] <- a"});
-    CHECK(chosen({"b"}, {{"m", "x"}, {"m", "y"}}) == Lines{"a", "b[m=x] <- a", "b[m=y] <- a"});
-    // A key that only some rows have; what a stage needs is there although none of its rows matches.
-    CHECK(chosen({"b"}, {{"c", "extra"}}) == Lines{"a", "b[m=z] <- a"});
-    CHECK(chosen({"e"}, {{"m", "y"}}) == Lines{"a", "c[m=x,n=1]", "c[m=x,n=2]", "b[m=y] <- a", "e <- b[m=y] c[m=x,n=1] c[m=x,n=2]"});
-    CHECK(chosen({}, {{"m", "y"}, {"n", "2"}}) == Lines{"no row has m=y, n=2 | each is in some row, all of them are in none"});
-    CHECK(chosen({"c"}, {{"m", "y"}}) == Lines{"'c' has no row with m=y | leave out --matrix, or the stage"});
-    CHECK(chosen({}, {{"m", "x"}, {"m", "w"}}) == Lines{"no row has m=w | there is x, y, z"});
-}
-
-TEST_CASE("of a parallel group only the chosen step is kept", "[plan]")
-{
-    auto one = stage("a", {step("first")});
-    one.steps.push_back({{step("left"), step("right")}});
-    one.steps.push_back({{step("last")}});
-    one.finally_steps = {{{step("clean")}}};
+    auto definition = pipeline_of({stage("a", {step("s")})});
+    definition.env = {{"A", "b"}};
+    definition.concurrency.emplace();
+    auto& group = definition.concurrency->group;
+    group = text("deploy-${{ branch }}-${{ env.A }}");
+    definition.concurrency->limit = 2;
+    definition.concurrency->cancel_in_progress = true;
+    CHECK(plan_of(definition).concurrency == Concurrency{"deploy-main-b", 2, true, {}});
     PlanOptions options;
-    options.only_steps = {"right"};
+    options.env = {{"A", "given"}};
+    CHECK(plan_of(definition, options).concurrency->group == Text("deploy-main-given"));
 
-    CHECK(outline(plan_of(pipeline_of({one}), options)) == Lines{"a: first right clean"});
+    group = text("deploy-${{ steps.x.outputs.to }}");
+    CHECK(plan_problems(definition) == Lines{"'deploy-${{ steps.x.outputs.to }}' is not known before the run"});
+    group = text("deploy-${{ branch.x }}"); // what is wrong is not unknown as well
+    CHECK(plan_problems(definition) == Lines{"text has no members"});
+    definition.concurrency.reset();
+    CHECK_FALSE(plan_of(definition).concurrency);
+}
+
+TEST_CASE("where a stage runs is computed before the run, unless it is skipped", "[plan]")
+{
+    auto one = stage("a", {step("s")});
+    one.matrix = matrix_of({{"arch", {"arm64"}}});
+    one.runs_on = {{"arch", text("${{ matrix.arch }}")}, {"pool", text("${{ branch }}-${{ env.A }}")}};
+    auto definition = pipeline_of({one});
+    definition.env = {{"A", "b"}};
+    CHECK(plan_of(definition).stages.at(0).runs_on == std::vector<std::pair<std::string, Text>>{{"arch", "arm64"}, {"pool", "main-b"}});
+
+    definition.stages[0].runs_on[1].second = text("${{ steps.x.outputs.to }}", {0, 7, 11});
+    CHECK(plan_problems(definition) == Lines{"'${{ steps.x.outputs.to }}' is not known before the run"});
+    CHECK(make_plan(definition, push_to_main(), {}).diagnostics.at(0).mark.line == 7);
+    definition.stages[0].condition = text("branch == 'dev'");
+    CHECK(plan_of(definition).stages.at(0).skip_reason);
 }
 
 TEST_CASE("secrets are listed once, with the first step that wants them", "[plan]")

@@ -33,11 +33,16 @@ bool is_anything_left(FakeWorld& world, const runner::ShellRecord& record)
     return !world.engine.objects().empty() || world.run(world.engine.find_image(record.image));
 }
 
-void make_all_of(FakeWorld& world, const runner::ShellRecord& record)
+void make_image_of(FakeWorld& world, const runner::ShellRecord& record)
 {
     world.run(world.engine.create_container(container_spec("failed")));
     world.run(world.engine.commit_container("failed", record.image, {}));
     world.run(world.engine.remove(ObjectKind::container, "failed"));
+}
+
+void make_all_of(FakeWorld& world, const runner::ShellRecord& record)
+{
+    make_image_of(world, record);
     auto spec = container_spec(record.container);
     spec.image = record.image;
     world.run(world.engine.create_container(spec));
@@ -61,6 +66,19 @@ TEST_CASE("a shell is dead when its process is, and not while it is open or once
     CHECK(dead.at(0).record.image == "gantry/shell:dead");
     CHECK(dead.at(0).record.engine_endpoint == "unix:///engine");
     CHECK(dead.at(0).record.engine_id == "id-of-it");
+}
+
+TEST_CASE("a record is as young as the last thing that its shell asked the engine for", "[open_shell]")
+{
+    const Scratch state;
+    runner::OpenShell open(state.path(), record_of("open"));
+    const auto path = state / "shells/open";
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - 1h);
+    const auto long_ago = modified_at(path);
+
+    open.touch();
+
+    CHECK(modified_at(path) > long_ago + 30min);
 }
 
 TEST_CASE("the container and the image of a dead shell go, with its record", "[open_shell]")
@@ -88,6 +106,24 @@ TEST_CASE("what an engine makes late for a dead shell still goes, at a later cal
     CHECK_FALSE(world.run(runner::remove_dead_shell(world.engine, world.clock, dead.at(0))));
     CHECK(world.clock.now() - begun < 10s);
     CHECK(runner::dead_shells(state.path()).size() == 1);
+
+    make_all_of(world, dead.at(0).record);
+    CHECK(world.run(runner::remove_dead_shell(world.engine, world.clock, dead.at(0))));
+    CHECK_FALSE(is_anything_left(world, dead.at(0).record));
+    CHECK(runner::dead_shells(state.path()).empty());
+}
+
+TEST_CASE("the container of a dead shell may still come where its image is there", "[open_shell]")
+{
+    FakeWorld world;
+    world.engine.only_images({"alpine"});
+    const Scratch state;
+    const auto dead = died(state, "dead");
+    make_image_of(world, dead.at(0).record);
+
+    CHECK(world.run(runner::remove_dead_shell(world.engine, world.clock, dead.at(0))));
+    CHECK_FALSE(is_anything_left(world, dead.at(0).record));
+    REQUIRE(runner::dead_shells(state.path()).size() == 1);
 
     make_all_of(world, dead.at(0).record);
     CHECK(world.run(runner::remove_dead_shell(world.engine, world.clock, dead.at(0))));

@@ -1,12 +1,6 @@
 // The shell of a run where it once went wrong: scenarios that run_simulator.cpp found.
-#include "base/scratch.hpp"
 #include "runner/kept_stages.hpp"
-#include "runner/run_simulator_process.hpp"
 #include "runner/single_run.hpp"
-#include "support/catch.hpp"
-#include "support/manual_clock.hpp"
-#include "support/plan_builder.hpp"
-#include "support/run_to_end.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,34 +14,6 @@ using runner::State;
 using Kind = runner::RunEvent::Kind;
 
 namespace {
-
-struct ShellFixture {
-    explicit ShellFixture(pipeline::Plan the_plan) : plan(std::move(the_plan)) {}
-    Process& begin(std::unique_ptr<runner::RunWriter> writer, runner::RunOptions options = {})
-    {
-        id = writer->id();
-        options.instance = store->instance();
-        processes.push_back(
-            std::make_unique<Process>(loop, plan, engine, clock, std::move(writer), std::move(options), -1));
-        processes.back()->spawn(processes.back()->run().execute());
-        return *processes.back();
-    }
-    Process& begin() { return begin(store->create_run(plan, {})); }
-    void finish(Process& process)
-    {
-        drive(loop, clock, [&process] { return process.has_ended(); });
-        process.die();
-    }
-
-    const pipeline::Plan plan;
-    const Scratch folder;
-    std::unique_ptr<runner::Store> store = runner::open_store(folder.path());
-    asio::io_context loop;
-    ManualClock clock;
-    engine::FakeEngine engine{loop.get_executor(), clock};
-    std::vector<std::unique_ptr<Process>> processes;
-    std::string id;
-};
 
 // Runs until it is killed.
 auto says_and_stays(std::string words)
@@ -64,23 +30,21 @@ auto says_and_stays(std::string words)
 
 TEST_CASE("a step whose output cannot be read to its end has neither passed nor failed", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "read_all")
             throw Error(Errc::timed_out, "no answer");
     });
 
-    fixture.finish(fixture.begin());
+    const auto summary = fixture.run();
 
-    const auto summary = fixture.store->summary(fixture.id);
     CHECK(summary.stages.at(0).steps.at(0).state == State::error);
     CHECK(summary.state == State::error);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a step whose output does not end with it has its own end, and a warning that it was cut", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start([](const engine::ContainerSpec&) {
         engine::FakeBehaviour behaviour;
         behaviour.output = "too late";
@@ -90,9 +54,8 @@ TEST_CASE("a step whose output does not end with it has its own end, and a warni
         return call.operation == "read_all" ? 20s : 0s;
     });
 
-    fixture.finish(fixture.begin());
+    const auto summary = fixture.run();
 
-    const auto summary = fixture.store->summary(fixture.id);
     CHECK(summary.state == State::success);
     CHECK(fixture.store->read_log(fixture.id, {"a", "one", 1}, 0, 100).empty());
     REQUIRE(summary.warnings.size() == 1);
@@ -101,7 +64,7 @@ TEST_CASE("a step whose output does not end with it has its own end, and a warni
 
 TEST_CASE("a step that is killed is killed again when the call fails", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start(says_and_stays("here"));
     int kills = 0;
     fixture.engine.on_call([&kills](const engine::FakeCall& call) {
@@ -111,16 +74,14 @@ TEST_CASE("a step that is killed is killed again when the call fails", "[run_she
     auto& process = fixture.begin();
     drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
     process.cancel(false, fixture.clock.now());
-    fixture.finish(process);
 
+    CHECK(fixture.finish().state == State::cancelled);
     CHECK(kills == 4);
-    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a step is tried again when the attempt before it is gone, also where the engine was away", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {retried(1, step("one"))})}));
+    SingleRun fixture(plan_of({stage("a", {}, {retried(1, step("one"))})}));
     std::vector<std::size_t> containers;
     fixture.engine.on_start([&](const engine::ContainerSpec& spec) {
         const auto objects = fixture.engine.objects();
@@ -139,16 +100,14 @@ TEST_CASE("a step is tried again when the attempt before it is gone, also where 
         fixture.engine.come_back(true);
     };
     run_to_end(fixture.loop, fixture.clock, back());
-    fixture.finish(process);
 
-    CHECK(fixture.store->summary(fixture.id).state == State::success);
+    CHECK(fixture.finish().state == State::success);
     CHECK(containers == std::vector<std::size_t>{1, 1});
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a step whose container cannot be removed is not tried again, and its container is named", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {retried(3, step("one"))})}));
+    SingleRun fixture(plan_of({stage("a", {}, {retried(3, step("one"))})}));
     fixture.engine.on_start([](const engine::ContainerSpec&) {
         engine::FakeBehaviour behaviour;
         behaviour.never_ends = true;
@@ -161,11 +120,11 @@ TEST_CASE("a step whose container cannot be removed is not tried again, and its 
         if (call.operation == "wait_container" || (call.operation == "remove" && call.detail == "container"))
             throw Error(Errc::unavailable, "broken pipe");
     });
+    fixture.may_leave = true;
     const auto begun = fixture.clock.now();
 
-    fixture.finish(fixture.begin());
+    const auto summary = fixture.run();
 
-    const auto summary = fixture.store->summary(fixture.id);
     const auto& one = summary.stages.at(0).steps.at(0);
     CHECK(one.attempt == 1);
     CHECK(one.cause == Cause::engine_lost);
@@ -175,59 +134,57 @@ TEST_CASE("a step whose container cannot be removed is not tried again, and its 
 
 TEST_CASE("a step that the engine refuses to start keeps its cause, whatever becomes of its container", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "start_container")
             throw Error(Errc::bad_input, "no such program");
         if (call.operation == "remove" && call.detail == "container")
             throw Error(Errc::unavailable, "not now");
     });
+    fixture.may_leave = true;
 
-    fixture.finish(fixture.begin());
-
-    CHECK(fixture.store->summary(fixture.id).stages.at(0).steps.at(0).cause == Cause::config_error);
+    CHECK(fixture.run().stages.at(0).steps.at(0).cause == Cause::config_error);
 }
 
 TEST_CASE("a step that cannot be killed does not keep its run from ending", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start(says_and_stays("here"));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "kill_container" || (call.operation == "remove" && call.detail == "container"))
             throw Error(Errc::timed_out, "no answer");
     });
+    fixture.may_leave = true;
     auto& process = fixture.begin();
     drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
     const auto begun = fixture.clock.now();
     process.cancel(true, begun);
-    fixture.finish(process);
+
+    const auto summary = fixture.finish();
 
     CHECK(fixture.clock.now() - begun < 5min);
-    const auto summary = fixture.store->summary(fixture.id);
     CHECK(summary.state == State::cancelled);
     CHECK(summary.stages.at(0).steps.at(0).cause == Cause::engine_lost);
 }
 
 TEST_CASE("a step whose log cannot be written is killed until it has ended", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start(says_and_stays("too much"));
+    fixture.unwritable = "too much";
     int kills = 0;
     fixture.engine.on_call([&kills](const engine::FakeCall& call) {
         if (call.operation == "kill_container" && ++kills < 3)
             throw Error(Errc::timed_out, "no answer");
     });
 
-    fixture.finish(fixture.begin(std::make_unique<FillingWriter>(fixture.store->create_run(fixture.plan, {}), -1, "too much")));
-
+    CHECK(fixture.run().cause == Cause::disk_full);
     CHECK(kills == 3);
-    CHECK(fixture.store->summary(fixture.id).cause == Cause::disk_full);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a stage takes no volume away before the containers of its steps are gone", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_latency([](const engine::FakeCall& call) -> std::chrono::nanoseconds {
         return call.operation == "remove" && call.detail == "container" ? 4s : 0s;
     });
@@ -237,7 +194,7 @@ TEST_CASE("a stage takes no volume away before the containers of its steps are g
             removed.push_back(call.detail);
     });
 
-    fixture.finish(fixture.begin());
+    fixture.run();
 
     REQUIRE(removed.size() > 1);
     CHECK(removed.at(0) == "container");
@@ -249,14 +206,13 @@ TEST_CASE("a step that timed out is kept for a shell, and ends all the same", "[
     auto quiet = step("quiet");
     slow.timeout = 5s;
     quiet.idle_timeout = 5s;
-    ShellFixture fixture(plan_of({stage("a", {}, {slow}), stage("b", {}, {quiet})}));
+    SingleRun fixture(plan_of({stage("a", {}, {slow}), stage("b", {}, {quiet})}));
     fixture.engine.on_start(says_and_stays("here"));
-    runner::RunOptions options;
-    options.keep_failed = true;
+    fixture.options.keep_failed = true;
+    fixture.may_leave = true;
 
-    fixture.finish(fixture.begin(fixture.store->create_run(fixture.plan, {}), options));
+    const auto summary = fixture.run();
 
-    const auto summary = fixture.store->summary(fixture.id);
     for (const auto& stage : summary.stages) {
         CHECK(stage.steps.at(0).cause == Cause::timeout);
         const auto container = runner::object_name({fixture.store->instance(), fixture.id, stage.stage, stage.steps.at(0).step, 1});
@@ -267,7 +223,7 @@ TEST_CASE("a step that timed out is kept for a shell, and ends all the same", "[
 
 TEST_CASE("a run that is cancelled keeps nothing for a shell", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one"), in_finally(step("last"))})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one"), in_finally(step("last"))})}));
     fixture.engine.on_start([](const engine::ContainerSpec& spec) {
         engine::FakeBehaviour behaviour;
         behaviour.output = "here";
@@ -275,22 +231,20 @@ TEST_CASE("a run that is cancelled keeps nothing for a shell", "[run_shell]")
         behaviour.exit_code = 1;
         return behaviour;
     });
-    runner::RunOptions options;
-    options.keep_failed = true;
-    auto& process = fixture.begin(fixture.store->create_run(fixture.plan, {}), options);
+    fixture.options.keep_failed = true;
+    auto& process = fixture.begin();
     drive(fixture.loop, fixture.clock, [&process] { return process.printed > 0; });
     process.cancel(false, fixture.clock.now());
-    fixture.finish(process);
 
-    const auto summary = fixture.store->summary(fixture.id);
+    const auto summary = fixture.finish();
+
     CHECK(summary.state == State::cancelled);
     CHECK(summary.stages.at(0).steps.at(1).state == State::failure);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.only_images({});
     const auto image = fixture.plan.stages[0].steps[0].container.image->literal();
     fixture.engine.images_to_pull({image});
@@ -304,16 +258,14 @@ TEST_CASE("a run that is cancelled does not wait for a registry that hangs", "[r
         return std::any_of(calls.begin(), calls.end(), [](const auto& call) { return call.operation == "pull_image"; });
     });
     process.cancel(false, fixture.clock.now());
-    fixture.finish(process);
 
+    CHECK(fixture.finish().state == State::cancelled);
     CHECK(fixture.clock.now() - begun < std::chrono::minutes(1));
-    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start([](const engine::ContainerSpec& spec) {
         engine::FakeBehaviour behaviour;
         behaviour.output = "attempt " + spec.labels.at("gantry.attempt");
@@ -328,47 +280,43 @@ TEST_CASE("a run that goes on says so, and begins no attempt again", "[run_shell
     CHECK(former.interrupted);
     CHECK_FALSE(run_to_end(fixture.loop, fixture.clock,
                            runner::remove_leftovers(fixture.engine, fixture.store->instance(), fixture.id)).in_use);
-    runner::RunOptions options;
-    options.attempts = runner::attempts_of(former);
-    options.resumed = runner::has_begun(former);
-    auto& second = fixture.begin(fixture.store->reopen_run(fixture.id), options);
-    fixture.finish(second);
+    fixture.options.attempts = runner::attempts_of(former);
+    fixture.options.resumed = runner::has_begun(former);
+    auto& second = fixture.begin(fixture.store->reopen_run(fixture.id));
+
+    const auto summary = fixture.finish();
 
     CHECK(second.events.at(0).kind == Kind::resumed);
-    const auto summary = fixture.store->summary(fixture.id);
     CHECK(summary.state == State::success);
     CHECK(summary.stages.at(0).steps.at(0).attempt == 2);
     CHECK(fixture.store->read_log(fixture.id, {"a", "one", 1}, 0, 100) == "attempt 1");
     CHECK(fixture.store->read_log(fixture.id, {"a", "one", 2}, 0, 100) == "attempt 2");
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a run whose process died before it had begun, begins", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.id = fixture.store->create_run(fixture.plan, {})->id();
 
-    runner::RunOptions options;
-    options.resumed = runner::has_begun(fixture.store->summary(fixture.id));
-    fixture.finish(fixture.begin(fixture.store->reopen_run(fixture.id), options));
+    fixture.options.resumed = runner::has_begun(fixture.store->summary(fixture.id));
+    fixture.begin(fixture.store->reopen_run(fixture.id));
 
+    CHECK(fixture.finish().state == State::success);
     const auto events = fixture.store->events(fixture.id);
     CHECK(std::count_if(events.begin(), events.end(),
                         [](const auto& event) { return event.kind == Kind::run_started; }) == 1);
-    CHECK(fixture.store->summary(fixture.id).state == State::success);
 }
 
 TEST_CASE("what cannot be removed keeps nothing else, and is left to a later command", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_call([](const engine::FakeCall& call) {
         if (call.operation == "remove" && call.object.ends_with("one-1"))
             throw Error(Errc::conflict, "it is in use");
     });
+    fixture.may_leave = true;
 
-    fixture.finish(fixture.begin());
-
-    CHECK(fixture.store->summary(fixture.id).state == State::success);
+    CHECK(fixture.run().state == State::success);
     std::set<engine::ObjectKind> left;
     for (const auto& object : fixture.engine.objects())
         left.insert(object.kind);
@@ -379,19 +327,18 @@ TEST_CASE("what cannot be removed keeps nothing else, and is left to a later com
 
 TEST_CASE("a run that is cancelled before it begins asks the engine for nothing", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     auto& process = fixture.begin();
     process.cancel(false, fixture.clock.now());
-    fixture.finish(process);
 
-    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
+    CHECK(fixture.finish().state == State::cancelled);
     for (const auto& call : fixture.engine.calls())
         FAIL_CHECK(to_string(call));
 }
 
 TEST_CASE("a stage that is cancelled while it gets its files ends at once", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     const auto is_copy = [](const engine::FakeCall& call) { return call.operation == "create_volume"; };
     fixture.engine.on_latency([is_copy](const engine::FakeCall& call) -> std::chrono::nanoseconds {
         return is_copy(call) ? std::chrono::hours(1) : std::chrono::nanoseconds(0);
@@ -400,27 +347,22 @@ TEST_CASE("a stage that is cancelled while it gets its files ends at once", "[ru
     auto& process = fixture.begin();
     drive(fixture.loop, fixture.clock, [&] { return std::any_of(fixture.engine.calls().begin(), fixture.engine.calls().end(), is_copy); });
     process.cancel(false, fixture.clock.now());
-    fixture.finish(process);
 
+    CHECK(fixture.finish().state == State::cancelled);
     CHECK(fixture.clock.now() - begun < std::chrono::minutes(1));
-    CHECK(fixture.store->summary(fixture.id).state == State::cancelled);
-    CHECK(fixture.engine.objects().empty());
 }
 
 TEST_CASE("a secret that a step gives as an output without a name is not told in parts", "[run_shell]")
 {
-    ShellFixture fixture(plan_of({stage("a", {}, {step("one")})}));
+    SingleRun fixture(plan_of({stage("a", {}, {step("one")})}));
     fixture.engine.on_start([](const engine::ContainerSpec&) {
         engine::FakeBehaviour behaviour;
         behaviour.files = {{"/run/gantry/output", "abcdefgh=ijklmnop=\n9xyz=tuvw\nfine=yes\n"}};
         return behaviour;
     });
-    runner::RunOptions options;
-    options.secrets = {{"ONE", Secret("abcdefgh=ijklmnop=")}, {"TWO", Secret("9xyz=tuvw")}};
+    fixture.options.secrets = {{"ONE", Secret("abcdefgh=ijklmnop=")}, {"TWO", Secret("9xyz=tuvw")}};
 
-    fixture.finish(fixture.begin(fixture.store->create_run(fixture.plan, {}), options));
-
-    const auto outputs = fixture.store->summary(fixture.id).stages.at(0).steps.at(0).outputs;
+    const auto outputs = fixture.run().stages.at(0).steps.at(0).outputs;
     CHECK(outputs == std::map<std::string, std::string>{{"fine", "yes"}});
     std::string journal;
     for (const auto& event : fixture.store->events(fixture.id))
