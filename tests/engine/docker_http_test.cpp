@@ -174,6 +174,16 @@ TEST_CASE("a header without end is cut off", "[engine]")
     CHECK_THAT(error.what(), ContainsSubstring("limit"));
 }
 
+TEST_CASE("a line of a chunk without end is cut off", "[engine]")
+{
+    const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const auto before = GENERATE(as<std::string>{}, "1;", "2\r\n{}\r\n0\r\nX: ");
+    ScriptedEngine world([&](const Asked&) { return Says{head + before + std::string(200'000, 'x'), true}; });
+    const auto error = error_of(world, world.engine->find_image("x"));
+    CHECK(error.code() == Errc::unavailable);
+    CHECK_THAT(error.what(), ContainsSubstring("has no end"));
+}
+
 TEST_CASE("names cannot leave their place in a path or a query", "[engine]")
 {
     ScriptedEngine world([](const Asked&) { return ScriptedDaemon::json(200, "{}"); });
