@@ -75,7 +75,8 @@ public:
 //     create → attach → start → (read_all beside wait) → remove
 // with attach before start (or its first bytes are lost), and remove last. Every call has its own deadline inside
 // (see each) and may be cancelled; a cancelled call may or may not have had its effect. A creation is seen through: once it
-// has returned, cancelled or not, the object is there or will never be, so that a removal finds it.
+// has returned, cancelled or not, the object is there or will never be, so that a removal finds it; but for one that threw
+// timed_out.
 //
 // Errors, wherever they are not named: unavailable (the engine is not there or went away), timed_out (no answer),
 // denied (no permission at the engine), no_space (its disk is full), internal. A step that exits non-zero is not an error.
@@ -177,7 +178,8 @@ public:
     // The same with images, and with what each takes: the engine measures, which may take long. By kind and name. 300 s.
     virtual awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) = 0;
     // Removes it, killing a container first; with its anonymous volumes. It is no error if there is none, or if it is being
-    // removed already (then returns when it is gone). Retries "in use" for up to 10 s. 60 s.
+    // removed already (then returns when it is gone); but of one whose creation timed out and that is not there yet it throws
+    // unavailable. Retries "in use" for up to 10 s. 60 s.
     virtual awaitable<void> remove(ObjectKind kind, const std::string& name) = 0;
 
     // ---- events

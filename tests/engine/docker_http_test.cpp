@@ -228,6 +228,37 @@ TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine
     CHECK(world.daemon.connections == 1); // none was broken off
 }
 
+TEST_CASE("what is not created in time may still come, and is not taken for removed before that", "[engine]")
+{
+    int removals = 0;
+    ScriptedEngine world([&](const Asked& asked) {
+        if (asked.line.starts_with("GET /v1.41/volumes/"))
+            return ScriptedDaemon::json(404, "{}");
+        if (!asked.line.starts_with("DELETE "))
+            return unended({});
+        return ++removals % 2 == 1 ? ScriptedDaemon::json(404, "{}") : ScriptedDaemon::json(204, "");
+    });
+    auto options = world.daemon.options();
+    options.creation_limit = std::chrono::milliseconds(20);
+    const auto engine = make_docker(world.loop.io.get_executor(), world.loop.pool, options);
+    ContainerSpec container;
+    container.name = container.image = "x";
+    NetworkSpec network;
+    network.name = "x";
+    VolumeSpec volume;
+    volume.name = "x";
+    CHECK(error_of(world, engine->create_container(container)).code() == Errc::timed_out);
+    CHECK(error_of(world, engine->create_network(network)).code() == Errc::timed_out);
+    CHECK(error_of(world, engine->create_volume(volume)).code() == Errc::timed_out);
+    for (const auto kind : {ObjectKind::container, ObjectKind::network, ObjectKind::volume}) {
+        CHECK(error_of(world, engine->remove(kind, "x")).code() == Errc::unavailable);
+        CHECK_NOTHROW(world.loop.run(engine->remove(kind, "x")));
+        removals = 0;
+        CHECK_NOTHROW(world.loop.run(engine->remove(kind, "x"))); // it has come and gone
+        removals = 0;
+    }
+}
+
 TEST_CASE("a wait that the daemon breaks off is unavailable, never an exit", "[engine]")
 {
     ScriptedEngine world([](const Asked&) {

@@ -11,7 +11,6 @@ namespace gantry::engine::docker {
 
 namespace {
 
-constexpr auto k_create_limit = 60s;
 constexpr auto k_start_limit = 120s;
 constexpr std::size_t k_exit_limit_bytes = 64 * 1024;
 constexpr int k_killed = 128 + 9;
@@ -59,11 +58,11 @@ awaitable<std::vector<std::string>> DockerEngine::create_container(const Contain
         request.target += "&platform=" + encode_query(spec.platform);
     request.body = dump(body);
     std::vector<std::string> left_out;
-    const auto create = [&]() -> awaitable<void> {
-        const auto answer = co_await send_naming(*api_, std::move(request), k_create_limit);
+    std::function<awaitable<void>()> creation = [&]() -> awaitable<void> {
+        const auto answer = co_await send_naming(*api_, std::move(request), api_->options().creation_limit);
         left_out = list_field(parse_json(answer.body), "Warnings");
     };
-    co_await shielded(create());
+    co_await create(ObjectKind::container, spec.name, std::move(creation));
     if (spec.network == ContainerSpec::Network::endpoints && spec.endpoints.size() > 1 && !takes_all_endpoints(dialect()))
         co_await connect_further(spec);
     co_return left_out;

@@ -21,6 +21,7 @@ struct DockerOptions {
     std::string runtime_dir; // $XDG_RUNTIME_DIR, for rootless sockets
     std::chrono::milliseconds retry_delay{500}; // before the second try of a pull or push; doubles with each further one
     std::chrono::milliseconds silence_limit{120'000}; // how long a pull or push may say nothing
+    std::chrono::milliseconds creation_limit{60'000}; // how long it may take to create a container, a network or a volume
 };
 DockerOptions docker_options_from_environment();
 

@@ -4,10 +4,12 @@
 #include "engine/docker/bodies.hpp"
 #include "engine/engine.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace gantry::engine::docker {
 
@@ -63,6 +65,9 @@ private:
     Dialect dialect() const;
     awaitable<ImageInfo> existing_image(const std::string& image);
     awaitable<ImageInfo> pull_alone(const std::string& image, const std::string& platform, PullInFlight& flight);
+    // Sees a creation through, also when it is cancelled: the daemon goes on with one whose connection has ended, and a removal would
+    // come before it. `creation` is a coroutine function object.
+    awaitable<void> create(ObjectKind kind, std::string name, std::function<awaitable<void>()> creation);
     awaitable<void> connect_further(const ContainerSpec& spec);
     // Throws conflict unless what holds its network runs. Podman would start the holder along with it, once more.
     awaitable<void> check_network_holder(const std::string& container);
@@ -76,6 +81,7 @@ private:
     std::shared_ptr<Api> api_;
     std::map<std::string, std::shared_ptr<PullInFlight>> pulls_;
     std::set<std::string> killed_; // containers that were sent a signal and not yet waited for
+    std::set<std::pair<ObjectKind, std::string>> unanswered_; // their creation took too long, and they may still come
 };
 
 // "/containers/x/start" and the like.

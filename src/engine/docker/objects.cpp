@@ -68,11 +68,6 @@ awaitable<void> ask(Api& api, Request request, Json& into)
     into = co_await api.json(std::move(request), k_limit);
 }
 
-awaitable<void> call(Api& api, Request request, Answer& into)
-{
-    into = co_await api.call(std::move(request), k_limit);
-}
-
 awaitable<std::optional<Json>> find_json(Api& api, std::string path)
 {
     Request request("GET", std::move(path));
@@ -98,15 +93,6 @@ awaitable<Labels> own_labels_of(Api& api, const Object& image)
     co_return own_labels(image.labels, *history, base);
 }
 
-// The daemon goes on with a creation whose connection has ended, and a removal would come before it: so it is seen through.
-awaitable<Answer> create(Api& api, Request request)
-{
-    Answer answer;
-    auto creation = call(api, std::move(request), answer);
-    co_await shielded(std::move(creation));
-    co_return answer;
-}
-
 // Refused because of what was asked for, whatever the status says.
 Error bad_spec(const Answer& answer)
 {
@@ -116,11 +102,26 @@ Error bad_spec(const Answer& answer)
 
 } // namespace
 
+awaitable<void> DockerEngine::create(ObjectKind kind, std::string name, std::function<awaitable<void>()> creation)
+{
+    try {
+        co_await shielded(creation());
+    } catch (const Error& error) {
+        if (error.code() == Errc::timed_out)
+            unanswered_.emplace(kind, std::move(name));
+        throw;
+    }
+}
+
 awaitable<void> DockerEngine::create_network(const NetworkSpec& spec)
 {
     Request request("POST", "/networks/create");
     request.body = dump(network_body(spec));
-    const auto answer = co_await create(*api_, std::move(request));
+    Answer answer;
+    std::function<awaitable<void>()> creation = [&]() -> awaitable<void> {
+        answer = co_await api_->call(std::move(request), api_->options().creation_limit);
+    };
+    co_await create(ObjectKind::network, spec.name, std::move(creation));
     // An overlapping subnet is 403, an unknown driver 404.
     if (answer.status == 403 || answer.status == 404)
         throw bad_spec(answer);
@@ -143,7 +144,11 @@ awaitable<VolumeInfo> DockerEngine::create_volume(const VolumeSpec& spec)
         throw Error(Errc::conflict, "a volume named " + spec.name + " exists already");
     Request request("POST", "/volumes/create");
     request.body = dump(volume_body(spec));
-    const auto answer = co_await create(*api_, std::move(request));
+    Answer answer;
+    std::function<awaitable<void>()> creation = [&]() -> awaitable<void> {
+        answer = co_await api_->call(std::move(request), api_->options().creation_limit);
+    };
+    co_await create(ObjectKind::volume, spec.name, std::move(creation));
     if (answer.status == 404)
         throw bad_spec(answer);
     check(answer);
@@ -211,7 +216,13 @@ awaitable<void> DockerEngine::remove_or_retry(ObjectKind kind, const std::string
     for (std::chrono::nanoseconds pause = 10ms;; pause = std::min<std::chrono::nanoseconds>(pause * 2, 500ms)) {
         Request request("DELETE", removal_path(kind, name));
         const auto answer = co_await api_->call(std::move(request), k_remove_limit);
-        if (answer.ok() || answer.status == 404)
+        if (answer.ok()) {
+            unanswered_.erase({kind, name});
+            co_return;
+        }
+        if (answer.status == 404 && unanswered_.contains({kind, name}))
+            throw Error(Errc::unavailable, name + " may still come: the engine has not answered its creation");
+        if (answer.status == 404)
             co_return;
         if (being_removed(answer) && kind == ObjectKind::container) {
             co_await wait_until_gone(name);
