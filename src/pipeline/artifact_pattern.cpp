@@ -13,11 +13,13 @@ namespace gantry::pipeline {
 
 namespace {
 
-// Why it matches nothing at all, by itself or as a folder; empty: it may match.
+// Why it matches nothing at all, by itself or as a folder; empty: it may match. What is fine as a folder, the longer of the
+// two, is so by itself, too.
 std::string glob_problem(const std::string& path)
 {
-    const auto problem = Glob(path).problem();
-    return problem.empty() ? Glob(path + "/**").problem() : problem;
+    const auto of_folder = Glob(path + "/**").problem();
+    const auto problem = of_folder.empty() ? std::string() : Glob(path).problem();
+    return problem.empty() ? of_folder : problem;
 }
 
 } // namespace

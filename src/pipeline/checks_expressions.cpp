@@ -1,6 +1,7 @@
 #include "pipeline/checks_internal.hpp"
 
 #include "pipeline/checks_names.hpp"
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/expression_tree.hpp"
 #include "pipeline/plan_texts.hpp"
 
@@ -14,13 +15,17 @@ namespace gantry::pipeline {
 
 namespace {
 
-// Programs that take a script as an argument, and the letters of the options before it: bash -ec "…".
+// Programs that take a script as an argument, and the letters and the long names of the options before it: bash -ec "…".
 struct Interpreter {
     std::string_view name, letters;
+    std::vector<std::string_view> long_names = {};
+    bool starts_others = false; // so that behind it stands what may be the script of another
 };
-constexpr Interpreter k_interpreters[] = {
-    {"sh", "c"},   {"bash", "c"},   {"dash", "c"},    {"ash", "c"},  {"zsh", "c"},  {"ksh", "c"},
-    {"fish", "c"}, {"python", "c"}, {"python3", "c"}, {"perl", "eE"}, {"ruby", "e"}, {"node", "ep"}, {"php", "r"},
+const Interpreter k_interpreters[] = {
+    {"sh", "c"},      {"bash", "c"},  {"dash", "c"}, {"ash", "c"},  {"zsh", "c"},
+    {"ksh", "c"},     {"fish", "c", {"--command"}},  {"python", "c"},             {"python3", "c"},
+    {"perl", "eE"},   {"ruby", "e"},  {"node", "ep", {"--eval", "--print"}},      {"php", "r", {"--run"}},
+    {"pwsh", "c", {"-Command", "-command"}},         {"env", "S", {}, true},
 };
 
 using Words = std::vector<const Text*>;
@@ -43,16 +48,31 @@ bool is_option(const Text& word)
     return text.size() > 1 && text[0] == '-' && text[1] != '-';
 }
 
-// Of a program that we do not know "-c" alone says so, or what ends with it.
+bool is_long_option(const Text& word) { return word.is_literal() && word.literal().starts_with("--"); }
+
+bool announces_script(const Text& word, const Interpreter& interpreter)
+{
+    if (!word.is_literal())
+        return false;
+    const auto text = word.literal();
+    return (is_option(word) && text.find_first_of(interpreter.letters, 1) != std::string::npos) ||
+           std::ranges::find(interpreter.long_names, text) != interpreter.long_names.end();
+}
+
+// Of a program that we do not know "-c" alone says so, or what ends with it. "--" ends the options, and not what "-c" began.
 bool takes_script(const Words& words, std::size_t index)
 {
+    auto before = index;
+    if (before > 0 && words[before - 1]->is_literal() && words[before - 1]->literal() == "--")
+        --before;
     const auto* const interpreter = interpreter_of(words);
-    if (!interpreter)
-        return index > 0 && is_option(*words[index - 1]) && words[index - 1]->literal().ends_with('c');
-    if (is_option(*words[index]))
+    if ((!interpreter || interpreter->starts_others) && before > 0 && is_option(*words[before - 1]) &&
+        words[before - 1]->literal().ends_with('c'))
+        return true;
+    if (!interpreter || is_option(*words[index]) || is_long_option(*words[index]))
         return false;
-    for (auto before = index; before > 1 && is_option(*words[before - 1]); --before)
-        if (words[before - 1]->literal().find_first_of(interpreter->letters, 1) != std::string::npos)
+    for (; before > 1 && (is_option(*words[before - 1]) || is_long_option(*words[before - 1])); --before)
+        if (announces_script(*words[before - 1], *interpreter))
             return true;
     return false;
 }
@@ -104,7 +124,7 @@ private:
     // Variables whose value an outsider controls, by level; false: known to be clean. And whose image's name.
     struct Taints {
         std::unordered_map<std::string, bool> pipeline, stage, step;
-        const Stage* of = nullptr;
+        std::unordered_set<std::string> axes; // of the stage's matrix
         std::unordered_set<std::string> service_images; // of the stage, by name
         std::unordered_map<std::string, std::vector<std::size_t>> step_images; // by id: the stages where it is so
     };
@@ -113,8 +133,6 @@ private:
     {
         const auto& stage = definition_.stages[index];
         names_.enter_stage(index);
-        taints_.stage.clear();
-        taints_.of = &stage;
         NameContext context;
         context.stage = &stage;
         context.stage_index = index;
@@ -127,6 +145,9 @@ private:
             for (const auto& [axis, values] : stage.matrix->axes)
                 for (const auto& value : values)
                     check_text(value, early, [&, &name = axis] { return ".matrix." + name; });
+            for (const auto& [axis, values] : stage.matrix->axes)
+                if (is_tainted(values))
+                    taints_.axes.insert(axis);
         }
         if (stage.condition)
             check_condition(*stage.condition, context);
@@ -136,8 +157,8 @@ private:
             check_service(stage.services[i], context, fmt::format(".services[{}]", i));
         for (const auto& placed : graph_.steps[index])
             check_step(index, placed);
-        taints_.of = nullptr;
         taints_.stage.clear();
+        taints_.axes.clear();
         taints_.service_images.clear();
     }
 
@@ -162,11 +183,10 @@ private:
     {
         if (is_tainted(service.container.image) || (service.build && is_tainted(service.build->tags)))
             taints_.service_images.insert(service.name);
-        note_taints(service.container.environment, taints_.step);
+        // Its expressions see the variables of its stage, not its own.
         check_program({&service.container}, context, below);
         if (service.build && service.build->dockerfile_inline)
             check_outsiders(*service.build->dockerfile_inline, context, below + ".build.dockerfile_inline");
-        taints_.step.clear();
     }
 
     void check_step(std::size_t stage, const PlacedStep& placed)
@@ -195,7 +215,7 @@ private:
         }
         if (step.push)
             check_part(*step.push, context, ".push");
-        if (has_tainted_image(step))
+        if (has_tainted_image(step, definition_.stages[stage]))
             taints_.step_images[placed.id].push_back(stage);
         taints_.step.clear();
     }
@@ -312,7 +332,7 @@ private:
                 out_.push_back(error_at(place(problem->offset), problem->code, problem->message, path(), problem->hint));
                 out_.back().about = reference.path[0];
             }
-        for (auto& problem : problems_of_constants(*parsed.expression))
+        for (auto& problem : problems_of_constants(*parsed.expression, patterns_))
             out_.push_back(error_at(place(problem.offset), "expression", std::move(problem.error), path()));
     }
 
@@ -343,12 +363,12 @@ private:
     }
 
     // A step that builds or pushes is known by the names that it gives.
-    bool has_tainted_image(const Step& step) const
+    bool has_tainted_image(const Step& step, const Stage& stage) const
     {
         if (step.build || step.push)
             return (step.build && is_tainted(step.build->tags)) ||
                    (step.push && (is_tainted(step.push->tags) || is_tainted(step.push->image)));
-        for (const auto* level : {&step.container, &taints_.of->container, &definition_.defaults.container})
+        for (const auto* level : {&step.container, &stage.container, &definition_.defaults.container})
             if (level->image)
                 return is_tainted(*level->image);
         return false;
@@ -360,7 +380,9 @@ private:
         if (path[0] == "env")
             return path.size() > 1 ? is_tainted_variable(path[1]) : true;
         if (path[0] == "matrix")
-            return is_tainted_axis(path.size() > 1 ? path[1] : std::string());
+            return path.size() > 1 ? taints_.axes.contains(path[1]) : !taints_.axes.empty();
+        if (path[0] == "stage") // its id has the row of its matrix
+            return (path.size() > 1 ? path[1] == "id" : reference.is_computed) && !taints_.axes.empty();
         if (path[0] == "steps" || path[0] == "services")
             return (path.size() < 3 || path[2] == "image") && is_tainted_image(path);
         return is_outsider_controlled(join(path, "."));
@@ -392,19 +414,6 @@ private:
         return false;
     }
 
-    bool is_tainted_axis(const std::string& name) const
-    {
-        if (!taints_.of || !taints_.of->matrix)
-            return false;
-        const auto& axes = taints_.of->matrix->axes;
-        return std::any_of(axes.begin(), axes.end(), [&](const auto& axis) {
-            return (name.empty() || axis.first == name) &&
-                   std::any_of(axis.second.begin(), axis.second.end(), [&](const Text& value) {
-                       return !value.is_literal() && is_tainted(value);
-                   });
-        });
-    }
-
     void note_taints(const EnvMap& env, std::unordered_map<std::string, bool>& taints)
     {
         for (const auto& [key, value] : env)
@@ -421,7 +430,7 @@ private:
                                             "outsider-text",
                                             fmt::format("'{}' is text from outside and would become part of the script",
                                                         join(reference.path, ".")),
-                                            context.path() + std::string(below), hint_for_outsiders(reference)));
+                                            context.path() + std::string(below), hint_for_outsiders(reference, context)));
     }
 
     // Nobody sees them all (keep_first()), but what follows from others is dropped before.
@@ -430,6 +439,7 @@ private:
     const Definition& definition_;
     const StageGraph& graph_;
     NameChecker names_;
+    Patterns patterns_{k_max_check_pattern_work};
     Diagnostics& out_;
     Taints taints_;
     std::unordered_set<const Text*> told_; // words that many containers inherit

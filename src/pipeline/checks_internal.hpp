@@ -77,8 +77,8 @@ private:
     std::unordered_map<std::string_view, const Service*> services_;
 };
 void check_container(const DeclaredNames& names, const Container& container, const MakePath& path, Mark fallback, Diagnostics& out);
-// What the parts of each container of a stage say of each other: mounts at one path, a shared network.
-void check_container_parts(const Definition& definition, const StageGraph& graph, std::size_t index, Diagnostics& out);
+// What the parts of each container say of each other: mounts at one path, a shared network.
+void check_container_parts(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 void check_triggers(const Triggers& triggers, Diagnostics& out);
 // What the files say that the definition names.
 void check_files(const Definition& definition, const StageGraph& graph, const ReadFile& read_file, Diagnostics& out);

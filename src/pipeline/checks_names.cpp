@@ -18,15 +18,14 @@ NameProblem problem(const Reference& reference, std::size_t element, std::string
             std::move(hint)};
 }
 
-std::vector<std::string> matrix_keys(const Matrix& matrix)
+NameSet names_in_matrix(const Matrix& matrix)
 {
-    std::vector<std::string> keys;
+    NameSet keys;
     for (const auto& axis : matrix.axes)
-        keys.push_back(axis.first);
+        keys.add(axis.first);
     for (const auto& entry : matrix.include)
         for (const auto& pair : entry)
-            if (std::find(keys.begin(), keys.end(), pair.first) == keys.end())
-                keys.push_back(pair.first);
+            keys.add(pair.first);
     return keys;
 }
 
@@ -53,42 +52,55 @@ std::string NameContext::path() const
     return stage ? fmt::format("stages[{}]", stage_index) : std::string();
 }
 
+NameSet::NameSet(std::initializer_list<std::string_view> names)
+{
+    for (const auto name : names)
+        add(name);
+}
+
+void NameSet::add(std::string_view name)
+{
+    if (set_.insert(name).second)
+        list_.push_back(name);
+}
+
 NameChecker::NameChecker(const Definition& definition, const StageGraph& graph) : definition_(definition), graph_(graph)
 {
     for (std::size_t i = 0; i < definition.stages.size(); ++i)
         for (const auto& placed : graph.steps[i])
             stages_of_step_[placed.id].push_back(i);
     for (const auto& input : definition.on.inputs)
-        input_names_.push_back(input.first);
+        inputs_.add(input.first);
 }
 
 void NameChecker::enter_stage(std::size_t index)
 {
     stage_ = index;
     own_.clear();
-    needed_.reset();
     for (const auto& placed : graph_.steps[index])
         own_.emplace(placed.id, &placed);
+    const auto& stage = definition_.stages[index];
+    services_ = {};
+    for (const auto& service : stage.services)
+        services_.add(service.name);
+    matrix_keys_ = stage.matrix ? names_in_matrix(*stage.matrix) : NameSet();
 }
 
-std::unordered_set<std::size_t> NameChecker::needed_by(std::size_t stage) const
+const std::vector<std::string>& NameChecker::step_names()
 {
-    std::unordered_set<std::size_t> needed;
-    std::vector<std::size_t> open = graph_.needs[stage];
-    while (!open.empty()) {
-        const auto next = open.back();
-        open.pop_back();
-        if (needed.insert(next).second)
-            open.insert(open.end(), graph_.needs[next].begin(), graph_.needs[next].end());
+    if (step_names_.empty()) {
+        for (const auto& step : stages_of_step_)
+            step_names_.push_back(step.first);
+        std::sort(step_names_.begin(), step_names_.end());
     }
-    return needed;
+    return step_names_;
 }
 
-bool NameChecker::needs(std::size_t stage)
+bool NameChecker::needs(std::size_t stage, std::size_t other)
 {
-    if (!needed_)
-        needed_ = needed_by(stage_);
-    return needed_->contains(stage);
+    if (!needs_)
+        needs_.emplace(graph_.needs);
+    return needs_->has(stage, other);
 }
 
 std::optional<NameProblem> NameChecker::problem_with(const Reference& reference, const NameContext& context,
@@ -107,24 +119,24 @@ std::optional<NameProblem> NameChecker::problem_with(const Reference& reference,
     if (is_text(root))
         return problem(reference, 1, "expression", fmt::format("'{}' is text and has no members", root));
     if (root == "pull_request")
-        return problem_with_key(reference, {"number", "title", "source_branch", "target_branch"}, "a pull request", so_far);
+        return problem_with_key(reference, NameSet{"number", "title", "source_branch", "target_branch"}, "a pull request", so_far);
     if (root == "stage")
-        return problem_with_key(reference, {"id", "name"}, "'stage'", so_far);
+        return problem_with_key(reference, NameSet{"id", "name"}, "'stage'", so_far);
     if (root == "inputs")
-        return problem_with_key(reference, input_names_, "on.manual.inputs", so_far);
+        return problem_with_key(reference, inputs_, "on.manual.inputs", so_far);
     if (root == "matrix")
         return problem_with_matrix(reference, context, so_far);
     return std::nullopt;
 }
 
-std::optional<NameProblem> NameChecker::problem_with_key(const Reference& reference, const std::vector<std::string>& keys,
-                                                         const std::string& what, const Diagnostics& so_far) const
+std::optional<NameProblem> NameChecker::problem_with_key(const Reference& reference, const NameSet& keys, const std::string& what,
+                                                         const Diagnostics& so_far) const
 {
     const auto& key = reference.path[1];
-    if (std::find(keys.begin(), keys.end(), key) != keys.end())
+    if (keys.has(key))
         return std::nullopt;
     return problem(reference, 1, "unknown-name", fmt::format("{} has no '{}'", what, terminal_safe(key)),
-                   hint_from(key, so_far, [&] { return keys; }));
+                   hint_from(key, so_far, [&] { return keys.list(); }));
 }
 
 std::optional<NameProblem> NameChecker::problem_with_matrix(const Reference& reference, const NameContext& context,
@@ -135,7 +147,7 @@ std::optional<NameProblem> NameChecker::problem_with_matrix(const Reference& ref
     if (!context.stage->matrix)
         return problem(reference, 0, "unknown-name",
                        fmt::format("stage '{}' has no matrix", terminal_safe(context.stage->name)));
-    return problem_with_key(reference, matrix_keys(*context.stage->matrix), "the matrix", so_far);
+    return problem_with_key(reference, matrix_keys_, "the matrix", so_far);
 }
 
 std::optional<NameProblem> NameChecker::problem_with_step(const Reference& reference, const NameContext& context,
@@ -163,15 +175,11 @@ std::optional<NameProblem> NameChecker::problem_with_service(const Reference& re
         return problem(reference, 0, "unknown-name",
                        fmt::format("no service is ready when this part of {} is computed", context.what()),
                        "steps can use it");
-    const auto& services = context.stage->services;
-    if (services.empty())
+    if (context.stage->services.empty())
         return problem(reference, 0, "unknown-name",
                        fmt::format("stage '{}' has no services", terminal_safe(context.stage->name)));
-    std::vector<std::string> names;
-    for (const auto& service : services)
-        names.push_back(service.name);
     if (reference.path.size() > 1)
-        if (auto found = problem_with_key(reference, names, "'services'", so_far))
+        if (auto found = problem_with_key(reference, services_, "'services'", so_far))
             return found;
     if (reference.path.size() > 2 && reference.path[2] != "image" && reference.path[2] != "ports")
         return problem(reference, 2, "unknown-name",
@@ -221,7 +229,7 @@ std::optional<NameProblem> NameChecker::problem_with_other(const Reference& refe
         for (const auto stage : found->second) {
             if ((wanted != std::string::npos && stage != wanted) || stage == stage_)
                 continue;
-            if (needs(stage))
+            if (needs(stage_, stage))
                 return std::nullopt;
             not_needed = stage;
         }
@@ -229,26 +237,21 @@ std::optional<NameProblem> NameChecker::problem_with_other(const Reference& refe
         const auto other = terminal_safe(definition_.stages[*not_needed].name);
         std::string hint;
         if (so_far.size() <= 50) // as for names
-            hint = needed_by(*not_needed).contains(stage_) ? fmt::format("stage '{}' needs this one, so it runs later", other)
-                                                           : fmt::format("add needs: [{}]", other);
+            hint = needs(*not_needed, stage_) ? fmt::format("stage '{}' needs this one, so it runs later", other)
+                                              : fmt::format("add needs: [{}]", other);
         return problem(reference, 1, "unknown-step",
                        fmt::format("step '{}' belongs to stage '{}', which stage '{}' does not need", terminal_safe(name),
                                    other, terminal_safe(context.stage->name)),
                        std::move(hint));
     }
-    const auto all_names = [&] {
-        std::vector<std::string> names;
-        for (const auto& step : stages_of_step_)
-            names.push_back(step.first);
-        std::sort(names.begin(), names.end());
-        return names;
-    };
     return problem(reference, 1, "unknown-step", fmt::format("there is no step '{}'", terminal_safe(whole)),
-                   hint_from(name, so_far, all_names));
+                   hint_from(name, so_far, [this]() -> const auto& { return step_names(); }));
 }
 
-std::string hint_for_outsiders(const Reference& reference)
+std::string hint_for_outsiders(const Reference& reference, const NameContext& context)
 {
+    if (!context.step)
+        return "put it into a variable under the service's own environment and use that, in quotes: \"$NAME\"";
     constexpr std::array<std::pair<std::string_view, std::string_view>, 8> k_variables = {{
         {"author", "CI_COMMIT_AUTHOR"},
         {"branch", "CI_COMMIT_BRANCH"},

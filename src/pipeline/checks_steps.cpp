@@ -4,7 +4,6 @@
 #include "pipeline/cache_path.hpp"
 #include "pipeline/container_path.hpp"
 #include "pipeline/fixed_variables.hpp"
-#include "pipeline/plan_merge.hpp"
 #include "pipeline/plan_texts.hpp"
 #include "pipeline/plugin_variable.hpp"
 
@@ -13,6 +12,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -50,12 +51,71 @@ void check_variables(const Container& container, Mark fallback, const std::strin
     check_variables(container.environment, mark_of(container.marks, "environment", fallback), path + "environment", out);
 }
 
+// Folders that outlive the container, by what they are: of several that hold a path the first counts.
+class KeptFolders {
+public:
+    void add(std::string folder, const char* kind, std::string name)
+    {
+        lengths_.insert(folder.size());
+        holders_.emplace(std::move(folder), Holder{kind, std::move(name), holders_.size()});
+    }
+
+    // "the cache 'x'"; empty: none of them does. A path is looked up once for each length that there is.
+    std::string holder_of(const std::string& path) const
+    {
+        const Holder* first = nullptr;
+        for (const auto length : lengths_) {
+            if (length > path.size())
+                break;
+            if (length < path.size() && path[length] != '/')
+                continue;
+            const auto found = holders_.find(path.substr(0, length));
+            if (found != holders_.end() && (!first || found->second.place < first->place))
+                first = &found->second;
+        }
+        return first ? fmt::format("the {} '{}'", first->kind, terminal_safe(first->name)) : std::string();
+    }
+
+private:
+    struct Holder {
+        const char* kind;
+        std::string name;
+        std::size_t place;
+    };
+    std::set<std::size_t> lengths_;
+    std::unordered_map<std::string, Holder> holders_;
+};
+
+KeptFolders folders_of(const std::vector<Cache>& caches)
+{
+    KeptFolders folders;
+    for (const auto& cache : caches)
+        if (cache.path.is_literal())
+            if (auto target = cache_path(cache.path.literal()).target; !target.empty())
+                folders.add(std::move(target), "cache", cache.name);
+    return folders;
+}
+
+KeptFolders folders_of(const std::vector<VolumeMount>& volumes)
+{
+    KeptFolders folders;
+    for (const auto& mount : volumes)
+        if (mount.type != VolumeMount::Type::tmpfs && !mount.source.empty() && mount.target.is_literal())
+            if (auto target = normalised_path(mount.target.literal()); !target.empty())
+                folders.add(std::move(target), "volume", mount.source.source());
+    return folders;
+}
+
+// As overlay() has it.
+bool says_volumes(const Container& container) { return !container.volumes.empty() || container.marks.contains("volumes"); }
+
 class StepChecker {
 public:
-    // In the stage that `names` has entered.
-    StepChecker(const DeclaredNames& names, const StageGraph& graph, std::size_t stage_index, Diagnostics& out)
+    // In the stage that `names` has entered. `default_volumes` are those of the defaults once they have been asked for.
+    StepChecker(const DeclaredNames& names, const StageGraph& graph, std::size_t stage_index, std::optional<KeptFolders>& default_volumes,
+                Diagnostics& out)
         : names_(names), definition_(names.definition()), stage_(definition_.stages[stage_index]), steps_(graph.steps[stage_index]),
-          stage_index_(stage_index), out_(out)
+          stage_index_(stage_index), default_volumes_(default_volumes), out_(out)
     {
     }
 
@@ -246,13 +306,16 @@ private:
             if (!is_secret_name(secret))
                 refuse(fmt::format("'{}' is no name of a secret", terminal_safe(secret)), k_name_is_meant);
         }
+        std::optional<KeptFolders> own_volumes;
+        if (!step.secret_files.empty() && says_volumes(step.container))
+            own_volumes = folders_of(step.container.volumes);
         for (const auto& [file, secret] : step.secret_files) {
             const auto refuse = [&, &name = file](const char* code, std::string message, std::string hint) {
                 report_entry(step.secret_file_marks, name, code, std::move(message), "secret_files", std::move(hint));
             };
             if (!file.starts_with('/'))
                 refuse("bad-path", fmt::format("'{}' is not a path from the root", terminal_safe(file)), fmt::format("/run/secrets/{}", terminal_safe(file)));
-            else if (const auto keeper = what_keeps(file); !keeper.empty())
+            else if (const auto keeper = what_keeps(file, own_volumes); !keeper.empty())
                 refuse("bad-path", fmt::format("'{}' would be there for others, too: it is in {}", terminal_safe(file), keeper),
                        fmt::format("a path of the container's own goes with it: /run/secrets/{}", terminal_safe(secret)));
             if (!is_secret_name(secret))
@@ -289,23 +352,22 @@ private:
     }
 
     // Which of the places that outlive the container the path is in; empty: none. What is computed is not known yet.
-    std::string what_keeps(const std::string& file) const
+    std::string what_keeps(const std::string& file, const std::optional<KeptFolders>& own_volumes)
     {
         const auto path = normalised_path(file);
-        const auto is_in = [&](const std::string& folder) { return !folder.empty() && is_in_folder(path, folder); };
-        if (is_in(k_workspace_folder))
+        if (is_in_folder(path, k_workspace_folder))
             return "the workspace";
-        for (const auto& cache : stage_.caches)
-            if (cache.path.is_literal() && is_in(cache_path(cache.path.literal()).target))
-                return fmt::format("the cache '{}'", terminal_safe(cache.name));
-        Container container = definition_.defaults.container;
-        overlay(container, stage_.container);
-        overlay(container, placed_->step->container);
-        for (const auto& mount : container.volumes)
-            if (mount.type != VolumeMount::Type::tmpfs && !mount.source.empty() && mount.target.is_literal() &&
-                is_in(normalised_path(mount.target.literal())))
-                return fmt::format("the volume '{}'", terminal_safe(mount.source.source()));
-        return {};
+        if (!caches_)
+            caches_ = folders_of(stage_.caches);
+        if (auto holder = caches_->holder_of(path); !holder.empty())
+            return holder;
+        if (own_volumes)
+            return own_volumes->holder_of(path);
+        const bool from_stage = says_volumes(stage_.container);
+        auto& inherited = from_stage ? stage_volumes_ : default_volumes_;
+        if (!inherited)
+            inherited = folders_of((from_stage ? stage_.container : definition_.defaults.container).volumes);
+        return inherited->holder_of(path);
     }
 
     static constexpr const char* k_name_is_meant = "the name of a secret is meant, not its value";
@@ -315,8 +377,10 @@ private:
     const Stage& stage_;
     const std::vector<PlacedStep>& steps_;
     std::size_t stage_index_;
+    std::optional<KeptFolders>& default_volumes_;
     Diagnostics& out_;
     const PlacedStep* placed_ = nullptr;
+    std::optional<KeptFolders> caches_, stage_volumes_; // made when first asked for
 };
 
 } // namespace
@@ -328,6 +392,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
     check_variables(definition.env, {0, 1, 1}, "env", out);
     check_variables(definition.defaults.container, {}, "defaults.", out);
     check_subnets(definition, out);
+    std::optional<KeptFolders> default_volumes;
     std::vector<std::size_t> rows;
     rows.reserve(definition.stages.size());
     for (std::size_t i = 0; i < definition.stages.size(); ++i) {
@@ -335,16 +400,16 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
         names.enter(stage);
         check_container(names, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
         check_variables(stage.container, stage.mark, fmt::format("stages[{}].", i), out);
-        StepChecker(names, graph, i, out).check_all();
+        StepChecker(names, graph, i, default_volumes, out).check_all();
         for (const auto& service : stage.services)
             check_container(names, service.container, [&] { return fmt::format("stages[{}].services.{}", i, service.name); }, service.mark, out);
         check_services(stage, i, out);
         check_claims(definition, stage, i, out);
-        check_container_parts(definition, graph, i, out);
         rows.push_back(check_matrix(stage, i, out));
         check_caches(stage, i, out);
         check_artifacts(stage, i, out);
     }
+    check_container_parts(definition, graph, out);
     check_size(definition, graph, rows, out);
 }
 

@@ -46,7 +46,7 @@ public:
     {
         std::vector<std::string_view> fields;
         for (std::size_t at = 0; at < line_.size();) {
-            const auto end = std::min(line_.find(' ', at), line_.size());
+            const auto end = std::min(line_.find_first_of(" \t", at), line_.size());
             if (end > at)
                 fields.push_back(line_.substr(at, end - at));
             at = end + 1;

@@ -37,6 +37,7 @@ bool truthy(const Value& value);
 std::string to_text(const Value& value);
 
 class Expression; // a parsed one; immutable, shared
+class Patterns;
 
 struct ParsedExpression {
     std::shared_ptr<const Expression> expression; // null when it did not parse
@@ -59,6 +60,8 @@ struct Scope {
     // When set, it is asked for one key of steps, services, env, inputs and stage instead of find(name), which then need
     // not build the whole object. Nothing: not known yet; null: there is no such key.
     std::function<std::optional<Value>(const std::string& name, const std::string& key)> find_member;
+    // Of `matches`, for all evaluations that share it. Null: each pattern is compiled anew, however many there are.
+    Patterns* patterns = nullptr;
 };
 
 struct Evaluated {

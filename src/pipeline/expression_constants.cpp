@@ -1,4 +1,5 @@
 #include "pipeline/expression_functions.hpp"
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/expression_tree.hpp"
 
 namespace gantry::pipeline {
@@ -19,6 +20,8 @@ bool is_judged_by(const Node& node, std::size_t operand)
 
 class ConstantFolder {
 public:
+    explicit ConstantFolder(Patterns& patterns) : patterns_(patterns) {}
+
     std::vector<ConstantProblem> found;
 
     // What the node gives in every run; nothing where that is not known, or where it fails.
@@ -54,6 +57,11 @@ private:
     {
         if (node.kind == Node::Kind::call && !find_function(node.text)->compute)
             return std::nullopt;
+        if (node.kind == Node::Kind::binary && node.text == "matches") {
+            if (operands[1])
+                report(node, patterns_.problem_of(*operands[1]));
+            return std::nullopt;
+        }
         bool all_known = true, is_judged = false;
         Node sample;
         sample.kind = node.kind;
@@ -68,12 +76,17 @@ private:
         if (!all_known && !is_judged)
             return std::nullopt;
         auto result = evaluate(Expression(std::move(sample)), {});
-        if (!result.error.empty())
-            found.push_back({place_of(node), std::move(result.error)});
+        report(node, std::move(result.error));
         const auto* text = result.value ? std::get_if<std::string>(&*result.value) : nullptr;
         if (!all_known || (text && text->size() > k_max_folded_bytes))
             return std::nullopt;
         return std::move(result.value);
+    }
+
+    void report(const Node& node, std::string error)
+    {
+        if (!error.empty())
+            found.push_back({place_of(node), std::move(error)});
     }
 
     static std::size_t place_of(const Node& node)
@@ -83,13 +96,15 @@ private:
                 return node.kind == Node::Kind::call ? node.offset : node.children[i].offset;
         return node.offset;
     }
+
+    Patterns& patterns_;
 };
 
 } // namespace
 
-std::vector<ConstantProblem> problems_of_constants(const Expression& expression)
+std::vector<ConstantProblem> problems_of_constants(const Expression& expression, Patterns& patterns)
 {
-    ConstantFolder folder;
+    ConstantFolder folder(patterns);
     folder.fold(expression.root);
     return std::move(folder.found);
 }

@@ -1,11 +1,12 @@
 #include "pipeline/expression_functions.hpp"
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/expression_tree.hpp"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 
 namespace gantry::pipeline {
 
@@ -73,21 +74,6 @@ Evaluated is_in(const Value& left, const Value& right)
     return failed(fmt::format("'in' needs a list, an object or text on its right, not {}", type_name(right)));
 }
 
-Evaluated matches(const Value& left, const Value& right)
-{
-    const auto* pattern = std::get_if<std::string>(&right);
-    if (!pattern)
-        return failed(fmt::format("'matches' needs a pattern as text on its right, not {}", type_name(right)));
-    if (pattern->size() > 4096)
-        return failed("the pattern of 'matches' is longer than 4096 bytes");
-    RE2::Options options(RE2::Quiet);
-    options.set_max_mem(4 * 1024 * 1024);
-    const RE2 compiled(*pattern, options);
-    if (!compiled.ok())
-        return failed(fmt::format("the pattern of 'matches' is wrong: {}", compiled.error()));
-    return known(RE2::PartialMatch(to_text(left), compiled));
-}
-
 Evaluated order(const std::string& symbol, const Value& left, const Value& right)
 {
     int sign = 0;
@@ -107,7 +93,7 @@ Evaluated order(const std::string& symbol, const Value& left, const Value& right
     return known((sign < 0) == (symbol[0] == '<'));
 }
 
-Evaluated compare(const std::string& symbol, const Value& left, const Value& right)
+Evaluated compare(const std::string& symbol, const Value& left, const Value& right, Patterns* patterns)
 {
     if (symbol == "==")
         return known(loosely_equal(left, right));
@@ -116,7 +102,7 @@ Evaluated compare(const std::string& symbol, const Value& left, const Value& rig
     if (symbol == "in")
         return is_in(left, right);
     if (symbol == "matches")
-        return matches(left, right);
+        return patterns ? patterns->match(left, right) : Patterns(SIZE_MAX).match(left, right);
     return order(symbol, left, right);
 }
 
@@ -208,7 +194,7 @@ private:
         auto right = evaluate(node.children[1]);
         if (!right.error.empty())
             return right;
-        return left.value && right.value ? compare(node.text, *left.value, *right.value) : unknown();
+        return left.value && right.value ? compare(node.text, *left.value, *right.value, scope_.patterns) : unknown();
     }
 
     Evaluated evaluate_call(const Node& node)

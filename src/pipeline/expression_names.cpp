@@ -22,9 +22,10 @@ bool read_chain(const Node& node, Reference& reference, std::vector<const Node*>
     if (node.kind != Node::Kind::index || !read_chain(node.children[0], reference, rest))
         return false;
     const auto& key = node.children[1];
-    if (key.kind != Node::Kind::literal)
+    if (key.kind != Node::Kind::literal) {
+        reference.is_computed = true;
         rest.push_back(&key);
-    else if (rest.empty()) {
+    } else if (rest.empty()) {
         reference.path.push_back(to_text(key.value));
         reference.offsets.push_back(key.offset);
     }

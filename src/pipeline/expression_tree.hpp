@@ -56,6 +56,7 @@ bool is_member_name(std::string_view text);
 struct Reference {
     std::vector<std::string> path;
     std::vector<std::size_t> offsets;
+    bool is_computed = false; // a further key, behind those of `path`, is no literal
 };
 std::vector<Reference> references_of(const Expression& expression);
 
@@ -64,12 +65,12 @@ std::vector<Reference> references_of(const Expression& expression);
 std::vector<Reference> carried_by(const Expression& expression);
 
 // What fails in every run that comes by: the parts that are written out, computed with nothing known. The right side of a
-// `&&` or `||` that is never looked at is not.
+// `&&` or `||` that is never looked at is not. What `matches` is asked for stays open: only its pattern is judged.
 struct ConstantProblem {
     std::size_t offset = 0;
     std::string error;
 };
-std::vector<ConstantProblem> problems_of_constants(const Expression& expression);
+std::vector<ConstantProblem> problems_of_constants(const Expression& expression, Patterns& patterns);
 
 bool calls_status_function(const Expression& expression);
 

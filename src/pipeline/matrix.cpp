@@ -249,6 +249,16 @@ std::vector<std::string> row_ids(const Matrix& matrix, const std::vector<MatrixR
     for (std::size_t i = 0; i < rows.size(); ++i)
         if (uses[ids[i]] > 1)
             ids[i] = print_pairs(in_order(matrix, rows[i], true));
+    // Values may have commas and equals signs in them.
+    std::set<std::string> seen(ids.begin(), ids.end());
+    if (seen.size() < ids.size()) {
+        seen.clear();
+        for (auto& id : ids) {
+            const auto name = id;
+            for (int n = 2; !seen.insert(id).second; ++n)
+                id = fmt::format("{}#{}", name, n);
+        }
+    }
     return ids;
 }
 

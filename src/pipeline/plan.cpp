@@ -1,6 +1,7 @@
 #include "pipeline/plan.hpp"
 
 #include "pipeline/checks_internal.hpp"
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/matrix.hpp"
 #include "pipeline/plan_build.hpp"
 #include "pipeline/triggers.hpp"
@@ -74,6 +75,7 @@ private:
         for (const auto& [name, value] : definition_.env)
             variables.set(name, value);
         const VariableMerge* env = &variables;
+        Patterns patterns(k_max_plan_pattern_work);
         for (std::size_t i = 0; i < definition_.stages.size(); ++i) {
             const auto& stage = definition_.stages[i];
             if (!stage.matrix) {
@@ -82,7 +84,8 @@ private:
             }
             PlanStage place;
             place.id = place.name = stage.name;
-            const auto scope = make_plan_scope(plan_.event, place, options_, &env);
+            auto scope = make_plan_scope(plan_.event, place, options_, &env);
+            scope.patterns = &patterns;
             auto rows = matrix_rows(*stage.matrix, scope, fmt::format("stages[{}].matrix", i), problems_);
             const auto ids = row_ids(*stage.matrix, rows);
             for (std::size_t row = 0; row < rows.size(); ++row)

@@ -106,6 +106,7 @@ std::optional<Concurrency> StageBuilder::concurrency()
     const PlanStage nowhere;
     VariableMerge variables(options_.env);
     scope_ = make_plan_scope(event_, nowhere, options_, &variables_);
+    scope_.patterns = &patterns_;
     add_env(variables, definition_.env, "env", {});
     auto result = *definition_.concurrency;
     result.group = value_of(result.group, [] { return std::string("concurrency.group"); }, result.mark);
@@ -177,6 +178,7 @@ PlanStage StageBuilder::build(const PlanUnit& unit, std::vector<std::string> nee
     quiet_ = false;
     variables_ = nullptr;
     scope_ = make_plan_scope(event_, result, options_, &variables_);
+    scope_.patterns = &patterns_;
     of_stage_ = VariableMerge(options_.env);
     add_env(of_stage_, definition_.env, "env", {});
     add_level(of_stage_, definition_.defaults.container, "defaults", {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/plan_scope.hpp"
 #include "pipeline/plan_select.hpp"
 
@@ -49,6 +50,7 @@ private:
     const Event& event_;
     const PlanOptions& options_;
     Diagnostics& problems_;
+    Patterns patterns_{k_max_plan_pattern_work};
     Scope scope_;
     const VariableMerge* variables_ = nullptr; // what `env` means at the moment
     VariableMerge of_stage_;

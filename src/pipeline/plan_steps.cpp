@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_set>
 
 namespace gantry::pipeline {
@@ -30,7 +31,7 @@ public:
                 visit(i);
     }
 
-    // Numbers from 1; members of one component share theirs.
+    // Numbers from 1; members of one component share theirs, and what they need has smaller ones.
     const std::vector<std::size_t>& numbers() const { return component_; }
 
 private:
@@ -140,6 +141,29 @@ StageGraph make_stage_graph(const Definition& definition)
         }
     }
     return graph;
+}
+
+AllNeeds::AllNeeds(const std::vector<std::vector<std::size_t>>& needs)
+    : part_(Components(needs).numbers()), words_(needs.size() / 64 + 1), rows_((needs.size() + 1) * words_)
+{
+    std::vector<std::size_t> order(needs.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::ranges::sort(order, {}, [this](std::size_t stage) { return part_[stage]; });
+    for (const auto stage : order) {
+        auto* row = &rows_[part_[stage] * words_];
+        for (const auto need : needs[stage]) {
+            const auto part = part_[need];
+            row[part / 64] |= std::uint64_t(1) << (part % 64);
+            for (std::size_t i = 0; part != part_[stage] && i < words_; ++i)
+                row[i] |= rows_[part * words_ + i];
+        }
+    }
+}
+
+bool AllNeeds::has(std::size_t stage, std::size_t needed) const
+{
+    const auto word = rows_[part_[stage] * words_ + part_[needed] / 64];
+    return ((word >> (part_[needed] % 64)) & 1) != 0;
 }
 
 std::vector<std::vector<std::size_t>> find_cycles(const std::vector<std::vector<std::size_t>>& needs)

@@ -3,6 +3,7 @@
 #include "pipeline/definition.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +37,19 @@ StageGraph make_stage_graph(const Definition& definition);
 
 // Of "test[gcc=13]", which names one row of a matrix: "test".
 std::string_view stage_name_of(std::string_view need);
+
+// Whom each stage needs, over others or directly; itself only in a circle. Made in time that hardly depends on how long the
+// chains of needs are, with a bit for each pair.
+class AllNeeds {
+public:
+    explicit AllNeeds(const std::vector<std::vector<std::size_t>>& needs);
+    bool has(std::size_t stage, std::size_t needed) const;
+
+private:
+    std::vector<std::size_t> part_; // of each stage: those of a circle have the same needs
+    std::size_t words_ = 0;         // of a row
+    std::vector<std::uint64_t> rows_;
+};
 
 // One cycle of each part of the graph that has any, in the order "a needs b, b needs …": {a, b}.
 std::vector<std::vector<std::size_t>> find_cycles(const std::vector<std::vector<std::size_t>>& needs);

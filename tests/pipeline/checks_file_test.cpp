@@ -94,6 +94,14 @@ TEST_CASE("what steps inherit of mounts is looked at where they have it, and tol
     // Another list replaces it; a build and a service have no caches.
     CHECK(said_of(defaults + caches + "steps: [{ run: a, volumes: [/e] }, { build: . }]\n" +
                   "services: { db: { image: x, volumes: [/d] } }\n") == Said{});
+    // What all stages inherit is told once.
+    check_one(said_of("defaults: { image: gcc, volumes: [/d, /e], tmpfs: [/e, /d] }\n"
+                      "stages: [{ name: a, steps: [a, b] }, { name: b, steps: [a, { run: b, tmpfs: [] }] }]\n"),
+              "1:44 another volume is mounted at /e, too");
+    check_one(said_of("defaults: { image: gcc, volumes: [/d, /e, /d] }\nstages: [{ name: a, steps: [a, b] }, { name: b, volumes: [], steps: [a] },\n"
+                      "  { name: c, steps: [{ run: b, tmpfs: [/x] }] }]\n"),
+              "1:43 another volume is mounted at /d, too");
+    CHECK(said_of("defaults: { image: gcc, volumes: [/d, /d] }\nstages: [{ name: b, volumes: [/d], steps: [a, { run: a, volumes: [] }] }]\n") == Said{});
     check_one(said_of("image: gcc\nsteps: [a]\nservices:\n  db:\n    image: x\n    volumes: [/d, /d]\n"), "6:19 another volume is mounted at /d, too");
 }
 
@@ -351,6 +359,14 @@ TEST_CASE("files of secrets are in no folder that outlives the container", "[che
               "8:5 '/root/x/../.npm/key' would be there for others, too: it is in the cache 'npm'");
     check_one(of("  secret_files: { /data: key }\n  volumes: [\"data:/data\"]\n"), "6:19 '/data' would be there for others, too: it is in the volume 'data'");
     check_one(of("  secret_files: { /h/a: key }\n  volumes: [\"/host:/h/\"]\n"), "6:19 '/h/a' would be there for others, too: it is in the volume '/host'");
+    // The first that holds it counts, and of volumes those that the step has.
+    check_one(said_of("image: a\ncaches: [{ name: inner, path: /c/d }, { name: outer, path: /c }, { name: again, path: /c/d/e }]\nvolumes: { v: }\nsteps:\n"
+                      "- { run: x, volumes: [\"v:/c/d/x\"], secret_files: { /c/d/e/f: key } }\n"),
+              "5:52 '/c/d/e/f' would be there for others, too: it is in the cache 'inner'");
+    check_one(said_of("defaults: { image: a, volumes: [\"v:/v\"] }\nvolumes: { v: }\nstages:\n- name: a\n  steps: [{ run: x, secret_files: { /v/k: key } }]\n"
+                      "- name: b\n  volumes: [\"v:/w\"]\n  steps:\n  - { run: x, secret_files: { /v/k: key } }\n"
+                      "  - { run: x, volumes: [], secret_files: { /v/k: key, /w/k: key } }\n"),
+              "5:37 '/v/k' would be there for others, too: it is in the volume 'v'");
     CHECK(of("  secret_files: { /anon/a: key }\n  volumes: [/anon, \"data:/${{ env.X }}\"]\n") == Said{});
 }
 

@@ -20,8 +20,9 @@ std::string wrong_in(std::string_view line)
 
 TEST_CASE("a cron line has five fields of numbers, ranges, steps, lists and names", "[cron]")
 {
-    const std::string good = GENERATE(as<std::string>{}, "* * * * *", "0 3 * * *", "  59 23  31 12 7 ", "*/15 8-18/2 1,15 * mon-fri", "0 0 1 JAN,jul Sun",
-                                      "5/15 * * * *", "0 22 * * fri-sun", "0 0 * * 6-7", "0 0 * oct-dec 0", "00 03 * * *", "*/90 * * * *");
+    const std::string good = GENERATE(as<std::string>{}, "* * * * *", "0 3 * * *", "  59 23  31 12 7 ", "\t59\t23 \t31 12\t7\t", "*/15 8-18/2 1,15 * mon-fri",
+                                      "0 0 1 JAN,jul Sun", "5/15 * * * *", "0 22 * * fri-sun", "0 0 * * 6-7", "0 0 * oct-dec 0", "00 03 * * *",
+                                      "*/90 * * * *");
     CAPTURE(good);
     CHECK(wrong_in(good) == "");
 }
@@ -42,6 +43,7 @@ TEST_CASE("what is wrong in a cron line is told where it stands", "[cron]")
     CHECK(wrong_in("1,,2 * * * *") == "2: '' is not a minute");
     CHECK(wrong_in("1- * * * *") == "2: '' is not a minute");
     CHECK(wrong_in("-1 * * * *") == "0: '' is not a minute");
+    CHECK(wrong_in("0\t24\t* * *") == "2: '24' is not an hour");
     CHECK(wrong_in("0 3 L * *") == "4: 'L' is not a day of the month");
     CHECK(wrong_in("every day") == "'every day' is not a cron line");
     CHECK(wrong_in("@daily") == "'@daily' is not a cron line");

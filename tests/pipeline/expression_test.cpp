@@ -1,5 +1,6 @@
 #include "pipeline/expression.hpp"
 
+#include "pipeline/expression_patterns.hpp"
 #include "pipeline/expression_tree.hpp"
 #include "support/catch.hpp"
 
@@ -335,9 +336,10 @@ TEST_CASE("a value that is pasted in is never looked at as an expression", "[exp
 
 TEST_CASE("what is written out is computed as far as it goes, and tells where it fails", "[expression]")
 {
-    const auto wrong_in = [](std::string_view source) {
+    Patterns patterns(1000);
+    const auto wrong_in = [&](std::string_view source) {
         std::string all;
-        for (const auto& problem : problems_of_constants(*parse_expression(source).expression))
+        for (const auto& problem : problems_of_constants(*parse_expression(source).expression, patterns))
             all += std::to_string(problem.offset) + ": " + problem.error + "\n";
         return all;
     };
@@ -355,6 +357,27 @@ TEST_CASE("what is written out is computed as far as it goes, and tells where it
     CHECK(wrong_in("format(branch, 1) == default('', '2') && '10' > 9 && 'a' in [1, 'a'] && !null") == "");
 }
 
+TEST_CASE("patterns are compiled once, and refused when they are too much work together", "[expression]")
+{
+    Patterns patterns(1500);
+    const auto of = [&](const char* pattern) {
+        const auto result = patterns.match(std::string("aab"), std::string(pattern));
+        return result.value ? std::string(truthy(*result.value) ? "yes" : "no") : result.error;
+    };
+    const std::string refusal = "the patterns of 'matches' are too much work together: use fewer, or smaller repetitions";
+    for (int i = 0; i < 1000; ++i)
+        CHECK(of("^a{2,9}b$") == "yes");
+    CHECK(of("(a{10}){90}") == "no");
+    CHECK(of("(b{10}){90}") == "no");
+    CHECK(of("(c{10}){90}") == refusal);
+    CHECK(patterns.problem_of(std::string("d")) == refusal);
+    CHECK(of("(a{10}){90}") == "no");
+
+    Patterns long_text(1500);
+    CHECK(long_text.match(std::string(1'000'000, 'a'), std::string("ab")).error.empty());
+    CHECK(long_text.match(std::string("a"), std::string("b")).error == refusal);
+}
+
 TEST_CASE("constants that double with each level are given up in time", "[expression]")
 {
     std::string source = "'0123456789abcdef'";
@@ -363,6 +386,7 @@ TEST_CASE("constants that double with each level are given up in time", "[expres
 
     const auto start = std::chrono::steady_clock::now();
 
-    CHECK(problems_of_constants(*parse_expression(source).expression).empty());
+    Patterns patterns(1000);
+    CHECK(problems_of_constants(*parse_expression(source).expression, patterns).empty());
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
 }

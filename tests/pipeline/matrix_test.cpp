@@ -122,3 +122,11 @@ TEST_CASE("a row is called by its axes in their order", "[matrix]")
     CHECK(row_ids(matrix, {{{"fruit", "fig"}, {"animal", "cat"}, {"n", "1"}}, {{"fruit", "fig"}, {"animal", "cat"}}}) ==
           Rows{"fruit=fig,animal=cat,n=1", "fruit=fig,animal=cat"});
 }
+
+TEST_CASE("rows have ids of their own, whatever their values look like", "[matrix]")
+{
+    const auto matrix = matrix_of({{"a", {"1", "1,b=2"}}, {"b", {"2", "2,b=2"}}});
+    Diagnostics problems;
+    const auto rows = matrix_rows(matrix, {}, "m", problems);
+    CHECK(row_ids(matrix, rows) == std::vector<std::string>{"a=1,b=2", "a=1,b=2,b=2", "a=1,b=2,b=2#2", "a=1,b=2,b=2,b=2"});
+}

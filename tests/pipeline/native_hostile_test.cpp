@@ -102,6 +102,40 @@ TEST_CASE("too much of anything is refused", "[pipeline][hostile]")
     CHECK_THAT(soon("steps:\n  - { command: " + std::string(5000, 'x') + " }\n"), ContainsSubstring("at most 4096 bytes"));
 }
 
+TEST_CASE("more lines of %TAG than anybody needs are refused, wherever they stand", "[pipeline][hostile]")
+{
+    const auto tags = [](int count, const std::string& end) {
+        std::string lines;
+        for (int i = 0; i < count; ++i)
+            lines += "%TAG !" + std::to_string(i) + "! x" + end;
+        return lines;
+    };
+    const std::string file = "---\nimage: a\nsteps: [a]\n";
+    CHECK(soon(tags(16, "\n") + file).empty());
+    CHECK_THAT(soon(tags(17, "\n") + file), ContainsSubstring(":17:1: error: the file has more than 16 lines of %TAG") && ContainsSubstring("remove them"));
+    CHECK_THAT(soon(tags(30'000, "\n") + file), ContainsSubstring(":17:1: error: the file has more than 16 lines of %TAG"));
+    CHECK_THAT(soon("a\n...\n" + tags(17, "\n") + file), ContainsSubstring(":19:1: error: the file has more than 16 lines of %TAG"));
+    for (const char* end : {"\r", "\r\n", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\n# %TAG\n"})
+        CHECK_THAT(soon(tags(20, end) + file), ContainsSubstring("the file has more than 16 lines of %TAG"));
+    CHECK(soon("image: a\nsteps:\n- |\n" + repeated("  %TAG ! x\n", 20) + "- a %TAG\n").empty());
+}
+
+TEST_CASE("patterns that are small to write and large to compile are refused together", "[pipeline][hostile]")
+{
+    std::string large = "image: a\nsteps:\n", small = large;
+    for (int i = 0; i < 2000; ++i) {
+        const auto number = std::to_string(i);
+        large += "- { run: a, if: \"branch matches '(a{0,100}){0,9}b{0,1000}" + number + "'\" }\n";
+        small += "- { run: a, if: \"branch matches '^v" + number + "[.][0-9]+$'\" }\n";
+    }
+    const auto problems = soon(large);
+    CHECK_THAT(problems, ContainsSubstring("error: the patterns of 'matches' are too much work together: use fewer, or smaller repetitions"));
+    CHECK_THAT(problems, !ContainsSubstring(".gantry.yml:3:"));
+    CHECK(soon(small).empty());
+    const std::string same = "- { run: a, if: \"branch matches '(a{0,100}){0,9}b{0,1000}'\" }\n";
+    CHECK(soon("image: a\nsteps:\n" + repeated(same, 2000)).empty());
+}
+
 TEST_CASE("of very many problems the first hundred are shown", "[pipeline][hostile]")
 {
     std::string keys = "steps: [a]\n", values = "image: a\nsteps:\n";

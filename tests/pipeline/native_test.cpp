@@ -447,6 +447,16 @@ TEST_CASE("a key that has two names is one where files are merged", "[pipeline][
     CHECK(stage.container.pids_limit == 5);
     CHECK(stage.services.at(0).container.environment == EnvMap{{"S", "2"}});
 
+    const auto network = merged("networks: { back: {} }\ndefaults: { networks: [back] }\n"
+                                "stages: [{ name: a, network_mode: none, steps: [x] }, { name: b, networks: [back], steps: [x] }]\n",
+                                "defaults: { network_mode: none }\nstages: [{ name: a, networks: [back] }, { name: b, network_mode: host }]\n");
+    REQUIRE(problems_of(network) == "");
+    CHECK(network.definition.defaults.container.network_mode == "none");
+    CHECK(network.definition.defaults.container.networks.empty());
+    CHECK_FALSE(network.definition.stages.at(0).container.network_mode);
+    CHECK(network.definition.stages.at(1).container.networks.empty());
+    CHECK(network.definition.networks.size() == 1);
+
     // As names of variables they are two.
     CHECK(merged("env: { env: 1 }\n", "env: { environment: 2 }\nsteps: [x]\n").definition.env == EnvMap{{"env", "1"}, {"environment", "2"}});
     CHECK_THAT(problems_of(merged("env: { A: 1 }\n", "env: { A: 2 }\nenvironment: { A: 3 }\nsteps: [x]\n")),

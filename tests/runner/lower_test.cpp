@@ -291,7 +291,10 @@ TEST_CASE("the variables that are named instead of an outsider's text are those 
 
     for (const auto* text : {"author", "branch", "changed_files", "message", "ref", "tag", "pull_request", "pull_request.title",
                              "pull_request.source_branch", "pull_request.target_branch", "matrix.x"}) {
-        const auto hint = pipeline::hint_for_outsiders({split(text, '.'), {0, 0}});
+        const pipeline::PlacedStep placed;
+        pipeline::NameContext of_step;
+        of_step.step = &placed;
+        const auto hint = pipeline::hint_for_outsiders({split(text, '.'), {0, 0}}, of_step);
         CAPTURE(text, hint);
         const auto words = split(hint, '"'); // …"$NAME"…
         REQUIRE(words.size() == 3);

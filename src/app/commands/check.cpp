@@ -2,6 +2,7 @@
 
 #include "app/exit_code.hpp"
 #include "app/planning.hpp"
+#include "base/format.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -42,7 +43,7 @@ std::string good_news(const std::vector<std::string>& files)
         return "no problems in " + std::to_string(files.size()) + " files\n";
     std::string names;
     for (const auto& file : files)
-        names += (names.empty() ? "" : ", ") + file;
+        names += (names.empty() ? "" : ", ") + terminal_safe(file);
     return "no problems in " + names + "\n";
 }
 

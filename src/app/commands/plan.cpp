@@ -3,6 +3,7 @@
 #include "app/exit_code.hpp"
 #include "app/planning.hpp"
 #include "app/view/view.hpp"
+#include "base/format.hpp"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -27,7 +28,7 @@ int show_plan(Context& context, const PlanFlags& flags)
         const auto json = to_json(planning->plan);
         context.out(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     } else if (planning->plan.skip_reason) {
-        context.out("nothing to run: " + *planning->plan.skip_reason + "\n");
+        context.out("nothing to run: " + terminal_safe(*planning->plan.skip_reason) + "\n");
     } else {
         context.out(as_locale_shows(render_plan(planning->plan)));
     }

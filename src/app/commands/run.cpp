@@ -3,6 +3,7 @@
 #include "app/execute.hpp"
 #include "app/exit_code.hpp"
 #include "app/planning.hpp"
+#include "base/format.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -29,7 +30,7 @@ int run_pipeline(Context& context, const RunFlags& flags)
     if (!planning)
         return k_exit_usage;
     if (planning->plan.skip_reason) {
-        context.err("gantry: nothing to run: " + *planning->plan.skip_reason + "\n");
+        context.err("gantry: nothing to run: " + terminal_safe(*planning->plan.skip_reason) + "\n");
         return k_exit_ok;
     }
 

@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -90,9 +89,9 @@ public:
         : input_(input), reader_(reader), definition_(definition), tree_(input.pool)
     {
         for (const auto& volume : definition.volumes)
-            own_volumes_.insert(volume.name);
+            volumes_.own.insert(volume.name);
         for (const auto& network : definition.networks)
-            own_networks_.insert(network.name);
+            networks_.own.insert(network.name);
     }
 
     void take(const Node& compose, Stage& stage)
@@ -110,6 +109,11 @@ public:
     }
 
 private:
+    struct Declared {
+        std::set<std::string> own;                     // by the pipeline
+        std::map<std::string, std::size_t> by_compose; // where the definition has them
+    };
+
     std::vector<const Node*> paths_of(const Node& compose)
     {
         std::vector<const Node*> files{&compose};
@@ -162,34 +166,36 @@ private:
         read("services", ServicesType(), services);
         read("volumes", VolumeDeclarationsType(), volumes);
         read("networks", NetworkDeclarationsType(), networks);
-        for (auto& service : services)
-            add(service, stage);
-        declare(volumes, definition_.volumes, own_volumes_, "volume");
-        declare(networks, definition_.networks, own_networks_, "network");
+        add(services, stage);
+        declare(volumes, definition_.volumes, volumes_, "volume");
+        declare(networks, definition_.networks, networks_, "network");
     }
 
-    void add(Service& service, Stage& stage)
+    void add(std::vector<Service>& services, Stage& stage)
     {
-        const auto same = [&](const Service& other) { return other.name == service.name; };
-        if (std::any_of(stage.services.begin(), stage.services.end(), same))
-            report(service.mark, "duplicate-name",
-                   fmt::format("the stage has a service '{}' of its own", clip(service.name)),
-                   "give it another name, or leave it out of one of them");
-        else
-            stage.services.push_back(std::move(service));
+        std::set<std::string> own;
+        for (const auto& service : stage.services)
+            own.insert(service.name);
+        if (own.empty())
+            stage.services.swap(services);
+        for (auto& service : services)
+            if (own.contains(service.name))
+                report(service.mark, "duplicate-name",
+                       fmt::format("the stage has a service '{}' of its own", clip(service.name)),
+                       "give it another name, or leave it out of one of them");
+            else
+                stage.services.push_back(std::move(service));
     }
 
-    template <class Declaration> void declare(std::vector<Declaration>& found, std::vector<Declaration>& all,
-                                              const std::set<std::string>& own, const char* kind)
+    template <class Declaration> void declare(std::vector<Declaration>& found, std::vector<Declaration>& all, Declared& declared, const char* kind)
     {
         for (auto& declaration : found) {
-            if (own.count(declaration.name) > 0)
+            if (declared.own.count(declaration.name) > 0)
                 continue; // the pipeline's own is meant
-            const auto other = std::find_if(all.begin(), all.end(),
-                                            [&](const Declaration& one) { return one.name == declaration.name; });
-            if (other == all.end())
+            const auto [place, is_new] = declared.by_compose.emplace(declaration.name, all.size());
+            if (is_new)
                 all.push_back(std::move(declaration));
-            else if (!(*other == declaration))
+            else if (!(all[place->second] == declaration))
                 report(
                     declaration.mark, "conflict",
                     fmt::format("another Compose file declares the {} '{}' differently", kind, clip(declaration.name)),
@@ -217,7 +223,7 @@ private:
     ComposeTree tree_;
     ComposeTexts texts_;
     std::map<std::string, int> env_files_; // in the sources, by path
-    std::set<std::string> own_volumes_, own_networks_;
+    Declared volumes_, networks_;
 };
 
 } // namespace

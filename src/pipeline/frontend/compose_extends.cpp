@@ -33,6 +33,16 @@ bool has_known_keys(Reader& reader, const Node& service, const Node& extends)
 
 } // namespace
 
+// `services` are as they stand in a file, and do not change.
+const Node* ComposeLoader::service_of(const Node& services, const std::string& name)
+{
+    const auto [known, is_new] = services_.try_emplace(&services);
+    for (std::size_t i = 0; is_new && services.is_map() && i < services.pairs(); ++i)
+        known->second.emplace(services.key(i).text, &services.value(i));
+    const auto found = known->second.find(name);
+    return found == known->second.end() ? nullptr : found->second;
+}
+
 const Node* ComposeLoader::base_of(const Service& service, const Node& extends, std::vector<Service>& open)
 {
     auto& reader = world_.reader;
@@ -57,7 +67,7 @@ const Node* ComposeLoader::base_of(const Service& service, const Node& extends, 
     if (!document)
         return nullptr;
     const Node* services = document->find("services");
-    const Node* base = services ? services->find(name->text) : nullptr;
+    const Node* base = services ? service_of(*services, name->text) : nullptr;
     if (!base) {
         reader.error(
             *name, "unknown-service",

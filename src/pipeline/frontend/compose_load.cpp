@@ -198,8 +198,11 @@ Node* ComposeLoader::complete(const File& file, const Node& from)
             continue;
         const Node* theirs = other->find("services");
         const Node* ours = result->find("services");
-        for (std::size_t i = 0; ours && theirs && i < ours->pairs(); ++i)
-            if (theirs->find(ours->key(i).text))
+        std::unordered_set<std::string_view> their_names;
+        for (std::size_t i = 0; ours && theirs && i < theirs->pairs(); ++i)
+            their_names.insert(theirs->key(i).text);
+        for (std::size_t i = 0; ours && i < ours->pairs(); ++i)
+            if (their_names.contains(ours->key(i).text))
                 world_.reader.error(
                     ours->key(i), "conflict",
                     fmt::format("the service '{}' is in an included file, too", clip(ours->key(i).text)),

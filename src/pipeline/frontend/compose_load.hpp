@@ -4,6 +4,8 @@
 #include "pipeline/frontend/compose_tree.hpp"
 
 #include <map>
+#include <string_view>
+#include <unordered_map>
 
 namespace gantry::pipeline::native {
 
@@ -46,6 +48,7 @@ private:
     Node* included_file(const Node& path, const File& file);
     void extend_all(Node& document, const File& file);
     Node* extended(const Service& service, const Node& own, std::vector<Service>& open);
+    const Node* service_of(const Node& services, const std::string& name);
     const Node* base_of(const Service& service, const Node& extends, std::vector<Service>& open);
 
     const ComposeInput& input_;
@@ -53,6 +56,7 @@ private:
     ComposeTexts& texts_;
     std::map<File, Node*> documents_;
     std::map<Service, Node*> extended_;
+    std::map<const Node*, std::unordered_map<std::string_view, const Node*>> services_; // of what is extended, by name
     std::vector<std::string> open_files_; // that include each other, outermost first
     int files_ = 0;
 };

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 // A merged Compose file in our own words.
 
@@ -86,9 +85,7 @@ private:
             if (places_.count(name) > 0)
                 world_.reader.error(*entry, "conflict", fmt::format("'{}' is the name of another service", clip(name)),
                                     "in a pipeline a name means the same to all services");
-            auto& aliases = services_[place->second].aliases;
-            if (std::find(aliases.begin(), aliases.end(), name) == aliases.end())
-                aliases.push_back(name);
+            services_[place->second].aliases.push_back(name);
         }
     }
 
@@ -114,9 +111,11 @@ private:
         Node* map = network.is_map() ? world_.tree.copy(network) : world_.tree.map(network);
         const Node* old = map->find("aliases");
         Node* aliases = old && old->is_list() ? world_.tree.copy(*old) : world_.tree.list(network);
+        std::unordered_set<std::string_view> known;
+        for (const Node* alias : aliases->items)
+            known.insert(alias->text);
         for (const auto& name : names)
-            if (std::none_of(aliases->items.begin(), aliases->items.end(),
-                             [&](const Node* alias) { return alias->text == name; }))
+            if (known.insert(name).second)
                 aliases->items.push_back(world_.tree.scalar(name, *aliases));
         put(world_.tree, *map, "aliases", *aliases);
         return map;

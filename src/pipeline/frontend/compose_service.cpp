@@ -12,6 +12,7 @@
 
 #include <charconv>
 #include <map>
+#include <optional>
 
 // The keys of a Compose service that are said in other words of ours.
 
@@ -37,11 +38,29 @@ bool is_map(ComposeService& service, const Node& value)
     return value.is_map();
 }
 
+// Whether two limits of that name are one, such as 1g and 1024m.
+bool is_same_limit(std::string_view name, const std::string& one, const std::string& other)
+{
+    if (one == other)
+        return true;
+    if (name == "mem_limit") {
+        const auto bytes = parse_size(one);
+        return bytes && bytes == parse_size(other);
+    }
+    const auto number = [](const std::string& text) {
+        double parsed = 0;
+        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+        return status == std::errc() && end == text.data() + text.size() ? std::optional(parsed) : std::nullopt;
+    };
+    const auto parsed = number(one);
+    return parsed && parsed == number(other);
+}
+
 // A limit under `deploy` and the older key beside it must not say different things.
 void put_limit(ComposeService& service, const char* name, Node& key, Node& value)
 {
     const Node* other = service.from.find(name);
-    if (other && other->is_scalar() && value.is_scalar() && other->text != value.text)
+    if (other && other->is_scalar() && value.is_scalar() && !is_same_limit(name, other->text, value.text))
         service.world.reader.error(key, "conflict",
                                    fmt::format("'{}' says {}, this says {}", name, clip(other->text), clip(value.text)),
                                    "keep one of them");

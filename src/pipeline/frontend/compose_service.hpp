@@ -17,7 +17,7 @@ struct ComposeService {
     Node* key;        // its name
     Node* service;    // ours
     int replicas = 1;
-    std::vector<std::string> aliases = {};                       // further names in its networks
+    std::vector<std::string> aliases = {};                       // further names in its networks; some more than once
     std::vector<std::pair<const Node*, std::string>> links = {}; // who gets a further name: entry and service
     std::vector<std::string> link_names = {};                    // and that name, at the same places
 };

@@ -126,9 +126,14 @@ private:
         return is_of_container(kind) && key == "env" ? "environment" : key;
     }
 
-    // Limits have a name of their own and one in a section: what `over` says by one name, `base` does not say by the other.
-    void drop_what_is_said(Node& base, const Node& over)
+    // What `over` says by one name, `base` does not say by another: limits have a name of their own and one in a section, and the
+    // network is named by one of two keys, but at the top, where `networks` declares them.
+    void drop_what_is_said(Node& base, const Node& over, Kind kind)
     {
+        if (kind != Kind::top && over.find("network_mode"))
+            drop(base, "networks");
+        if (kind != Kind::top && over.find("networks"))
+            drop(base, "network_mode");
         struct Limit {
             const char *key, *section, *inside;
         };
@@ -171,7 +176,7 @@ private:
         merged->mark = over->mark;
         merged->offset = over->offset;
         if (is_of_container(kind))
-            drop_what_is_said(*merged, *over);
+            drop_what_is_said(*merged, *over, kind);
         std::unordered_map<std::string_view, std::size_t> places;
         for (std::size_t i = 0; i < merged->pairs(); ++i)
             places.emplace(canonical(kind, merged->key(i).text), i);

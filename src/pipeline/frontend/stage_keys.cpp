@@ -244,6 +244,7 @@ bool ServicesType::read(Reader& reader, const Node& node, Value& value)
         reader.wrong_type(node, "a map of services by name", "write db: { image: postgres:16 }");
         return false;
     }
+    value.reserve(value.size() + std::min<std::size_t>(node.pairs(), k_max_objects)); // they are large
     for (std::size_t i = 0; i < node.pairs() && reader.count_object(node.key(i)); ++i) {
         const Reader::Inside inside(reader, node.key(i));
         Service service;

@@ -48,11 +48,12 @@ bool NameType::read(Reader& reader, const Node& node, Value& value)
 {
     if (!StringType::read(reader, node, value))
         return false;
-    const bool control = std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-    if (!value.empty() && !control && value.size() <= k_max_name_bytes)
+    const bool is_plain = terminal_safe(value) == value;
+    if (!value.empty() && is_plain && value.size() <= k_max_name_bytes)
         return true;
     reader.error(node, "bad-value", value.empty() ? "a name cannot be empty"
-                 : control ? std::string("a name is one line of text") : fmt::format("a name has at most {} bytes", k_max_name_bytes));
+                 : !is_plain ? std::string("a name is one line of text, without control characters")
+                             : fmt::format("a name has at most {} bytes", k_max_name_bytes));
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace gantry::pipeline::native {
 
@@ -50,6 +51,24 @@ std::size_t first_long_line(std::string_view text)
         if (end - start > k_max_line_bytes)
             return start;
         start = end + 1;
+    }
+    return std::string_view::npos;
+}
+
+// libyaml compares each of these directives with all before it.
+constexpr std::size_t k_max_tag_directives = 16;
+
+// The first %TAG beyond them. It stands at the start of a line, and lines end with whatever YAML 1.1 has for that.
+std::size_t first_surplus_tag_directive(std::string_view text)
+{
+    constexpr std::string_view k_breaks[] = {"\n", "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find("%TAG", at)) != std::string_view::npos; ++at) {
+        const auto before = text.substr(0, at);
+        const bool starts_line = at == 0 || std::any_of(std::begin(k_breaks), std::end(k_breaks),
+                                                        [&](std::string_view end) { return before.ends_with(end); });
+        if (starts_line && ++count > k_max_tag_directives)
+            return at;
     }
     return std::string_view::npos;
 }
@@ -98,6 +117,9 @@ bool check_encoding(const SourceFile& file, int file_index, Diagnostics& diagnos
         return refuse("encoding", at, fmt::format("the character U+{:04X} cannot stand here", code),
                       fmt::format("in double quotes, write it as \\u{:04x}", code));
     }
+    if (const auto at = first_surplus_tag_directive(text); at != std::string_view::npos)
+        return refuse("limit", at, fmt::format("the file has more than {} lines of %TAG", k_max_tag_directives),
+                      "remove them: nothing here has a tag that would need one");
     return true;
 }
 
