@@ -303,8 +303,10 @@ private:
     void remove_old_artifacts()
     {
         try {
-            const auto ids = context_.store().run_ids();
-            context_.artifacts().tidy(cache::is_over(system_clock().wall(), {ids.begin(), ids.end()}));
+            context_.artifacts().tidy([this] {
+                const auto ids = context_.store().run_ids();
+                return cache::is_over(system_clock().wall(), {ids.begin(), ids.end()});
+            });
         } catch (const Error& error) {
             log_.warn("artifacts were not removed", {{"why", error.what()}});
         }

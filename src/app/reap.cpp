@@ -116,10 +116,12 @@ awaitable<void> reap_one(Context& context, const engine::EngineInfo& info, const
 {
     std::string problem;
     try {
-        const auto meta = context.store().meta(id);
-        if (made_at(meta, info))
+        const auto meta = runner::find_meta(context.store(), id);
+        if (!meta) // where it was made nobody knows
+            context.err("gantry: what there is of run " + id + " was damaged, by a power loss perhaps; to remove it: gantry rm " + id + "\n");
+        if (!meta || made_at(*meta, info))
             co_return co_await remove(context, id);
-        problem = "that is for gantry ps " + flag_of_endpoint(meta.engine_endpoint);
+        problem = "that is for gantry ps " + flag_of_endpoint(meta->engine_endpoint);
     } catch (const Error& error) {
         problem = error.what();
     }

@@ -23,6 +23,8 @@ std::string format_count(std::uint64_t count, std::string_view noun);
 std::string format_ago(std::chrono::nanoseconds passed);
 // RFC 3339 in UTC with milliseconds: "2024-05-01T10:20:30.123Z".
 std::string format_time(std::chrono::system_clock::time_point time);
+// The same of times for which that has no room (1678 to 2262); what is outside of the years 1 to 9999 gets the nearest there is.
+std::string format_seconds(std::int64_t since_1970);
 // Any RFC 3339 time, with an offset or more digits; nullopt outside of the years 1678 to 2261 too (Docker's "never"
 // is in the year 1).
 std::optional<std::chrono::system_clock::time_point> parse_time(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace gantry {
@@ -76,9 +77,8 @@ private:
     bool ok_ = true;
 };
 
-} // namespace
-
-std::string format_time(system_clock::time_point time)
+template <typename Duration>
+std::string print_time(sys_time<Duration> time)
 {
     const auto day = floor<days>(time);
     const year_month_day date(day);
@@ -86,6 +86,16 @@ std::string format_time(system_clock::time_point time)
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
                        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
                        clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+}
+
+} // namespace
+
+std::string format_time(system_clock::time_point time) { return print_time(time); }
+
+std::string format_seconds(std::int64_t since_1970)
+{
+    constexpr sys_seconds k_first = sys_days(year(1) / 1 / 1), k_last = sys_days(year(10000) / 1 / 1) - seconds(1);
+    return print_time(std::clamp(sys_seconds(seconds(since_1970)), k_first, k_last));
 }
 
 std::optional<system_clock::time_point> parse_time(std::string_view text)

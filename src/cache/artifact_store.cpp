@@ -312,10 +312,16 @@ void ArtifactStore::remove_rubbish() const
 
 ArtifactStore::Removed ArtifactStore::remove(const Goes& goes, Act act)
 {
+    return remove_by([&goes] { return goes; }, act);
+}
+
+ArtifactStore::Removed ArtifactStore::remove_by(const Rules& rules, Act act)
+{
     Removed removed;
     if (!fs::exists(folder_))
         return removed;
     const auto alone = lock(folder_ + "/lock", LOCK_EX);
+    const auto goes = rules();
     std::set<std::string> going;
     for (const auto& stored : list())
         if (goes(stored))
@@ -346,11 +352,11 @@ bool ArtifactStore::has_dead_drafts() const
     return std::any_of(drafts.begin(), drafts.end(), [](const fs::path& path) { return !is_locked(path.string()); });
 }
 
-void ArtifactStore::tidy(const Goes& goes)
+void ArtifactStore::tidy(const Rules& rules)
 {
     const auto stored = list();
-    if (has_dead_drafts() || std::any_of(stored.begin(), stored.end(), goes))
-        remove(goes);
+    if (has_dead_drafts() || std::any_of(stored.begin(), stored.end(), rules()))
+        remove_by(rules, Act::remove);
 }
 
 ArtifactStore::Goes is_over(std::chrono::system_clock::time_point now, std::set<std::string> runs)

@@ -91,12 +91,15 @@ public:
     enum class Act { remove, only_tell };
     Removed remove(const Goes& goes, Act act = Act::remove);
 
-    // remove(), if a look at the beginning of each manifest says that there is something to do.
-    void tidy(const Goes& goes);
+    // remove(), if a look at the beginning of each manifest says that there is something to do. `rules` is asked for that look, and
+    // again once nobody can keep anything: what it finds out then is not older than what there is.
+    using Rules = std::function<Goes()>;
+    void tidy(const Rules& rules);
 
     const std::string& folder() const { return folder_; }
 
 private:
+    Removed remove_by(const Rules& rules, Act act);
     std::string manifest_path(const std::string& run, const std::string& stage) const;
     std::string object_path(const std::string& digest) const;
     std::uint64_t move_in(const std::string& from, const std::string& digest) const;

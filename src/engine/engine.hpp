@@ -181,6 +181,10 @@ public:
     // removed already (then returns when it is gone); but of one whose creation timed out and that is not there yet it throws
     // unavailable. Retries "in use" for up to 10 s. 60 s.
     virtual awaitable<void> remove(ObjectKind kind, const std::string& name) = 0;
+    // Takes a name off the image with this id, and removes the image with its last one; one without a name goes by its id. False
+    // where no image is called that, or another one is: then nothing happens. Where a container has the image its last name stays,
+    // unlike with remove(): throws conflict. 60 s.
+    virtual awaitable<bool> remove_image(const std::string& name, const std::string& id) = 0;
 
     // ---- events
 

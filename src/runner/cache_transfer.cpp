@@ -147,23 +147,30 @@ awaitable<cache::Layer> unpack(Transfer& transfer, engine::Engine& engine, const
     co_return layer;
 }
 
-// The volumes of the entry that it takes the place of.
-std::set<std::string> publish(cache::Store& store, const cache::Entry& entry)
+// `replaced` gets the volumes of the entry that it takes the place of, and of those that go beyond the limits with it.
+void publish(cache::Store& store, ImportedCache& imported, std::set<std::string>& replaced)
 {
-    std::set<std::string> replaced;
+    const auto& entry = imported.entry;
     auto session = store.open();
     if (const auto former = session.find(entry.place, entry.key))
         replaced = volumes_in(*former);
     session.put(entry);
-    return replaced;
+    imported.dropped = cache::over_limit(session.entries(), store.limits());
+    for (const auto& dropped : imported.dropped) {
+        session.remove(dropped);
+        if (dropped.place.engine == entry.place.engine)
+            replaced.merge(volumes_in(dropped));
+    }
 }
 
 } // namespace
 
-awaitable<cache::Entry> import_cache(CacheTransfer with, const Fd& archive, std::string file, std::string repository)
+awaitable<ImportedCache> import_cache(CacheTransfer with, const Fd& archive, std::string file, std::string repository)
 {
     const auto& limits = with.store.limits();
-    auto entry = inspect_archive(archive, file, std::min(limits.each_bytes, limits.total_bytes));
+    ImportedCache imported;
+    auto& entry = imported.entry;
+    entry = inspect_archive(archive, file, std::min(limits.each_bytes, limits.total_bytes));
     const auto info = co_await with.engine.probe();
     entry.place.engine = info.id;
     entry.place.scope = cache::scope_of({std::move(repository), cache::whose(entry.place).branch});
@@ -179,14 +186,14 @@ awaitable<cache::Entry> import_cache(CacheTransfer with, const Fd& archive, std:
     try {
         auto layer = co_await unpack(transfer, with.engine, archive, file);
         entry.layers.push_back(std::move(layer));
-        replaced = publish(with.store, entry);
+        publish(with.store, imported, replaced);
     } catch (...) {
         failure = std::current_exception();
     }
     co_await transfer.close(std::move(replaced));
     if (failure)
         std::rethrow_exception(failure);
-    co_return entry;
+    co_return imported;
 }
 
 } // namespace gantry::runner

@@ -142,6 +142,7 @@ private:
         const auto run_id = label_of(object, "gantry.run");
         const auto* run = find_run(run_id);
         auto& item = add(kind_of(object.kind), object.name, stored.size_bytes, run ? run->last : stored.created);
+        item.run = run_id;
         if (!label_of(object, k_cache_store_label).empty())
             return of_cache(item, stored);
         item.about = run_id.empty() ? "" : "run " + run_id;
@@ -206,6 +207,8 @@ private:
         const auto* run = find_run(run_id);
         auto& item = add(Kept::images, stored.object.name, stored.size_bytes, stored.created);
         item.about = run_id.empty() ? "" : "run " + run_id;
+        item.run = run_id;
+        item.id = stored.object.id;
         item.tags = stored.tags;
         for (const auto& tag : stored.tags)
             if (tag != item.name)

@@ -60,8 +60,8 @@ struct HousekeepingFacts {
     std::vector<cache::Used> caches;            // at this engine
     std::set<std::string> pinned;               // volumes of caches that living processes use
     std::vector<KnownSource> sources;
-    std::vector<KnownRun> runs;                 // the newest first; read after `objects`, so that none of theirs is missing
     std::vector<cache::StoredArtifacts> artifacts;
+    std::vector<KnownRun> runs; // the newest first; read after `objects` and `artifacts`, so that none of theirs is missing
 };
 
 // ---- what goes
@@ -81,6 +81,8 @@ struct HousekeepingItem {
     std::uint64_t size_bytes = 0;
     WallTime since{}; // its age counts from then; the epoch: not known
     bool goes = false;
+    std::string run;                  // whose object it is, if it is one's
+    std::string id;                   // of an image
     std::vector<std::string> tags;    // of an image: it is gone when all of them are
     std::optional<cache::Used> cache; // of one that is an entry
 };

@@ -1,11 +1,12 @@
 #include "runner/housekeeping_apply.hpp"
 
 #include "base/error.hpp"
+#include "runner/run.hpp"
 #include "runner/source_copies.hpp"
 #include "runner/stage_caches.hpp"
 
 #include <algorithm>
-#include <array>
+#include <memory>
 #include <set>
 
 namespace gantry::runner {
@@ -58,21 +59,65 @@ private:
         done_.failures.push_back({item.kind, item.name, error.what(), error.hint()});
     }
 
+    // Whether the run's process lives; else nobody takes the run over while `held` does. A run that is not known has no process.
+    bool goes_on(const std::string& run, std::unique_ptr<HeldRun>& held) const
+    {
+        if (run.empty())
+            return false;
+        try {
+            held = from_.runs.hold_run(run);
+        } catch (const Error& error) {
+            if (error.code() != Errc::conflict && error.code() != Errc::not_found)
+                throw;
+            return error.code() == Errc::conflict;
+        }
+        return false;
+    }
+
     awaitable<void> objects(engine::ObjectKind kind, const Items& going)
     {
         for (const auto& item : going) {
             std::exception_ptr failure;
             try {
-                // By its id it could not go where another image is built on it.
-                const auto names = item.tags.empty() ? std::vector<std::string>{item.name} : item.tags;
-                for (const auto& name : names)
-                    co_await from_.engine.remove(kind, name);
-                count(item);
+                std::unique_ptr<HeldRun> held;
+                if (goes_on(item.run, held))
+                    continue;
+                const bool is_gone = co_await remove_object(kind, item);
+                if (is_gone)
+                    count(item);
             } catch (...) {
                 failure = std::current_exception();
             }
             if (failure)
                 failed(item, to_error(failure));
+        }
+    }
+
+    // False where it is somebody else's by now.
+    awaitable<bool> remove_object(engine::ObjectKind kind, const HousekeepingItem& item)
+    {
+        if (kind != engine::ObjectKind::image) {
+            co_await from_.engine.remove(kind, item.name);
+            co_return true;
+        }
+        // By its id it could not go where another image is built on it.
+        const auto names = item.tags.empty() ? std::vector<std::string>{item.name} : item.tags;
+        bool is_gone = false;
+        for (const auto& name : names) {
+            const bool is_taken = co_await from_.engine.remove_image(name, item.id);
+            is_gone = is_gone || is_taken;
+        }
+        co_return is_gone;
+    }
+
+    bool lives(const std::string& run) const
+    {
+        try {
+            return from_.runs.is_alive(run);
+        } catch (const Error& error) {
+            if (error.code() != Errc::not_found)
+                throw;
+            return false;
         }
     }
 
@@ -106,7 +151,8 @@ private:
         std::set<std::string> paths;
         for (const auto& item : going)
             paths.insert(item.name);
-        const auto goes = [&](const cache::StoredArtifacts& stored) { return paths.contains(stored.path); };
+        // While it asks, nobody publishes: the stage of a run that lives may have kept other files under this path since.
+        const auto goes = [&](const cache::StoredArtifacts& stored) { return paths.contains(stored.path) && !lives(stored.manifest.run); };
         try {
             const auto removed = from_.artifacts.remove(goes);
             done_.removed[Kept::artifacts].count += removed.stages;
@@ -120,7 +166,10 @@ private:
     {
         for (const auto& item : going) {
             try {
-                from_.runs.remove_run(item.name);
+                std::unique_ptr<HeldRun> held;
+                if (goes_on(item.name, held) || !held)
+                    continue;
+                held->remove();
                 count(item);
             } catch (const Error& error) {
                 if (error.code() != Errc::not_found) // somebody was faster
@@ -140,6 +189,15 @@ awaitable<Housekept> remove_items(const HousekeepingSources& from, std::vector<H
 {
     Removal removal(from, items);
     co_return co_await removal.all();
+}
+
+awaitable<void> remove_run(engine::Engine& engine, Store& runs, std::string id)
+{
+    const auto held = runs.hold_run(id);
+    const auto leftovers = co_await remove_leftovers(engine, runs.instance(), id);
+    if (leftovers.in_use)
+        std::rethrow_exception(leftovers.in_use);
+    held->remove();
 }
 
 } // namespace gantry::runner

@@ -26,4 +26,8 @@ struct Housekept {
 // every further removal pointless: unavailable, or cancelled.
 awaitable<Housekept> remove_items(const HousekeepingSources& from, std::vector<HousekeepingItem> items);
 
+// Removes what the run left at the engine, and then the run. Throws conflict while it goes on or something of it is in use, and
+// what the engine throws; then the run stays.
+awaitable<void> remove_run(engine::Engine& engine, Store& runs, std::string id);
+
 } // namespace gantry::runner

@@ -69,8 +69,8 @@ awaitable<HousekeepingFacts> collect_facts(const HousekeepingSources& from, std:
         facts.pinned = session.pinned(info.id, nullptr);
     }
     facts.sources = known_sources(from.cache_folder);
-    facts.runs = known_runs(from.runs, keep);
     facts.artifacts = from.artifacts.list();
+    facts.runs = known_runs(from.runs, keep);
     co_return facts;
 }
 

@@ -11,10 +11,16 @@
 
 namespace gantry::runner {
 
-// Stages that passed, with what their steps said. One whose files a stage that runs again builds on is kept only if `files`
-// has them.
+enum class Wanted {
+    what_stages_build_on,
+    all_changes, // of each stage: for --in-place
+};
+
+// Stages that passed, with what their steps said. One whose files are wanted is kept only if `files` has them, and those of all
+// stages that it was stacked on.
 std::map<std::string, ScheduleOptions::Kept> kept_stages(const pipeline::Plan& plan, const RunSummary& summary,
-                                                         const std::map<std::string, SavedLayer>& files);
+                                                         const std::map<std::string, SavedLayer>& files,
+                                                         Wanted wanted = Wanted::what_stages_build_on);
 
 // ScheduleOptions::resumed: a process may die before it has told of the run's start.
 bool has_begun(const RunSummary& summary);

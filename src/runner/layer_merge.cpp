@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "runner/archive_reader.hpp"
 #include "runner/archive_words.hpp"
+#include "runner/overlay_marks.hpp"
 #include "runner/spool.hpp"
 
 #include <archive.h>
@@ -27,9 +28,8 @@ awaitable<void> spool(engine::Engine& engine, const std::string& container, cons
     throw Error(Errc::no_space, "writing a layer to disk: " + text_or_empty(archive_error_string(writer)));
 }
 
-} // namespace
-
-void rename_top(const Fd& from, const Fd& to, const std::string& name)
+template <typename Change>
+void rewrite_archive(const Fd& from, const Fd& to, const Change& change)
 {
     ArchiveReader reader(from);
     const std::unique_ptr<::archive, int (*)(::archive*)> writer(archive_write_new(), archive_write_free);
@@ -37,10 +37,7 @@ void rename_top(const Fd& from, const Fd& to, const std::string& name)
     if (archive_write_open_fd(writer.get(), to.get()) != ARCHIVE_OK)
         fail_to_write(writer.get());
     while (archive_entry* const entry = reader.next()) {
-        const auto below = below_top(text_or_empty(archive_entry_pathname(entry)));
-        archive_entry_set_pathname(entry, (below.empty() ? name : name + "/" + below).c_str());
-        if (const auto* link = archive_entry_hardlink(entry))
-            archive_entry_set_hardlink(entry, (name + "/" + below_top(link)).c_str());
+        change(entry);
         if (archive_write_header(writer.get(), entry) < ARCHIVE_WARN)
             throw Error(Errc::internal, "layer: " + text_or_empty(archive_error_string(writer.get())));
         for (auto piece = reader.read(); !piece.empty(); piece = reader.read())
@@ -49,6 +46,27 @@ void rename_top(const Fd& from, const Fd& to, const std::string& name)
     }
     if (archive_write_close(writer.get()) != ARCHIVE_OK)
         fail_to_write(writer.get());
+}
+
+} // namespace
+
+void rename_top(const Fd& from, const Fd& to, const std::string& name)
+{
+    rewrite_archive(from, to, [&name](archive_entry* entry) {
+        const auto below = below_top(text_or_empty(archive_entry_pathname(entry)));
+        archive_entry_set_pathname(entry, (below.empty() ? name : name + "/" + below).c_str());
+        if (const auto* link = archive_entry_hardlink(entry))
+            archive_entry_set_hardlink(entry, (name + "/" + below_top(link)).c_str());
+    });
+}
+
+void mark_opaque(const Fd& from, const Fd& to, const std::set<std::string>& folders)
+{
+    rewrite_archive(from, to, [&folders](archive_entry* entry) {
+        const auto below = below_top(text_or_empty(archive_entry_pathname(entry)));
+        if (archive_entry_filetype(entry) == AE_IFDIR && folders.contains(below) && !is_opaque(entry))
+            archive_entry_xattr_add_entry(entry, "trusted.overlay.opaque", "y", 1);
+    });
 }
 
 awaitable<LayerChanges> read_changes(engine::Engine& engine, asio::thread_pool& pool, const std::string& container,

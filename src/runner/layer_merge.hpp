@@ -4,6 +4,7 @@
 #include "engine/engine.hpp"
 #include "runner/layer_changes.hpp"
 
+#include <set>
 #include <string>
 
 namespace gantry::runner {
@@ -11,6 +12,8 @@ namespace gantry::runner {
 // Writes the same archive, from where its file stands, with its first folder called `name`, and leaves both files at their ends.
 // Throws bad_input for a damaged one, no_space. Blocks.
 void rename_top(const Fd& from, const Fd& to, const std::string& name);
+// Writes it with these folders, by their paths in the layer, marked as what hides all that lower layers have in them; else as above.
+void mark_opaque(const Fd& from, const Fd& to, const std::set<std::string>& folders);
 
 // Reads the layer at `path` of a container that was created for it. The archive goes through a file in `spool_folder`, so
 // that memory does not grow with it.

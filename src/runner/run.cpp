@@ -1,5 +1,6 @@
 #include "runner/run.hpp"
 
+#include "base/format.hpp"
 #include "base/image_reference.hpp"
 #include "runner/run_state.hpp"
 
@@ -12,6 +13,16 @@ namespace {
 
 // The engine may be away when we want to clean up; after this the next command's reaper has to do it.
 constexpr auto k_cleanup_limit = std::chrono::seconds(120);
+
+std::string some_of(const std::vector<std::string>& paths)
+{
+    constexpr std::size_t k_told = 10;
+    const auto told = std::min(paths.size(), k_told);
+    auto text = terminal_safe(join({paths.begin(), paths.begin() + static_cast<std::ptrdiff_t>(told)}, ", "));
+    if (told < paths.size())
+        text += " and " + std::to_string(paths.size() - told) + " more";
+    return text;
+}
 
 } // namespace
 
@@ -80,16 +91,7 @@ awaitable<RunResult> Run::Impl::execute()
     if (!cancelled()) {
         begin_images();
         // The snapshot and the probe of the engine's disk do not wait for the first stage.
-        std::function<awaitable<void>()> prepare_workspaces = [this]() -> awaitable<void> {
-            try {
-                // The journal begins with the run, not with what is made for it.
-                co_await moved->wait_until([this] { return has_begun || options.resumed; });
-                co_await deps.workspaces.prepare(on_the_books());
-            } catch (...) {
-                // open() of the first stage meets the same error and reports it.
-            }
-        };
-        tasks->spawn(prepare_workspaces);
+        tasks->spawn([this]() { return prepare_workspaces(); });
         try {
             co_await first_of(restore_kept(), arrived->wait_until(cancelled));
         } catch (...) {
@@ -147,6 +149,23 @@ awaitable<RunResult> Run::Impl::execute()
     if (fatal)
         std::rethrow_exception(fatal);
     co_return *result;
+}
+
+awaitable<void> Run::Impl::prepare_workspaces()
+{
+    try {
+        // The journal begins with the run, not with what is made for it.
+        co_await moved->wait_until([this] { return has_begun || options.resumed; });
+        co_await deps.workspaces.prepare(on_the_books());
+    } catch (...) {
+        co_return; // open() of the first stage meets the same error and reports it
+    }
+    if (options.write_back.empty() || deps.workspaces.sees_our_disk() || fatal)
+        co_return;
+    // Each stage's layer is a copy of all files there: nobody could tell what it changed. Before any stage is open.
+    fatal = std::make_exception_ptr(Error(Errc::unsupported, "--in-place needs an engine that mounts the files of this machine, and this one gets copies",
+                                          "gantry doctor says why; without --in-place, let stages keep files (artifacts:) and get them: gantry artifacts"));
+    post(input::Cancel{true, "--in-place is not possible"});
 }
 
 // Room is made of what may be made again: entries of caches beyond their limits.
@@ -324,6 +343,11 @@ Intend Run::Impl::on_the_books()
     return [this](engine::ObjectKind kind, const std::string& name) { objects->intend(kind, name); };
 }
 
+LayerAccess Run::Impl::layer_access()
+{
+    return {deps.engine, deps.pool, deps.workspaces.shared_folder(), on_the_books()};
+}
+
 void Run::Impl::begin_images()
 {
     const auto begin = [this](const pipeline::Container& container) {
@@ -357,8 +381,8 @@ awaitable<void> Run::Impl::restore_kept()
     std::set<std::string> kept;
     for (const auto& [id, how] : options.kept)
         kept.insert(id);
-    const auto intend = on_the_books();
-    co_await layers.restore(deps.engine, kept, options.kept_files, intend);
+    const auto access = layer_access();
+    co_await layers.restore(access, kept, options.kept_files, !options.write_back.empty());
 }
 
 awaitable<void> Run::Impl::save_passed_layers()
@@ -367,8 +391,8 @@ awaitable<void> Run::Impl::save_passed_layers()
     const StageLayers::Failed failed = [this](const std::string& stage, const std::string& why) {
         deps.log.info("files of a stage not saved", {{"stage", stage}, {"why", masked(why)}});
     };
-    const auto intend = on_the_books();
-    co_await layers.save(deps.engine, passed, deps.writer.folder(), intend, failed);
+    const auto access = layer_access();
+    co_await layers.save(access, passed, deps.writer.folder(), failed);
 }
 
 // A stage that was cut short may have left half of a file.
@@ -378,9 +402,13 @@ awaitable<void> Run::Impl::write_back()
         const auto state = schedule.stage_state(stage);
         return state == State::success || state == State::failure;
     };
-    const auto intend = on_the_books();
+    const auto access = layer_access();
+    const TreeWriter::Had had = [this](const std::string& path) { return deps.workspaces.is_in_source(path); };
     try {
-        co_await layers.write_back(deps.engine, *deps.pool, ended, options.write_back, intend);
+        const auto stayed = co_await layers.write_back(access, ended, options.write_back, had);
+        if (!stayed.empty())
+            warn("removed by the stages, but not from " + options.write_back + ": " + some_of(stayed),
+                 "the run did not have these files, or they are git's; remove them yourself");
     } catch (...) {
         const auto error = to_error(std::current_exception());
         result->is_written_back = false;

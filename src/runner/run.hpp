@@ -31,7 +31,7 @@ namespace gantry::runner {
 struct RunDeps {
     engine::Engine& engine;
     Clock& clock;
-    asio::thread_pool* pool;  // for what would hold up the loop; only write_back needs it
+    asio::thread_pool* pool;  // for what would hold up the loop; only workspaces with a shared_folder() and write_back need it
     RunWriter& writer;        // the journal comes first: an event is on disk before anyone sees it
     WorkspaceProvider& workspaces;
     Log log;
@@ -58,7 +58,7 @@ struct RunOptions {
     std::map<std::string, ScheduleOptions::Kept> kept;
     std::map<std::string, std::map<std::string, int>> attempts; // ScheduleOptions::attempts
     bool resumed = false;          // goes on in the journal that another process began
-    std::map<std::string, SavedLayer> kept_files; // of kept stages that others need
+    std::map<std::string, SavedLayer> kept_files; // of kept stages that others need, and with write_back of all
     std::map<std::string, std::string> details; // for run_started
     std::chrono::nanoseconds grace = std::chrono::seconds(10);
 };

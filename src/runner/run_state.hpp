@@ -93,8 +93,10 @@ struct Run::Impl {
     std::unique_ptr<StageArtifacts> make_artifacts();
     awaitable<void> restore_kept();
     awaitable<void> save_passed_layers();
+    awaitable<void> prepare_workspaces();
     awaitable<void> write_back();
     Intend on_the_books();
+    LayerAccess layer_access();
 
     const pipeline::Plan& plan;
     RunDeps deps;

@@ -91,6 +91,9 @@ void SecretStore::write(const Secrets& secrets) const
     std::string text;
     for (const auto& [name, value] : secrets)
         text += name + "=" + quoted(value.reveal()) + "\n";
+    if (text.size() > k_file_limit_bytes)
+        throw Error(Errc::bad_input, "the secrets would take more than " + format_size(k_file_limit_bytes) + " in all",
+                    "remove some: gantry secret rm NAME; or keep big ones in files: --secret-file");
     write_file_atomic(path(), text, 0600);
 }
 

@@ -31,7 +31,7 @@ public:
 
     std::vector<std::string> names() const;
     std::optional<Secret> find(const std::string& name) const;
-    // Throws bad_input for a name that is none, an empty value, or one over 64 KiB.
+    // Throws bad_input for a name that is none, an empty value, or one over 64 KiB, and where all would take more than 4 MiB.
     void set(const std::string& name, const Secret& value);
     // False when there was none.
     bool remove(const std::string& name);

@@ -73,16 +73,24 @@ std::string hash_files(const SourceOptions& options, const std::vector<std::stri
 // engines that cannot see our disk. Owner 0:0, modes kept.
 std::function<std::string()> tar_of(const Snapshot& snapshot);
 
-// Applies a tar of changes (with overlay whiteouts) to a folder of the user's, for --in-place: descriptor-relative, no link
+// Whether it shows something at this path: a file, folder or link.
+bool is_in(const Snapshot& snapshot, const std::string& path);
+
+// Applies tars of changes (with overlay whiteouts) to a folder of the user's, for --in-place: descriptor-relative, no link
 // is followed, nothing leaves the folder, `.git` is left alone; files belong to the user who runs us.
-// Feed pieces, then finish(). Throws bad_input for hostile entries. Bounded by max_bytes. `top`: the folder of the archive
-// that stands for `folder`; empty: its root.
+// Feed pieces, then finish(), for one tar after the other. Throws bad_input for hostile entries. Each is bounded by max_bytes.
 class TreeWriter {
 public:
+    // Of a path below the folder: those who made the changes found something there.
+    using Had = std::function<bool(const std::string& path)>;
     virtual ~TreeWriter() = default;
     virtual void feed(std::string_view piece) = 0;
     virtual void finish() = 0;
+    // What lies in removed folders and stays: what nobody had who made the changes, and `.git`.
+    virtual const std::vector<std::string>& stayed() const = 0;
 };
-std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top = {});
+// `top`: the folder of the archive that stands for `folder`; empty: its root. What is removed was there as `had` says, or an
+// earlier tar brought it; without `had` all goes.
+std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top = {}, TreeWriter::Had had = {});
 
 } // namespace gantry::runner

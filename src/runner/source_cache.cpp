@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <climits>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -201,16 +201,12 @@ SourceManifest SourceCache::load(const std::string& what) const
     return {};
 }
 
-std::uint32_t SourceCache::next_layer() const
+std::uint32_t SourceCache::new_layer() const
 {
-    std::uint32_t last = 0;
-    for (const auto& entry : fs::directory_iterator(folder_ + "/layers")) {
-        const std::string name = entry.path().filename().string();
-        std::uint32_t number = 0;
-        std::from_chars(name.data(), name.data() + name.size(), number);
-        last = std::max(last, number);
-    }
-    return last + 1;
+    std::uint32_t number = 0; // which is none
+    while (number == 0 || ::access(layer_path(std::to_string(number)).c_str(), F_OK) == 0)
+        number = static_cast<std::uint32_t>(std::stoul(random_hex(sizeof number), nullptr, 16));
+    return number;
 }
 
 SourceCache::Stack SourceCache::update(const std::string& what, WalkOptions options, const std::string& rules)
@@ -223,7 +219,7 @@ SourceCache::Stack SourceCache::update(const std::string& what, WalkOptions opti
 
     Stack stack;
     if (!walk.changes.empty() || manifest.layers.empty()) {
-        const std::uint32_t number = next_layer();
+        const std::uint32_t number = new_layer();
         auto builder = std::make_unique<LayerBuilder>(layers, options, walk, number);
         const bool on_top = !manifest.layers.empty() && manifest.layers.size() < k_deepest_stack;
         if (on_top && builder->write_changes()) {
@@ -298,10 +294,21 @@ void SourceCache::prune()
         for (auto& name : split(read_file(path, 1 << 20), '\n'))
             needed.insert(std::move(name));
     }
+    std::vector<std::string> unneeded;
     for (const auto& entry : fs::directory_iterator(folder_ + "/layers")) {
         if (needed.count(entry.path().filename().string()) == 0)
-            remove_tree(entry.path().string());
+            unneeded.push_back(entry.path().string());
     }
+    for (const auto& path : unneeded)
+        remove_layer(path);
+}
+
+void remove_layer(const std::string& path)
+{
+    const auto gone = path.substr(0, path.rfind('/')) + "/gone-" + random_hex(8);
+    if (::rename(path.c_str(), gone.c_str()) != 0 && errno != ENOENT)
+        throw errno_error(errno, "remove " + path);
+    remove_tree(gone);
 }
 
 } // namespace gantry::runner

@@ -16,13 +16,18 @@ namespace gantry::runner {
 
 class LayerWriter;
 
+// Takes a layer's name away before its files: whoever finds the name finds all of them. Its folder's lock is held.
+void remove_layer(const std::string& path);
+
 // The layers of one repository or folder, kept across runs. The object holds the lock of them all, so make it late and
 // let it go early.
 //
 //   <cache>/workspaces/<hash of the root>/
 //     lock                held while layers are made or removed
 //     <what>.manifest     the tree that the top of a stack holds, and its layers
-//     layers/<name>/      never written to again once it has its name; layers may share files by hard links
+//     layers/<name>/      whole, and never written to again, once it has its name; layers may share files by hard links. The
+//                         number of one of update() is given out once: an older manifest may still name a layer that is gone
+//     layers/gone-…       one that was being removed when its process died
 //     stacks/<hash>       names of the layers of one snapshot; locked (shared) by who uses it, its time is its last use
 class SourceCache {
 public:
@@ -50,7 +55,7 @@ public:
 
 private:
     SourceManifest load(const std::string& what) const;
-    std::uint32_t next_layer() const;
+    std::uint32_t new_layer() const;
 
     std::string folder_;
     Fd lock_;

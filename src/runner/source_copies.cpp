@@ -2,6 +2,7 @@
 
 #include "base/disk.hpp"
 #include "base/file.hpp"
+#include "runner/source_cache.hpp"
 #include "runner/source_files.hpp"
 
 #include <algorithm>
@@ -67,13 +68,14 @@ bool clear_source(const std::string& folder)
     const auto lock = lock_unused(folder);
     if (!lock)
         return false;
-    for (const auto& path : entries_of(folder)) {
+    // What names a layer goes before it.
+    for (const auto& path : entries_of(folder))
         if (path.ends_with(".manifest"))
             remove_tree(path);
-        else if (path.ends_with("/stacks") || path.ends_with("/layers"))
-            for (const auto& inner : entries_of(path))
-                remove_tree(inner);
-    }
+    for (const auto& stack : entries_of(folder + "/stacks"))
+        remove_tree(stack);
+    for (const auto& layer : entries_of(folder + "/layers"))
+        remove_layer(layer);
     return true;
 }
 

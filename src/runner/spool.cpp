@@ -1,5 +1,8 @@
 #include "runner/spool.hpp"
 
+#include <cerrno>
+#include <cstdlib>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -14,8 +17,14 @@ constexpr std::size_t k_spool_bytes = 1 << 18;
 Fd spool_file(const std::string& folder)
 {
     Fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (file)
+        return file;
+    // NFS, and the overlays of kernels before 6.1, have no files without a name.
+    std::string path = folder + "/.gantry-XXXXXX";
+    file = Fd(::mkostemp(path.data(), O_CLOEXEC));
     if (!file)
         throw errno_error(errno, "temporary file in " + folder);
+    ::unlink(path.c_str());
     return file;
 }
 

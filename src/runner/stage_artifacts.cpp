@@ -17,6 +17,8 @@ namespace {
 
 constexpr const char* k_too_much_hint = "; keep less (paths, exclude), or raise GANTRY_ARTIFACTS_MAX or GANTRY_ARTIFACTS_MAX_FILES";
 constexpr const char* k_full_hint = "free some space there, or set XDG_STATE_HOME to a bigger disk";
+// What expires later never does: parse_time() reads nothing from here on.
+constexpr std::chrono::system_clock::time_point k_end_of_time = std::chrono::sys_days(std::chrono::year(2262) / 1 / 1);
 const std::string k_changed_layer = "/layer"; // where carriers have what a stage changed
 
 std::vector<std::string> computed(const pipeline::Plan& plan, const pipeline::PlanStage& stage, const pipeline::RuntimeFacts& facts)
@@ -318,7 +320,7 @@ awaitable<void> StageArtifacts::publish(Work& work, cache::ArtifactDraft draft, 
     manifest.run = work.owner.run;
     manifest.stage = work.stage.id;
     manifest.saved = std::chrono::time_point_cast<std::chrono::milliseconds>(parts_.clock.wall());
-    if (const auto& expires = work.stage.artifacts->expire_in)
+    if (const auto& expires = work.stage.artifacts->expire_in; expires && *expires < k_end_of_time - manifest.saved)
         manifest.expires = manifest.saved + std::chrono::duration_cast<std::chrono::milliseconds>(*expires);
     const auto sum = collector.sum();
     manifest.artifacts = collector.take_artifacts();

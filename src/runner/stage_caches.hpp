@@ -77,7 +77,7 @@ private:
     awaitable<void> save(int stage, OpenStage& here, Clone& clone);
     awaitable<std::optional<cache::Entry>> make_entry(int stage, Clone& clone);
     awaitable<void> flatten_if_needed(int stage, Clone& clone, cache::Entry& entry);
-    bool publish(int stage, OpenStage& here, const Clone& clone, cache::Entry& entry);
+    void publish(int stage, OpenStage& here, const Clone& clone, cache::Entry entry);
     awaitable<void> remove_unused(OpenStage& here);
 
     CacheVolumes volumes_of(int stage, const Clone& clone) const;

@@ -64,8 +64,8 @@ awaitable<void> StageCaches::save(int stage, OpenStage& here, Clone& clone)
     std::optional<Error> failure;
     try {
         auto entry = co_await make_entry(stage, clone);
-        if (entry && publish(stage, here, clone, *entry))
-            tell(stage, clone.place.name + ": saved, key " + entry->key + ", " + format_size(cache::size_bytes_of(*entry)));
+        if (entry)
+            publish(stage, here, clone, std::move(*entry));
     } catch (...) {
         failure = to_error(std::current_exception());
     }
@@ -110,29 +110,33 @@ awaitable<void> StageCaches::flatten_if_needed(int stage, Clone& clone, cache::E
 }
 
 // The one step after which the entry is there. Others may have saved under this key since the base was chosen: what they
-// added below stays below, where their entry goes on from the same base; else the last one wins.
-bool StageCaches::publish(int stage, OpenStage& here, const Clone& clone, cache::Entry& entry)
+// added below stays below, where their entry goes on from the same base, but for what they have in a folder that this one made
+// anew; else the last one wins.
+void StageCaches::publish(int stage, OpenStage& here, const Clone& clone, cache::Entry entry)
 {
     auto session = parts_.store->open();
     const auto current = session.find(clone.place, entry.key);
     const std::vector<cache::Layer> base = clone.base ? clone.base->layers : std::vector<cache::Layer>();
     if (current && entry.layers == base)
-        return false; // somebody saved under this key what was a copy of another one for us
+        return; // somebody saved under this key what was a copy of another one for us
+    std::string above;
     const bool on_top = !clone.is_copy && begins_with(entry.layers, base) && entry.layers.size() == base.size() + 1;
     if (current && on_top && clone.request.pulls && current->layers != base && begins_with(current->layers, base) &&
         current->layers.size() < k_most_layers) {
         auto merged = entry;
         merged.layers = current->layers;
         merged.layers.push_back(entry.layers.back());
-        if (cache::size_bytes_of(merged) <= entry_limit_bytes())
+        if (cache::size_bytes_of(merged) <= entry_limit_bytes()) {
             entry = std::move(merged);
+            above = ", on top of that of run " + current->run + ", stage " + terminal_safe(current->stage);
+        }
     }
     if (cache::size_bytes_of(entry) > entry_limit_bytes()) {
         warn(stage,
              "cache " + clone.place.name + " was not saved: it has " + format_size(cache::size_bytes_of(entry)) + " and may have " +
                  format_size(entry_limit_bytes()),
              "raise GANTRY_CACHE_MAX_EACH or GANTRY_CACHE_MAX, or keep less in it");
-        return false;
+        return;
     }
     session.put(entry);
     for (const auto& name : volumes_in(entry))
@@ -145,7 +149,7 @@ bool StageCaches::publish(int stage, OpenStage& here, const Clone& clone, cache:
             here.replaced.merge(volumes_in(dropped));
         tell(stage, dropped.place.name + ": dropped, key " + dropped.key + ": the limit is reached and it was used least recently");
     }
-    return true;
+    tell(stage, clone.place.name + ": saved, key " + entry.key + ", " + format_size(cache::size_bytes_of(entry)) + above);
 }
 
 awaitable<void> StageCaches::remove_unused(OpenStage& here)

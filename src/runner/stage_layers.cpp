@@ -1,7 +1,5 @@
 #include "runner/stage_layers.hpp"
 
-#include "runner/snapshot.hpp"
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -116,21 +114,21 @@ const StageLayer* StageLayers::find_handed_on(int stage) const
     return layer == layers_.end() ? nullptr : &layer->second;
 }
 
-awaitable<void> StageLayers::restore(engine::Engine& engine, const std::set<std::string>& kept,
-                                     const std::map<std::string, SavedLayer>& files, Intend intend)
+awaitable<void> StageLayers::restore(const LayerAccess& access, const std::set<std::string>& kept,
+                                     const std::map<std::string, SavedLayer>& files, bool all)
 {
     const auto runs = [&](int stage) { return !kept.contains(plan_.stages[stage].id); };
-    for (const int stage : below(runs)) {
-        const auto saved = files.find(plan_.stages[stage].id);
-        if (saved == files.end() || runs(stage))
+    const auto needed = below(runs);
+    for (const auto& [id, stage] : positions_) {
+        const auto saved = files.find(id);
+        if (saved == files.end() || runs(stage) || !(all || needed.contains(stage)))
             continue;
         const auto owner = owner_of_(stage);
-        layers_[stage] = co_await restore_layer(engine, owner, saved->second, intend);
+        layers_[stage] = co_await restore_layer(access, owner, saved->second);
     }
 }
 
-awaitable<void> StageLayers::save(engine::Engine& engine, Which passed, const std::string& run_folder,
-                                  Intend intend, Failed failed) const
+awaitable<void> StageLayers::save(const LayerAccess& access, Which passed, const std::string& run_folder, Failed failed) const
 {
     for (const int stage : below([&](int at) { return !passed(at); })) {
         const auto* layer = find_handed_on(stage);
@@ -138,32 +136,33 @@ awaitable<void> StageLayers::save(engine::Engine& engine, Which passed, const st
             continue;
         try {
             const auto owner = owner_of_(stage);
-            co_await save_layer(engine, owner, *layer, run_folder, intend);
+            co_await save_layer(access, owner, *layer, run_folder);
         } catch (const std::exception& error) {
             failed(plan_.stages[stage].id, error.what());
         }
     }
 }
 
-awaitable<void> StageLayers::write_back(engine::Engine& engine, asio::thread_pool& pool, Which which,
-                                        const std::string& folder, Intend intend) const
+awaitable<std::vector<std::string>> StageLayers::write_back(const LayerAccess& access, Which which, const std::string& folder,
+                                                            TreeWriter::Had had) const
 {
+    const auto writer = make_tree_writer(folder, k_write_back_limit_bytes, k_layer_top, std::move(had));
+    const engine::WritePiece feed = [&writer](std::string_view piece) -> awaitable<void> {
+        writer->feed(piece);
+        co_return;
+    };
     std::set<int> stages;
     for (const auto& [stage, layer] : layers_)
         if (which(stage))
             stages.insert(stage);
     for (const int stage : stacked(stages)) {
         const auto& layer = layers_.at(stage);
-        const auto writer = make_tree_writer(folder, k_write_back_limit_bytes, k_layer_top);
-        const engine::WritePiece feed = [&writer](std::string_view piece) -> awaitable<void> {
-            writer->feed(piece);
-            co_return;
-        };
         const auto owner = owner_of_(stage);
-        co_await read_layer(engine, owner, layer, feed, intend);
+        co_await read_layer(access, owner, layer, feed);
         auto finish = [&writer] { writer->finish(); };
-        co_await on_pool(pool, std::move(finish));
+        co_await on_pool(*access.pool, std::move(finish));
     }
+    co_return writer->stayed();
 }
 
 } // namespace gantry::runner

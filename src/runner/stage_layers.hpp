@@ -4,6 +4,7 @@
 #include "pipeline/plan.hpp"
 #include "runner/lower.hpp"
 #include "runner/saved_layers.hpp"
+#include "runner/snapshot.hpp"
 #include "runner/workspace.hpp"
 
 #include <functional>
@@ -36,16 +37,18 @@ public:
     // on, else in the order of the file. Skipped stages have none; a stage that starts clean hides those that it needs.
     std::vector<StageLayer> stack_of(int stage) const;
 
-    // Brings back the files of `kept` stages (ids) that others build on. Throws what the engine throws.
-    awaitable<void> restore(engine::Engine& engine, const std::set<std::string>& kept,
-                            const std::map<std::string, SavedLayer>& files, Intend intend);
+    // Brings back the files of `kept` stages (ids) that others build on, or, for write_back(), of `all` of them. Throws what the
+    // engine and restore_layer() throw.
+    awaitable<void> restore(const LayerAccess& access, const std::set<std::string>& kept,
+                            const std::map<std::string, SavedLayer>& files, bool all);
     // Keeps the files of stages that passed and that stages which did not build on, so that whoever tries again need not
     // repeat them. `failed` gets the id of each stage whose files could not be kept, and why.
-    awaitable<void> save(engine::Engine& engine, Which passed, const std::string& run_folder, Intend intend, Failed failed) const;
-    // Writes what the stages for which `which` holds changed into a folder of the user's, in the same order. Throws what the
-    // engine and TreeWriter throw; the stages before the one that failed are written then.
-    awaitable<void> write_back(engine::Engine& engine, asio::thread_pool& pool, Which which, const std::string& folder,
-                               Intend intend) const;
+    awaitable<void> save(const LayerAccess& access, Which passed, const std::string& run_folder, Failed failed) const;
+    // Writes what the stages for which `which` holds changed into a folder of the user's, in the same order; `had` is of what the
+    // source had. Returns TreeWriter::stayed(). Throws what the engine and TreeWriter throw; the stages before the one that failed
+    // are written then. Not where a layer is a whole copy; `access` has a pool.
+    awaitable<std::vector<std::string>> write_back(const LayerAccess& access, Which which, const std::string& folder,
+                                                   TreeWriter::Had had) const;
 
 private:
     std::vector<int> starts_from(int stage) const;

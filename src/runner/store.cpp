@@ -94,6 +94,26 @@ std::string read_or_make(const std::string& path, const std::string& content)
     return std::string(trim(read_file(path, 1024)));
 }
 
+class FolderHeldRun : public HeldRun {
+public:
+    FolderHeldRun(std::string path, std::string doomed, std::string active_mark, RunLock lock)
+        : path_(std::move(path)), doomed_(std::move(doomed)), active_mark_(std::move(active_mark)), lock_(std::move(lock))
+    {
+    }
+
+    void remove() override
+    {
+        if (::rename(path_.c_str(), doomed_.c_str()) != 0)
+            throw errno_error(errno, "remove " + path_);
+        ::unlink(active_mark_.c_str());
+        remove_tree(doomed_);
+    }
+
+private:
+    std::string path_, doomed_, active_mark_;
+    RunLock lock_;
+};
+
 class FolderStore : public Store {
 public:
     explicit FolderStore(std::string root) : root_(std::move(root))
@@ -132,7 +152,14 @@ public:
         return pipeline::plan_from_json(read_json(existing(id).plan()));
     }
 
-    RunMeta meta(const std::string& id) const override { return meta_from_json(read_json(existing(id).meta())); }
+    RunMeta meta(const std::string& id) const override
+    {
+        const std::string path = existing(id).meta();
+        const auto json = read_json(path);
+        if (!json.is_object())
+            throw Error(Errc::internal, path + " is damaged");
+        return meta_from_json(json);
+    }
 
     std::vector<RunEvent> events(const std::string& id) const override
     {
@@ -163,7 +190,7 @@ public:
     }
 
     void request_cancel(const std::string& id, const CancelRequest& request) override;
-    void remove_run(const std::string& id) override;
+    std::unique_ptr<HeldRun> hold_run(const std::string& id) override;
 
 private:
     std::vector<std::string> marked_runs() const;
@@ -376,17 +403,13 @@ void FolderStore::set_aside(const std::string& id)
     ::unlink(active_mark(id).c_str());
 }
 
-void FolderStore::remove_run(const std::string& id)
+std::unique_ptr<HeldRun> FolderStore::hold_run(const std::string& id)
 {
     const RunFolder run = existing(id);
-    const auto lock = RunLock::take(run.lock());
+    auto lock = RunLock::take(run.lock());
     if (!lock)
         throw Error(Errc::conflict, "run " + id + " is still going on", "gantry cancel " + id);
-    const std::string doomed = root_ + "/new/removed-" + id + "-" + random_hex(4);
-    if (::rename(run.path.c_str(), doomed.c_str()) != 0)
-        throw errno_error(errno, "remove " + run.path);
-    ::unlink(active_mark(id).c_str());
-    remove_tree(doomed);
+    return std::make_unique<FolderHeldRun>(run.path, root_ + "/new/removed-" + id + "-" + random_hex(4), active_mark(id), std::move(*lock));
 }
 
 } // namespace
@@ -394,6 +417,17 @@ void FolderStore::remove_run(const std::string& id)
 bool made_at(const RunMeta& meta, const engine::EngineInfo& info)
 {
     return meta.engine_id.empty() || info.id.empty() ? meta.engine_endpoint == info.endpoint : meta.engine_id == info.id;
+}
+
+std::optional<RunMeta> find_meta(const Store& store, const std::string& id)
+{
+    try {
+        return store.meta(id);
+    } catch (const Error& error) {
+        if (error.code() != Errc::internal)
+            throw;
+        return std::nullopt;
+    }
 }
 
 std::unique_ptr<Store> open_store(const std::string& folder)

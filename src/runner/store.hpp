@@ -30,6 +30,7 @@
 //   last_id                     so that the id of a removed run is not given out again
 //
 // Ids count from 1. A torn last line of a journal (power loss, full disk) is ignored by readers and cut off by the next writer.
+// Nothing waits for the disk before a run's end: after a power loss the plan and the meta of one that had just begun may be damaged.
 
 namespace gantry::runner {
 
@@ -138,6 +139,13 @@ struct LogPiece {
     std::string bytes;
 };
 
+// A run without a process, which nobody can take over as long as this lives.
+class HeldRun {
+public:
+    virtual ~HeldRun() = default;
+    virtual void remove() = 0;
+};
+
 class Store {
 public:
     virtual ~Store() = default;
@@ -180,9 +188,12 @@ public:
     // Asks the owner of a running run to cancel it: leaves the request and sends SIGINT. Throws conflict when it is final
     // or its owner died.
     virtual void request_cancel(const std::string& id, const CancelRequest& request) = 0;
-    // Throws conflict while its process lives.
-    virtual void remove_run(const std::string& id) = 0;
+    // Throws conflict while its process lives, or somebody else holds it.
+    virtual std::unique_ptr<HeldRun> hold_run(const std::string& id) = 0;
 };
+
+// Store::meta(); nothing where that is damaged, as of a run that began just before a power loss.
+std::optional<RunMeta> find_meta(const Store& store, const std::string& id);
 
 // Opens or creates the folder (mode 0700). Throws denied, no_space, …
 std::unique_ptr<Store> open_store(const std::string& folder);

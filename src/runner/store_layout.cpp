@@ -96,7 +96,9 @@ std::optional<RunLock> RunLock::take(const std::string& path)
     if (!take_lock(file, path))
         return std::nullopt;
     const std::string text = std::to_string(::getpid()) + " " + std::to_string(start_time(::getpid()).value_or(0)) + "\n";
-    if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    // Written over what it had, since who makes room on a full disk takes locks, too.
+    const auto size = static_cast<ssize_t>(text.size());
+    if (::pwrite(file.get(), text.data(), text.size(), 0) != size || ::ftruncate(file.get(), size) != 0)
         throw errno_error(errno, "write " + path);
     return RunLock(std::move(file));
 }

@@ -70,9 +70,11 @@ bool is_git(const std::vector<std::string>& names)
 // Two passes over a spooled archive: the first refuses it as a whole, the second writes.
 class SpooledTreeWriter : public TreeWriter {
 public:
-    SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes, std::string top)
-        : folder_(folder), max_bytes_(max_bytes), top_(std::move(top)), root_(folder)
+    SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes, std::string top, Had had)
+        : folder_(folder), max_bytes_(max_bytes), top_(std::move(top)), had_(std::move(had)), root_(folder)
     {
+        if (had_)
+            root_.restrict_removals([this](const std::string& path) { return brought_.contains(path) || had_(path); });
         spool_ = Fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
         if (spool_)
             return;
@@ -99,9 +101,25 @@ public:
         pass([this](ArchiveReader& from, archive_entry* entry) { check(from, entry); });
         pass([this](ArchiveReader& from, archive_entry* entry) { apply(from, entry); });
         root_.finish();
+        begin_anew();
     }
 
+    const std::vector<std::string>& stayed() const override { return root_.stayed(); }
+
 private:
+    void begin_anew()
+    {
+        if (::ftruncate(spool_.get(), 0) != 0)
+            throw errno_error(errno, "write to " + folder_);
+        ::lseek(spool_.get(), 0, SEEK_SET);
+        fed_bytes_ = file_bytes_ = 0;
+        brought_.merge(files_);
+        brought_.merge(links_);
+        files_.clear();
+        links_.clear();
+        removed_.clear();
+    }
+
     [[noreturn]] void fail_size() const
     {
         throw Error(Errc::bad_input, "the changes are larger than " + format_size(max_bytes_));
@@ -154,9 +172,13 @@ private:
         const auto names = target_of(entry);
         const std::string path = join(names, "/");
         if (const char* const link = archive_entry_hardlink(entry)) {
-            if (files_.count(join(inside(link), "/")) == 0)
+            const auto existing = join(inside(link), "/");
+            if (removed_.contains(existing)) // overlayfs has one file for all that was removed
+                return note_removed(path);
+            if (files_.count(existing) == 0)
                 refuse_member(path, "is a hard link to something that is no file of the archive");
             files_.insert(path);
+            removed_.erase(path);
             return;
         }
         switch (archive_entry_filetype(entry)) {
@@ -167,6 +189,7 @@ private:
             break;
         case AE_IFLNK:
             files_.erase(path);
+            removed_.erase(path);
             links_.insert(path);
             break;
         case AE_IFIFO:
@@ -174,12 +197,18 @@ private:
         default:
             if (!is_whiteout(entry))
                 refuse_member(path, "is a device");
-            files_.erase(path);
-            links_.erase(path);
+            note_removed(path);
         }
         for (std::size_t depth = 1; depth < names.size(); ++depth)
             if (links_.count(join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(depth)}, "/")) != 0)
                 refuse_member(path, "lies behind a link");
+    }
+
+    void note_removed(const std::string& path)
+    {
+        files_.erase(path);
+        links_.erase(path);
+        removed_.insert(path);
     }
 
     void check_file(ArchiveReader& from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
@@ -193,6 +222,7 @@ private:
         // Read to its end: damage is found before anything is written.
         each_block(from, [](std::string_view, std::uint64_t) {});
         links_.erase(path);
+        removed_.erase(path);
         files_.insert(path);
     }
 
@@ -207,7 +237,9 @@ private:
         const timespec time{archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
         if (const char* const link = archive_entry_hardlink(entry)) {
             const auto existing = inside(link);
-            if (!is_git(existing))
+            if (removed_.contains(join(names, "/")))
+                root_.remove(names);
+            else if (!is_git(existing))
                 root_.hard_link(existing, names);
             return;
         }
@@ -245,16 +277,18 @@ private:
     std::string folder_;
     std::uint64_t max_bytes_, fed_bytes_ = 0, file_bytes_ = 0;
     std::string top_;
+    Had had_;
     TreeWriterRoot root_;
     Fd spool_;
-    std::set<std::string> files_, links_; // of the archive so far, in the first pass
+    std::set<std::string> files_, links_, removed_; // of the archive so far, in the first pass
+    std::set<std::string> brought_;                 // files and links of earlier archives
 };
 
 } // namespace
 
-std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top)
+std::unique_ptr<TreeWriter> make_tree_writer(const std::string& folder, std::uint64_t max_bytes, std::string top, TreeWriter::Had had)
 {
-    return std::make_unique<SpooledTreeWriter>(folder, max_bytes, std::move(top));
+    return std::make_unique<SpooledTreeWriter>(folder, max_bytes, std::move(top), std::move(had));
 }
 
 } // namespace gantry::runner

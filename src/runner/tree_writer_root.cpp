@@ -17,6 +17,8 @@ namespace gantry::runner {
 
 namespace {
 
+constexpr std::size_t k_deepest_removal = 500; // names of a path
+
 std::string shown(const std::vector<std::string>& path)
 {
     return terminal_safe(join(path, "/"));
@@ -36,36 +38,6 @@ bool exists(const Fd& parent, const std::string& name)
 std::string draft_name()
 {
     return ".gantry-" + random_hex(8) + ".tmp";
-}
-
-// By descriptors alone. A folder that holds `.git` stays, and so do those above it.
-bool remove_all(const Fd& parent, const std::string& name, int depth)
-{
-    if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT)
-        return true;
-    if (errno != EISDIR && errno != EPERM)
-        throw errno_error(errno, "remove " + terminal_safe(name));
-    if (depth > 300)
-        throw Error(Errc::bad_input, "remove " + terminal_safe(name) + ": nested too deep");
-    const Fd folder = open_folder(parent, name);
-    if (!folder)
-        throw errno_error(errno, "remove " + terminal_safe(name));
-    if (exists(folder, ".git"))
-        return false;
-    bool emptied = true;
-    const int copy = ::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR* const opened = copy >= 0 ? ::fdopendir(copy) : nullptr;
-    if (opened == nullptr)
-        throw errno_error(errno, "remove " + terminal_safe(name));
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opened, ::closedir);
-    while (const dirent* const entry = ::readdir(stream.get())) {
-        const std::string child = entry->d_name;
-        if (child != "." && child != "..")
-            emptied = remove_all(folder, child, depth + 1) && emptied;
-    }
-    if (emptied && ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) != 0)
-        throw errno_error(errno, "remove " + terminal_safe(name));
-    return emptied;
 }
 
 } // namespace
@@ -124,11 +96,50 @@ Fd TreeWriterRoot::existing_parent_of(const Names& path) const
     return at;
 }
 
-void TreeWriterRoot::remove_at(const Fd& parent, const Names& path)
+bool TreeWriterRoot::may_go(const Names& path) const { return !may_go_ || may_go_(join(path, "/")); }
+
+void TreeWriterRoot::stays(const Names& path) { stayed_.push_back(join(path, "/")); }
+
+// By descriptors alone. A folder that holds something that stays does so, too: then it returns false.
+bool TreeWriterRoot::remove_all(const Fd& parent, const Names& path)
 {
-    parent_.reset(); // it may be below what goes
-    parent_names_.clear();
-    remove_all(parent, path.back(), 0);
+    const auto& name = path.back();
+    const bool goes = may_go(path);
+    if (goes && (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT))
+        return true;
+    if (goes && errno != EISDIR && errno != EPERM)
+        throw errno_error(errno, "remove " + shown(path));
+    if (path.size() > k_deepest_removal)
+        throw Error(Errc::bad_input, "remove " + shown(path) + ": nested too deep");
+    const Fd folder = open_folder(parent, name);
+    if (!folder && errno == ENOENT)
+        return true;
+    if (!folder && !goes && (errno == ENOTDIR || errno == ELOOP)) {
+        stays(path);
+        return false;
+    }
+    if (!folder)
+        throw errno_error(errno, "remove " + shown(path));
+    auto inner = path;
+    inner.emplace_back(".git");
+    if (exists(folder, inner.back())) {
+        stays(inner);
+        return false;
+    }
+    bool emptied = true;
+    const int copy = ::openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const opened = copy >= 0 ? ::fdopendir(copy) : nullptr;
+    if (opened == nullptr)
+        throw errno_error(errno, "remove " + shown(path));
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opened, ::closedir);
+    while (const dirent* const entry = ::readdir(stream.get())) {
+        inner.back() = entry->d_name;
+        if (inner.back() != "." && inner.back() != "..")
+            emptied = remove_all(folder, inner) && emptied;
+    }
+    if (emptied && ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) != 0)
+        throw errno_error(errno, "remove " + shown(path));
+    return emptied;
 }
 
 // A folder in the place of a file or link; rename replaces anything else.
@@ -137,8 +148,8 @@ void TreeWriterRoot::make_room(const Fd& parent, const Names& path)
     struct stat info = {};
     if (::fstatat(parent.get(), path.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(info.st_mode))
         return;
-    if (!remove_all(parent, path.back(), 0))
-        throw Error(Errc::conflict, shown(path) + " is a repository here, and a file in the changes");
+    if (!remove_all(parent, path))
+        throw Error(Errc::conflict, shown(path) + " is a file in the changes, and a folder here that has to stay: it holds " + terminal_safe(stayed_.back()));
 }
 
 void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied, std::optional<timespec> mtime)
@@ -148,8 +159,10 @@ void TreeWriterRoot::folder(const Names& path, mode_t mode, bool emptied, std::o
     const bool is_there = ::fstatat(parent.get(), path.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
     if (is_there && S_ISDIR(info.st_mode) && !emptied)
         return;
-    if (is_there)
-        remove_all(parent, path.back(), 0);
+    if (is_there && !S_ISDIR(info.st_mode) && ::unlinkat(parent.get(), path.back().c_str(), 0) != 0)
+        throw errno_error(errno, "remove " + shown(path));
+    if (is_there && S_ISDIR(info.st_mode))
+        remove_all(parent, path);
     if (::mkdirat(parent.get(), path.back().c_str(), 0700) != 0 && errno != EEXIST)
         throw errno_error(errno, "create " + shown(path));
     folders_.push_back({path, how_ == Modes::exact ? mode : mode | 0700, mtime});
@@ -224,8 +237,10 @@ void TreeWriterRoot::hard_link(const Names& existing, const Names& path)
 void TreeWriterRoot::remove(const Names& path)
 {
     const Fd parent = existing_parent_of(path);
+    parent_.reset(); // it may be below what goes
+    parent_names_.clear();
     if (parent)
-        remove_at(parent, path);
+        remove_all(parent, path);
 }
 
 void TreeWriterRoot::finish()

@@ -23,6 +23,12 @@ public:
     enum class Modes { like_snapshot, exact };
     explicit TreeWriterRoot(const std::string& folder, Modes modes = Modes::like_snapshot);
 
+    // What is removed from now on are files for which `may_go` holds, and folders that are empty then. Without it all goes.
+    using MayGo = std::function<bool(const std::string& path)>;
+    void restrict_removals(MayGo may_go) { may_go_ = std::move(may_go); }
+    // What was not removed for that, and each `.git`.
+    const std::vector<std::string>& stayed() const { return stayed_; }
+
     enum class Kind { nothing, folder, other };
     // Where a link or file is on the way, that is `other`, too.
     Kind kind_at(const Names& path) const;
@@ -42,7 +48,9 @@ private:
     void replace(const Names& path, const std::function<void(const Fd& parent, const std::string& draft)>& make);
     mode_t mode_for(const Fd& parent, const std::string& name, mode_t mode) const;
     void make_room(const Fd& parent, const Names& path);
-    void remove_at(const Fd& parent, const Names& path);
+    bool remove_all(const Fd& parent, const Names& path);
+    bool may_go(const Names& path) const;
+    void stays(const Names& path);
 
     struct Folder {
         Names path;
@@ -56,6 +64,8 @@ private:
     Names parent_names_;
     Fd parent_;
     std::vector<Folder> folders_; // that were made
+    MayGo may_go_;
+    std::vector<std::string> stayed_;
 };
 
 } // namespace gantry::runner

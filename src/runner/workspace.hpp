@@ -47,6 +47,10 @@ public:
     virtual ~WorkspaceProvider() = default;
     // The engine can bind folders of this machine. Known once a stage's workspace has been opened.
     virtual bool sees_our_disk() const = 0;
+    // A folder of ours that such an engine can mount; something in it comes and goes. Empty: there is none.
+    virtual std::string shared_folder() const { return {}; }
+    // The snapshot has something at this path. Known as the above. Blocks; on any thread.
+    virtual bool is_in_source(const std::string&) const { return false; }
     // Takes the snapshot and finds out what the engine can do, with objects of its own that `intend` hears of. Called once, before
     // the first stage asks or while it waits. Throws with cause checkout_error in mind.
     virtual awaitable<void> prepare(Intend intend) = 0;

@@ -63,6 +63,8 @@ public:
     }
 
     bool sees_our_disk() const override { return kind_ == WorkspaceKind::overlay; }
+    std::string shared_folder() const override { return options_.cache_folder; }
+    bool is_in_source(const std::string& path) const override { return is_in(snapshot_, path); }
 
     awaitable<void> prepare(Intend intend) override
     {

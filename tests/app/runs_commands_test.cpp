@@ -368,6 +368,26 @@ TEST_CASE("a limit of caches that is none is told by who needs it alone", "[app]
     CHECK_THAT(refused.err, ContainsSubstring("gantry: GANTRY_CACHE_MAX=x"));
 }
 
+TEST_CASE("a run that a power loss damaged is told once, and can be removed", "[app]")
+{
+    Runs runs;
+    auto writer = runs.store->create_run(runs.world.plan, {});
+    for (const char* file : {"/meta.json", "/plan.json"})
+        write_file_atomic(writer->folder() + file, "", 0600);
+    writer.reset();
+    const auto engine = GENERATE(as<std::string>(), "--engine=fake", "--engine-host=unix:///nowhere/docker.sock");
+    if (engine == "--engine=fake") {
+        const auto first = run_gantry({"ps", engine});
+        CHECK(first.exit_code == 0);
+        CHECK_THAT(first.err, ContainsSubstring("run 1 was damaged") && ContainsSubstring("gantry rm 1"));
+        CHECK_THAT(run_gantry({"ps", engine}).err, !ContainsSubstring("damaged"));
+    }
+    const auto removed = run_gantry({"rm", "1", engine});
+    INFO(removed.err);
+    CHECK(removed.exit_code == 0);
+    CHECK(runs.store->run_ids().empty());
+}
+
 TEST_CASE("rm removes nothing where one of the runs is not there", "[app]")
 {
     Runs runs;

@@ -88,6 +88,15 @@ TEST_CASE("times are RFC 3339 in UTC, with milliseconds", "[base]")
     CHECK(format_time(*parse_time("1969-12-31T23:59:59.999Z")) == "1969-12-31T23:59:59.999Z");
 }
 
+TEST_CASE("times that nanoseconds have no room for are printed, too", "[base]")
+{
+    CHECK(format_seconds(1714558830) == "2024-05-01T10:20:30.000Z");
+    CHECK(format_seconds(-1) == "1969-12-31T23:59:59.000Z");
+    CHECK(format_seconds(32503680000) == "3000-01-01T00:00:00.000Z");
+    CHECK(format_seconds(std::numeric_limits<std::int64_t>::max()) == "9999-12-31T23:59:59.000Z");
+    CHECK(format_seconds(std::numeric_limits<std::int64_t>::min()) == "0001-01-01T00:00:00.000Z");
+}
+
 TEST_CASE("offsets, nanoseconds and lower case are read", "[base]")
 {
     CHECK(parse_time("2024-05-01T12:20:30+02:00") == parse_time("2024-05-01T10:20:30Z"));

@@ -4,6 +4,8 @@
 #include "cache/artifact_store.hpp"
 #include "support/catch.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +200,32 @@ TEST_CASE("what expired and what no run has goes, and the rest stays", "[artifac
     for (const auto& stored : store.list())
         left.push_back(stored.manifest.run);
     CHECK(left == std::vector<std::string>{"1", "3"});
+}
+
+TEST_CASE("what a run keeps that begins while somebody tidies up stays", "[artifacts]")
+{
+    const Scratch folder;
+    ArtifactStore store(folder / "artifacts");
+    keep(store, "1", "build", {{"a", "gone"}});
+    keep(store, "2", "build", {{"a", "two"}});
+    std::set<std::string> runs{"2"};
+    int asked = 0;
+    store.tidy([&] {
+        const auto known = runs;
+        if (++asked == 1) { // others still can, and this is how long it takes until they cannot
+            runs.insert("3");
+            keep(store, "3", "build", {{"a", "three"}});
+        } else {
+            const Fd lock(::open((folder / "artifacts/lock").c_str(), O_RDWR | O_CLOEXEC));
+            CHECK(::flock(lock.get(), LOCK_SH | LOCK_NB) != 0);
+        }
+        return is_over(std::chrono::system_clock::time_point(), known);
+    });
+    CHECK(asked == 2);
+    CHECK(store.list("1").empty());
+    CHECK(store.list("2").size() == 1);
+    REQUIRE(store.list("3").size() == 1);
+    CHECK(contents(store, store.find("3", "build")->artifacts[0]) == "three");
 }
 
 TEST_CASE("what a draft holds stays while somebody removes, and what a dead one held goes", "[artifacts]")

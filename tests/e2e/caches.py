@@ -118,6 +118,25 @@ class Caches(e2e.Case):
         self.assertIn("right", out)
         self.assert_only_layers_left()
 
+    def test_what_is_saved_on_top_of_anothers_has_folders_that_it_made_anew_to_itself(self):
+        self.run_with("mkdir /deps/d; echo 1 > /deps/d/old")
+        waits = "trap 'exit 0' USR1; echo runs; while :; do sleep 1000 & wait || true; done"
+        folder = self.folder(pipeline(f"if [ $CI_PIPELINE_NUMBER = 2 ]; then echo x > /deps/d/x; echo x > /deps/x; else rm -r /deps/d; mkdir /deps/d; "
+                                      f"echo y > /deps/d/y; fi; {waits}"))
+        lives = [self.start(folder) for _ in range(2)]
+        for live in lives:
+            live.until("output", text="runs")
+        runs = [live.events[0]["run"] for live in lives]
+        self.assertEqual(runs, ["2", "3"])
+        for live, run in zip(lives, runs):
+            self.engine.signal(self.engine.container_of("work", instance=self.instance(), run=run), "USR1")
+            self.assertEqual(live.end(), 0)
+        told = [event["message"] for event in lives[1].events if event["event"] == "cache"]
+        self.assertRegex(told[-1], "^deps: saved, key k, .*, on top of that of run 2, stage main$")
+        _, out = self.run_with("find /deps -type f | sort")
+        self.assertEqual([line.split("| ")[1] for line in out.splitlines()], ["/deps/d/y", "/deps/x"])
+        self.assert_only_layers_left()
+
     def test_two_runs_at_once_both_add_to_it_and_what_they_replace_is_one_of_theirs_whole(self):
         fill = " ".join(f"echo $CI_PIPELINE_NUMBER > {file};" for file in ("/deps/$CI_PIPELINE_NUMBER", "/deps/last", "/whole/a", "/whole/b"))
         waits = f"trap 'exit 0' USR1; {fill} echo runs; while :; do sleep 1000 & wait || true; done"

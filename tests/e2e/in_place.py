@@ -1,6 +1,7 @@
 """What a run may do to the user's folder, and who may write where in a workspace."""
 
 import os
+import subprocess
 
 import e2e
 
@@ -64,6 +65,52 @@ class InPlace(e2e.Case):
         self.assertNotIn("built", e2e.tree(folder))
         self.gantry("resume", "latest")
         self.assertEqual(sorted(e2e.tree(folder)), [".gantry.yml", "built", "tested"])
+
+    def test_a_run_that_is_resumed_brings_back_what_stages_changed_on_which_nothing_builds(self):
+        folder = self.folder(f"""
+            defaults: {{ image: {e2e.IMAGE} }}
+            stages:
+              - name: build
+                steps: [{{ run: echo built > built; rm old }}]
+              - name: test
+                needs: []
+                steps: [{{ run: "echo tested > tested; echo at it; [ -e go ] || sleep 1000" }}]
+        """, {"old": "old"})
+        live = self.start("--in-place", folder)
+        live.until("stage_finished", stage="build")
+        if not any(event["event"] == "output" for event in live.events):
+            live.until("output", text="at it")
+        live.signal(9)
+        live.end()
+        e2e.write(os.path.join(folder, "go"), "")
+        self.gantry("resume", "latest")
+        self.assertEqual(sorted(e2e.tree(folder)), [".gantry.yml", "built", "go", "tested"])
+
+    def test_what_the_run_did_not_have_stays_in_folders_that_it_removed(self):
+        folder = self.folder(f"""
+            image: {e2e.IMAGE}
+            steps: [{{ run: "rm -r config lib other; echo file > lib; echo done" }}]
+        """, {".gitignore": ".env\n", "config/.env": "mine", "config/app": "", "config/deep/x": "", "lib/a": "", "other/b": ""})
+        for arguments in (["init", "--quiet"], ["add", "."]):
+            subprocess.run(["git", "-C", folder, *arguments], env=self.environment, check=True)
+        done = self.gantry("run", "--in-place", folder)
+        left = [name for name in e2e.tree(folder) if name.split("/")[0] != ".git"]
+        self.assertEqual(sorted(left), [".gantry.yml", ".gitignore", "config", "config/.env", "lib"])
+        self.assertIn(f"removed by the stages, but not from {folder}: config/.env (", done.stderr.decode())
+
+    def test_where_the_engine_mounts_nothing_no_run_in_place_begins(self):
+        self.gantry("doctor", expect=None)  # finds out what the engine can do
+        engines = os.path.join(self.home, "cache", "gantry", "engines")
+        for name in os.listdir(engines):
+            e2e.write(os.path.join(engines, name), "copy")
+        folder = self.folder(self.PIPELINE, {"old": "old", "kept": "kept\n", "out/b": "b"})
+        before = e2e.tree(folder)
+        done = self.gantry("run", "--json", "--in-place", folder, expect=2)
+        self.assertIn(b"--in-place needs an engine that mounts the files of this machine", done.stderr)
+        self.assertIn(b"gantry doctor says why", done.stderr)
+        self.assertNotIn(b"step_started", done.stdout)
+        self.assertEqual(e2e.tree(folder), before)
+        self.assertEqual(self.show()["state"], "error")
 
     def test_in_place_and_a_commit_do_not_go_together(self):
         folder = self.folder(self.PIPELINE)

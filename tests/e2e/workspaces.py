@@ -91,11 +91,37 @@ class Workspaces(e2e.Case):
             stage("third", LIST, ["left", "right"], "workspace: { on_conflict: last },")), files={"kept": "kept\n"})
         self.assertEqual(self.listed("third"), ["kept: r"])
 
-    def test_where_the_engine_mounts_nothing_what_stages_hand_on_comes_together_too(self):
-        self.gantry("doctor", expect=None)  # finds out what the engine can do
+    def engine_mounts_nothing(self):
         engines = os.path.join(self.home, "cache", "gantry", "engines")
         for name in os.listdir(engines):
             e2e.write(os.path.join(engines, name), "copy")
+
+    def run_and_rerun(self, between=lambda: None):
+        """What the stage that failed found in the first run, and what in the second; and whether the others ran again."""
+        self.gantry("run", self.folder(self.pipeline(
+            stage("low", "mkdir out; echo l > out/low; rm older/file; echo l > lib/low"),
+            stage("high", "rm -r lib out; mkdir -p lib/sub out; echo h > lib/high; echo h > lib/sub/high; echo h > out/high", ["low"]),
+            stage("fails", f"{LIST}; exit 1", ["high"])), FILES), expect=1)
+        first = self.listed("fails")
+        between()
+        self.gantry("rerun", "--failed", "latest", expect=1)
+        stages = {stage["stage"]: stage.get("message") for stage in self.show()["stages"]}
+        return first, self.listed("fails"), {stages["low"], stages["high"]}
+
+    def test_a_rerun_of_what_failed_finds_what_the_first_run_did_also_in_folders_that_were_made_anew(self):
+        first, second, messages = self.run_and_rerun()
+        self.assertEqual(first, ["gone: gone", "kept: kept", "lib/high: h", "lib/sub/high: h", "old: old", "out/high: h"])
+        self.assertEqual(second, first)
+        self.assertEqual(messages, {"kept from an earlier run"})
+
+    def test_a_rerun_on_an_engine_that_mounts_nothing_repeats_the_stages_whose_files_are_wanted(self):
+        first, second, messages = self.run_and_rerun(self.engine_mounts_nothing)
+        self.assertEqual(second, first)
+        self.assertEqual(messages, {None})
+
+    def test_where_the_engine_mounts_nothing_what_stages_hand_on_comes_together_too(self):
+        self.gantry("doctor", expect=None)  # finds out what the engine can do
+        self.engine_mounts_nothing()
         hands_on = "artifacts: [out/],"
         shown = self.run_pipeline(self.pipeline(
             stage("left", "mkdir out; echo l > out/left; echo same > out/both; rm kept", (), hands_on),

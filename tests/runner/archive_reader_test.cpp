@@ -96,6 +96,19 @@ TEST_CASE("a layer that is copied has all of its files, whatever their names", "
     CHECK_THROWS_AS(copied(cut_off(archive_of({tar_file("1/a", "contents")}))), Error);
 }
 
+TEST_CASE("folders of a layer are marked, and all else stays", "[archive_reader]")
+{
+    const Scratch folder;
+    const Fd marked(::open((folder / "marked").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
+    mark_opaque(spooled(folder, layer("two")), marked, {"src", "to"});
+    CHECK(names_of(read_file(folder / "marked", 1 << 20)) == names_of(layer("two")));
+    ::lseek(marked.get(), 0, SEEK_SET);
+    const auto changes = changes_of(marked);
+    CHECK_FALSE(first_conflict(changes, changes_of(spooled(folder, layer("two")))));
+    for (const auto& [path, change] : changes)
+        CHECK(change.is_opaque == (path == "src"));
+}
+
 TEST_CASE("small files are found behind any name, and large ones are left out", "[archive_reader]")
 {
     const auto archive = archive_of({tar_file("a" + k_umlaut, "x"), tar_file("env", "A=1"), tar_file("large", "1234")});

@@ -301,7 +301,7 @@ void RunWorld::run()
     check_engine();
     check_journal(id);
     check_logs(id);
-    store_.remove_run(id);
+    store_.hold_run(id)->remove();
 }
 
 std::string RunWorld::describe() const

@@ -108,6 +108,25 @@ TEST_CASE("names and values that cannot be are refused", "[secret]")
     CHECK(store.names().empty());
 }
 
+TEST_CASE("more secrets than the store reads again are not written", "[secret]")
+{
+    Scratch scratch;
+    SecretStore store(scratch / "config");
+    const std::string big(64 * 1024, 'x'), quoted(big.size(), '\\'); // of which each takes two bytes
+    int count = 0;
+    CHECK_THROWS_WITH(
+        [&] {
+            for (; count < 100; ++count)
+                store.set("S" + std::to_string(count), Secret(count % 2 == 0 ? big : quoted));
+        }(),
+        ContainsSubstring("the secrets would take more than 4."));
+    CHECK(count == 42);
+    CHECK(store.names().size() == 42);
+    store.remove("S0");
+    store.set("S42", Secret(big));
+    CHECK(store.find("S42")->reveal() == big);
+}
+
 TEST_CASE("a secret comes from the files, else the environment, else the store", "[secret]")
 {
     Scratch scratch;

@@ -4,12 +4,15 @@
 #include "base/scratch.hpp"
 #include "runner/snapshot.hpp"
 #include "runner/snapshot_repo.hpp"
+#include "runner/source_copies.hpp"
 #include "runner/source_tree.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <functional>
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -41,6 +44,24 @@ struct SnapshotPlace {
         return {};
     }
 };
+
+// Calls it where the process may open only so many more files that a deep folder is too much; false if it throws.
+bool with_few_descriptors(const std::function<bool()>& call)
+{
+    constexpr rlim_t k_more = 10;
+    rlimit before = {};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const Fd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit few{static_cast<rlim_t>(lowest.get()) + k_more, before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    bool result = false;
+    try {
+        result = call();
+    } catch (const Error&) {
+    }
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    return result;
+}
 
 } // namespace
 
@@ -414,6 +435,58 @@ TEST_CASE("a commit comes without the work tree's changes, with a HEAD and index
     CHECK(again.copied_files == 0);
     CHECK(again.files == old.files);
     CHECK_THROWS_WITH(take_snapshot(place.options(true, "nope")), ContainsSubstring("there is no commit 'nope'"));
+}
+
+TEST_CASE("a tree whose layers were removed does not take other layers for its own", "[snapshot][git]")
+{
+    SnapshotPlace place;
+    TestRepo repo(place.root);
+    std::vector<std::string> commits;
+    for (int number = 0; number < 10; ++number) {
+        repo.write("a", std::to_string(number));
+        commits.push_back(repo.commit());
+    }
+    take_snapshot(place.options(true, commits[0]));
+    const auto of_tree = place.take().layers;
+    for (int number = 1; number < 10; ++number)
+        take_snapshot(place.options(true, commits[static_cast<std::size_t>(number)]));
+    for (const auto& layer : of_tree)
+        REQUIRE_FALSE(fs::exists(layer));
+    repo.write("b", "b");
+    take_snapshot(place.options(true, repo.commit()));
+
+    const auto files = merged(place.take());
+
+    CHECK(without_git(files) == Files{{"a", "9"}, {"b", "b"}});
+    CHECK(files.at(".git/HEAD") == "ref: refs/heads/main\n");
+    CHECK(files.count(".git/config") == 1);
+}
+
+TEST_CASE("a removal of layers that ended in the middle leaves none that looks whole", "[snapshot][git]")
+{
+    SnapshotPlace place;
+    TestRepo repo(place.root);
+    std::string deep = "deep";
+    for (int level = 0; level < 20; ++level)
+        deep += "/d";
+    Files files{{deep + "/file", "d"}};
+    for (int file = 0; file < 50; ++file)
+        files["file" + std::to_string(file)] = "f";
+    for (const auto& [name, text] : files)
+        repo.write(name, text);
+    repo.commit();
+    take_snapshot(place.options(false));
+    const std::string folder = fs::path(place.layers()).parent_path().string();
+
+    CHECK_FALSE(with_few_descriptors([&folder] { return clear_source(folder); }));
+
+    CHECK_FALSE(known_sources(place.cache).empty());
+    CHECK(without_git(merged(take_snapshot(place.options(false)))) == files);
+    for (const auto& layer : fs::directory_iterator(place.layers()))
+        CHECK_FALSE(layer.path().filename().string().starts_with("gone-"));
+    CHECK(clear_source(folder));
+    CHECK(known_sources(place.cache).empty());
+    CHECK(without_git(merged(take_snapshot(place.options(false)))) == files);
 }
 
 TEST_CASE("a commit without filters: what .gitattributes asks for is not run", "[snapshot][git]")

@@ -76,6 +76,23 @@ TEST_CASE("a stage that passes keeps what matches, and says how much", "[artifac
     CHECK(world.volumes().empty());
 }
 
+TEST_CASE("what expires when no clock counts any more never expires", "[artifacts]")
+{
+    CacheWorld world;
+    world.writes["make"] = {{"/workspace/bin/app", "one"}};
+    auto stage = keeping(build(), {"bin/"});
+    const auto wall = world.clock.wall().time_since_epoch();
+    for (const auto time : {std::chrono::nanoseconds::max(), std::chrono::nanoseconds::max() - wall + std::chrono::seconds(1),
+                            std::chrono::nanoseconds::max() - wall - std::chrono::seconds(1)}) {
+        stage.artifacts->expire_in = time;
+        CHECK(world.run(plan_of({stage})).state == State::success);
+        CHECK(kept(world) == Paths{"bin/app"});
+        const auto* told = find_event(world, RunEvent::Kind::artifacts);
+        REQUIRE(told);
+        CHECK_FALSE(told->outputs.contains("expires"));
+    }
+}
+
 TEST_CASE("a pattern that matches nothing is a warning that says which", "[artifacts]")
 {
     CacheWorld world;

@@ -145,6 +145,10 @@ TEST_CASE("two stages that miss the same cache both add to it", "[caches]")
                                with_caches(stage("b", {}, {step("two")}), {cache_of("deps", "k")})});
     world.run(both);
     check_books(world);
+    const auto on_top = std::count_if(world.told.begin(), world.told.end(), [](const std::string& text) {
+        return text.starts_with("deps: saved, key k, ") && text.find(", on top of that of run 1, stage ") != std::string::npos;
+    });
+    CHECK(on_top == 1);
     world.run(both);
     CHECK(world.seen("one", "/c/a") == "one");
     CHECK(world.seen("one", "/c/b") == "two");

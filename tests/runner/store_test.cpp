@@ -92,7 +92,7 @@ TEST_CASE("ids count from 1, newest first, and one that was removed is not given
 
     CHECK(store->run_ids() == std::vector<std::string>{"3", "2", "1"});
     CHECK(store->resolve_id("latest") == "3");
-    store->remove_run("3");
+    store->hold_run("3")->remove();
     CHECK(store->run_ids() == std::vector<std::string>{"2", "1"});
     CHECK(new_run(*store)->id() == "4");
 }
@@ -252,9 +252,40 @@ TEST_CASE("a run that lives or has ended cannot be taken over", "[store]")
     const auto store = open_store(folder.path());
     const auto writer = new_run(*store);
     CHECK_THROWS_WITH(store->reopen_run("1"), ContainsSubstring("still going on in process " + std::to_string(::getpid())));
-    CHECK(code_of([&] { store->remove_run("1"); }) == Errc::conflict);
+    CHECK(code_of([&] { store->hold_run("1"); }) == Errc::conflict);
     new_run(*store)->append(event(RunEvent::Kind::run_finished, State::failure));
     CHECK_THROWS_WITH(store->reopen_run("2"), "run 2 has ended: failure");
+}
+
+TEST_CASE("a run that is held is taken over by nobody, and goes when it is removed", "[store]")
+{
+    Scratch folder;
+    const auto store = open_store(folder.path());
+    new_run(*store).reset();
+    auto held = store->hold_run("1");
+    CHECK(code_of([&] { store->reopen_run("1"); }) == Errc::conflict);
+    CHECK(code_of([&] { store->hold_run("1"); }) == Errc::conflict);
+    held.reset();
+    CHECK(store->interrupted_runs() == std::vector<std::string>{"1"});
+
+    store->hold_run("1")->remove();
+
+    CHECK(store->run_ids().empty());
+    CHECK(store->interrupted_runs().empty());
+    CHECK(code_of([&] { store->hold_run("1"); }) == Errc::not_found);
+}
+
+TEST_CASE("a meta that a power loss left without its contents is none", "[store]")
+{
+    const std::string left = GENERATE(as<std::string>(), "", std::string(300, '\0'), "{\"folder\":", "3");
+    Scratch folder;
+    const auto store = open_store(folder.path());
+    const auto writer = new_run(*store);
+    CHECK(find_meta(*store, "1")->file == ".gantry.yml");
+    std::ofstream(writer->folder() + "/meta.json") << left;
+    CHECK_FALSE(find_meta(*store, "1"));
+    CHECK(code_of([&] { store->meta("1"); }) == Errc::internal);
+    CHECK(code_of([&] { find_meta(*store, "2"); }) == Errc::not_found);
 }
 
 TEST_CASE("two processes that make runs at once get different ids, and no reader sees half a run", "[store]")

@@ -8,9 +8,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -372,6 +374,63 @@ TEST_CASE("a folder that was made anew hides what it held", "[tree_writer]")
     write(place.root + "/d/old", "old");
     write_back(place.root, tar({{"x", 'x', pax("SCHILY.xattr.trusted.overlay.opaque", "y")}, {"d/", '5', "", "", 0755}, {"d/new", '0', "new"}}));
     CHECK(files_in(place.root) == Files{{"d/new", "new"}});
+}
+
+TEST_CASE("what was removed goes, also where it is further names of one whiteout", "[tree_writer]")
+{
+    Place place;
+    write(place.root + "/a", "a");
+    write(place.root + "/b/c", "c");
+    write(place.root + "/d", "d");
+    write_back(place.root, tar({{"a", '3'}, {"b", '1', "", "a"}, {"d", '1', "", "b"}, {"new", '0', "new"}}));
+    CHECK(files_in(place.root) == Files{{"new", "new"}});
+    CHECK_THROWS_AS(write_back(place.root, tar({{"x", '3'}, {"x", '2', "", "/"}, {"y", '1', "", "x"}})), Error);
+}
+
+TEST_CASE("of a folder that was removed there stays what those who did it did not have, and git's own", "[tree_writer]")
+{
+    Place place;
+    const std::set<std::string> had{"d", "d/a", "d/sub", "d/sub/b", "e", "e/c", "f", "r", "r/x"};
+    for (const auto* path : {"d/a", "d/sub/b", "d/sub/mine", "d/deep/mine", "e/c", "f", "g", "r/x", "r/.git/config"})
+        write(place.root + "/" + path, path);
+    fs::create_directories(place.root + "/e/empty");
+    fs::create_symlink("../e", place.root + "/d/link");
+    const auto writer = make_tree_writer(place.root, k_plenty, {}, [&had](const std::string& path) { return had.contains(path); });
+    writer->feed(tar({{"d", '3'}, {"e", '3'}, {"f", '3'}, {"g", '3'}, {"r", '3'}}));
+    writer->finish();
+    CHECK(files_in(place.root) == Files{{"d/sub/mine", "d/sub/mine"}, {"d/deep/mine", "d/deep/mine"}, {"d/link", "-> ../e"}, {"g", "g"},
+                                        {"r/x", "r/x"}, {"r/.git/config", "r/.git/config"}});
+    CHECK_FALSE(fs::exists(place.root + "/e"));
+    auto stayed = writer->stayed();
+    std::sort(stayed.begin(), stayed.end());
+    CHECK(stayed == std::vector<std::string>{"d/deep/mine", "d/link", "d/sub/mine", "g", "r/.git"});
+    CHECK(place.untouched());
+}
+
+TEST_CASE("a removal takes what an earlier archive brought", "[tree_writer]")
+{
+    Place place;
+    write(place.root + "/d/mine", "mine");
+    const auto writer = make_tree_writer(place.root, k_plenty, {}, [](const std::string&) { return false; });
+    writer->feed(tar({{"d/", '5'}, {"d/a", '0', "a"}, {"d/l", '2', "", "a"}, {"d/h", '1', "", "d/a"}, {"x", '0', "x"}}));
+    writer->finish();
+    CHECK(writer->stayed().empty());
+    writer->feed(tar({{"d", '3'}, {"x", '3'}}));
+    writer->finish();
+    CHECK(files_in(place.root) == Files{{"d/mine", "mine"}});
+    CHECK(writer->stayed() == std::vector<std::string>{"d/mine"});
+}
+
+TEST_CASE("a folder in whose place a file comes is not lost with what nobody knew of", "[tree_writer]")
+{
+    Place place;
+    write(place.root + "/d/known", "known");
+    write(place.root + "/d/mine", "mine");
+    write(place.root + "/file", "a file that becomes a folder");
+    const auto writer = make_tree_writer(place.root, k_plenty, {}, [](const std::string& path) { return path == "d/known"; });
+    writer->feed(tar({{"file/", '5'}, {"file/new", '0', "new"}, {"d", '0', "now a file"}}));
+    CHECK_THROWS_WITH(writer->finish(), ContainsSubstring("it holds d/mine"));
+    CHECK(files_in(place.root) == Files{{"d/mine", "mine"}, {"file/new", "new"}});
 }
 
 // ---- tar_of

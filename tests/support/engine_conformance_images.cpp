@@ -87,6 +87,41 @@ awaitable<void> makes_an_image(EngineBench& bench)
     CHECK(none.empty());
 }
 
+awaitable<void> takes_names_off(EngineBench& bench)
+{
+    auto& engine = bench.engine();
+    const auto tag = bench.unique_name("named") + ":1", other = bench.unique_name("named") + ":2", moved = bench.unique_name("named") + ":3";
+    const auto built = co_await build(bench, "FROM " + bench.image() + "\nENV A=b\n", tag);
+    REQUIRE(built.result.image.has_value());
+    const auto id = built.result.image->id;
+    co_await engine.tag_image(id, other);
+    co_await engine.tag_image(id, moved);
+    co_await engine.tag_image(bench.image(), moved);
+    auto spec = bench.shell("use", scripts::k_nothing);
+    spec.image = other;
+    (void)co_await engine.create_container(spec);
+
+    const bool of_another = co_await engine.remove_image(moved, id);
+    CHECK_FALSE(of_another);
+    const auto still = co_await engine.find_image(moved);
+    CHECK(still.has_value());
+    co_await engine.remove(ObjectKind::image, moved);
+    const bool first = co_await engine.remove_image(tag, id);
+    CHECK(first);
+    const bool again = co_await engine.remove_image(tag, id);
+    CHECK_FALSE(again);
+    const auto why = co_await failure_of(engine.remove_image(other, id));
+    CHECK(why == "conflict");
+    const auto in_use = co_await engine.find_image(other);
+    CHECK(in_use.has_value());
+
+    co_await engine.remove(ObjectKind::container, spec.name);
+    const bool last = co_await engine.remove_image(other, id);
+    CHECK(last);
+    const auto gone = co_await engine.find_image(id);
+    CHECK_FALSE(gone.has_value());
+}
+
 awaitable<void> failing_command(EngineBench& bench)
 {
     const auto built = co_await build(bench, "FROM " + bench.image() + "\nRUN echo said; exit 7\nENV A=b\n", "");
@@ -213,6 +248,7 @@ std::vector<ConformanceCase> image_cases()
 {
     return {
         {"an image is built, named, listed and used", makes_an_image},
+        {"a name is taken off the image that is meant, and the last one only where no container has it", takes_names_off},
         {"a command of a build that fails is a result", failing_command},
         {"a build without its Dockerfile is bad input", no_dockerfile},
         {"a context that cannot be read ends the build with its reader's error", broken_context},

@@ -69,7 +69,7 @@ std::string json_of(const std::vector<cache::Manifest>& manifests)
         json["artifacts"] = Json::array();
         for (const auto& artifact : manifest.artifacts) {
             Json one = {{"path", artifact.path}, {"type", kind_of(artifact)}, {"mode", fmt::format("{:04o}", artifact.mode)}};
-            one["mtime"] = format_time(std::chrono::system_clock::time_point(std::chrono::seconds(artifact.mtime)));
+            one["mtime"] = format_seconds(artifact.mtime);
             if (artifact.type == Artifact::Type::file)
                 one.update({{"size_bytes", artifact.size_bytes}, {"sha256", artifact.digest}});
             if (artifact.type == Artifact::Type::link)

@@ -207,13 +207,17 @@ int import_one(Context& context, const CacheFlags& flags)
     const Fd archive = from_pipe ? all_of_input(name) : Fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
     if (!archive)
         throw errno_error(errno, name);
-    cache::Entry entry;
+    runner::ImportedCache imported;
     context.run([&]() -> awaitable<void> {
         const auto with = transfer(context);
-        entry = co_await runner::import_cache(with, archive, name, repository);
+        imported = co_await runner::import_cache(with, archive, name, repository);
     });
+    const auto& entry = imported.entry;
     context.err("gantry: " + terminal_safe(entry.place.name) + ", key " + terminal_safe(entry.key) + ", " +
                 format_size(cache::size_bytes_of(entry)) + ", for " + owner_text(entry) + "\n");
+    for (const auto& dropped : imported.dropped)
+        context.err("gantry: " + terminal_safe(dropped.place.name) + ": dropped, key " + terminal_safe(dropped.key) +
+                    ": the limit is reached and it was used least recently\n");
     return k_exit_ok;
 }
 

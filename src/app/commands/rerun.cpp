@@ -4,6 +4,7 @@
 #include "app/exit_code.hpp"
 #include "base/paths.hpp"
 #include "runner/kept_stages.hpp"
+#include "runner/workspaces.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -24,10 +25,29 @@ std::string run_folder(Context& context, const std::string& id)
     return context.store().root() + "/runs/" + id;
 }
 
+bool mounts_overlays(Context& context, const std::string& cache_folder)
+{
+    auto kind = runner::WorkspaceKind::copy;
+    context.run([&]() -> awaitable<void> {
+        auto& engine = context.engine();
+        runner::WorkspacesOptions options;
+        options.info = co_await engine.probe();
+        options.cache_folder = cache_folder;
+        options.instance = context.store().instance();
+        kind = co_await runner::probe_workspaces(engine, options, [](auto, const auto&) {});
+    });
+    return kind == runner::WorkspaceKind::overlay;
+}
+
 void keep_passed(Context& context, const std::string& id, ExecuteRequest& request)
 {
     request.kept_files = runner::saved_layers(run_folder(context, id));
-    request.kept = runner::kept_stages(request.plan, context.store().summary(id), request.kept_files);
+    if (!request.kept_files.empty() && !mounts_overlays(context, request.snapshot.cache_folder)) {
+        context.log().info("stages run again whose files were saved: the engine does not mount overlays");
+        request.kept_files.clear();
+    }
+    const auto wanted = request.meta.in_place ? runner::Wanted::all_changes : runner::Wanted::what_stages_build_on;
+    request.kept = runner::kept_stages(request.plan, context.store().summary(id), request.kept_files, wanted);
 }
 
 ExecuteRequest request_of(Context& context, const std::string& id, const AgainFlags& flags)

@@ -3,28 +3,41 @@
 #include "app/context.hpp"
 #include "app/exit_code.hpp"
 #include "app/registry.hpp"
-#include "runner/run.hpp"
+#include "runner/housekeeping_apply.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace gantry::app {
 
 namespace {
 
-awaitable<void> remove_objects(Context& context, const std::string& id)
+awaitable<void> remove_at_engine(Context& context, std::string id, std::optional<runner::RunMeta> meta)
 {
-    const auto meta = context.store().meta(id);
     const auto info = co_await context.engine().probe();
-    if (!made_at(meta, info))
+    if (meta && !made_at(*meta, info))
         throw Error(Errc::conflict,
-                    "run " + id + " was made on the engine at " + meta.engine_endpoint + ", which may have something of it",
-                    "gantry rm " + id + " " + flag_of_endpoint(meta.engine_endpoint));
-    const auto leftovers = co_await runner::remove_leftovers(context.engine(), context.store().instance(), id);
-    if (leftovers.in_use)
-        std::rethrow_exception(leftovers.in_use);
+                    "run " + id + " was made on the engine at " + meta->engine_endpoint + ", which may have something of it",
+                    "gantry rm " + id + " " + flag_of_endpoint(meta->engine_endpoint));
+    co_await runner::remove_run(context.engine(), context.store(), id);
+}
+
+void remove_one(Context& context, const std::string& id)
+{
+    const auto meta = runner::find_meta(context.store(), id);
+    try {
+        context.run([&] { return remove_at_engine(context, id, meta); });
+        return;
+    } catch (const Error& error) {
+        const bool is_answered = error.code() != Errc::unavailable && error.code() != Errc::denied;
+        if (meta || is_answered)
+            throw;
+    }
+    // Nobody knows where it was made, so it is not to wait for an engine.
+    context.store().hold_run(id)->remove();
 }
 
 // All of them are looked at before the first one goes.
@@ -38,8 +51,7 @@ int remove_runs(Context& context, const std::vector<std::string>& runs)
         ids.insert(id);
     }
     for (const auto& id : ids) {
-        context.run([&context, &id] { return remove_objects(context, id); });
-        context.store().remove_run(id);
+        remove_one(context, id);
         context.artifacts().remove([&id](const cache::StoredArtifacts& stored) { return stored.manifest.run == id; });
     }
     return k_exit_ok;

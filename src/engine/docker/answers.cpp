@@ -195,13 +195,16 @@ EngineInfo engine_info(const Json& version, const Json& info)
     return result;
 }
 
+std::string whole_image_id(const std::string& id)
+{
+    return id.empty() || id.find(':') != std::string::npos ? id : "sha256:" + id;
+}
+
 ImageInfo image_info(const Json& answer, const std::string& image)
 {
     const auto& config = field(answer, "Config");
     ImageInfo info;
-    info.id = text_field(answer, "Id");
-    if (!info.id.empty() && info.id.find(':') == std::string::npos)
-        info.id = "sha256:" + info.id;
+    info.id = whole_image_id(text_field(answer, "Id"));
     info.digest = digest_for(list_field(answer, "RepoDigests"), image);
     info.entrypoint = list_field(config, "Entrypoint");
     info.shell = list_field(config, "Shell");

@@ -236,6 +236,20 @@ awaitable<void> DockerEngine::remove_or_retry(ObjectKind kind, const std::string
     }
 }
 
+// The daemon removes whatever has the name: who gave it to another image since shall not lose that one.
+awaitable<bool> DockerEngine::remove_image(const std::string& name, const std::string& id)
+{
+    const auto found = co_await find_image(name);
+    if (!found || found->id != whole_image_id(id))
+        co_return false;
+    Request request("DELETE", "/images/" + encode_path(name));
+    const auto answer = co_await api_->call(std::move(request), k_remove_limit);
+    if (answer.status == 404)
+        co_return false;
+    check(answer);
+    co_return true;
+}
+
 // Somebody else removes it.
 awaitable<void> DockerEngine::wait_until_gone(const std::string& container)
 {

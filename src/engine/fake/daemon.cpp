@@ -283,6 +283,23 @@ void FakeDaemon::remove(ObjectKind kind, const std::string& name)
     }
 }
 
+bool FakeDaemon::remove_image(const std::string& name, const std::string& id)
+{
+    if (!has_image(name) || image_info(name).id != id)
+        return false;
+    const auto is_further_name = [&](const auto& named) {
+        return named.second.id == id && named.first != name && named.first != id;
+    };
+    const bool is_last = std::none_of(named_images.begin(), named_images.end(), is_further_name);
+    for (const auto& [user, container] : containers)
+        if (is_last && image_info(container->spec.image).id == id)
+            throw Error(Errc::conflict, "image " + name + " is in use by container " + user);
+    remove(ObjectKind::image, name);
+    if (is_last)
+        remove(ObjectKind::image, id);
+    return true;
+}
+
 // ---- events
 
 FakeSubscription::FakeSubscription(std::shared_ptr<FakeDaemon> at, Labels wanted)

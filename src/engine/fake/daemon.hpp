@@ -124,6 +124,7 @@ struct FakeDaemon : std::enable_shared_from_this<FakeDaemon> {
     // The name of a container that uses it.
     std::optional<std::string> user_of(ObjectKind kind, const std::string& name) const;
     void remove(ObjectKind kind, const std::string& name);
+    bool remove_image(const std::string& name, const std::string& id);
     void remove_container(const std::string& name);
 
     // ---- containers

@@ -327,6 +327,16 @@ awaitable<void> FakeEngine::remove(ObjectKind kind, const std::string& name)
     co_await daemon->answer(call);
 }
 
+awaitable<bool> FakeEngine::remove_image(const std::string& name, const std::string& id)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("remove_image", name, id);
+    co_await daemon->arrive(call);
+    const bool is_removed = daemon->remove_image(name, id);
+    co_await daemon->answer(call);
+    co_return is_removed;
+}
+
 awaitable<void> FakeEngine::watch(const Labels& labels, std::function<void()> ready,
                                   std::function<void(const EngineEvent&)> on_event)
 {

@@ -164,6 +164,7 @@ public:
     awaitable<std::vector<Object>> list(const Labels& labels) override;
     awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
     awaitable<void> remove(ObjectKind kind, const std::string& name) override;
+    awaitable<bool> remove_image(const std::string& name, const std::string& id) override;
     awaitable<void> watch(const Labels& labels, std::function<void()> ready,
                           std::function<void(const EngineEvent&)> on_event) override;
 
