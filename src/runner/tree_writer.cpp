@@ -6,6 +6,7 @@
 #include "runner/archive_words.hpp"
 #include "runner/overlay_marks.hpp"
 #include "runner/snapshot.hpp"
+#include "runner/spool.hpp"
 #include "runner/tree_writer_root.hpp"
 
 #include <archive.h>
@@ -13,14 +14,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <iterator>
 #include <memory>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -71,18 +70,10 @@ bool is_git(const std::vector<std::string>& names)
 class SpooledTreeWriter : public TreeWriter {
 public:
     SpooledTreeWriter(const std::string& folder, std::uint64_t max_bytes, std::string top, Had had)
-        : folder_(folder), max_bytes_(max_bytes), top_(std::move(top)), had_(std::move(had)), root_(folder)
+        : folder_(folder), max_bytes_(max_bytes), top_(std::move(top)), had_(std::move(had)), root_(folder), spool_(spool_file(folder))
     {
         if (had_)
             root_.restrict_removals([this](const std::string& path) { return brought_.contains(path) || had_(path); });
-        spool_ = Fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-        if (spool_)
-            return;
-        std::string path = folder + "/.gantry-XXXXXX";
-        spool_ = Fd(::mkostemp(path.data(), O_CLOEXEC));
-        if (!spool_)
-            throw errno_error(errno, "write to " + folder);
-        ::unlink(path.c_str());
     }
 
     void feed(std::string_view piece) override
