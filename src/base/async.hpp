@@ -110,6 +110,15 @@ awaitable<T> on_pool(asio::thread_pool& pool, Work work)
     }
 }
 
+// The same for a caller that may have no pool: without one the work is done at once, on the loop.
+template <typename Work, typename T = std::invoke_result_t<Work&>>
+awaitable<T> on_pool(asio::thread_pool* pool, Work work)
+{
+    if (pool)
+        co_return co_await on_pool(*pool, std::move(work));
+    co_return work();
+}
+
 // A condition that coroutines wait for. notify_all() wakes those that wait now; a waiter re-checks its own predicate.
 // Single-threaded, like everything on the loop. Not movable: waiters hold its address.
 class Signal {

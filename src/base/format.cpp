@@ -251,6 +251,15 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return fmt::format("{}", fmt::join(parts, separator));
 }
 
+std::string some_of(const std::vector<std::string>& parts, std::size_t most)
+{
+    if (parts.size() <= most)
+        return join(parts, ", ");
+    return fmt::format("{} and {} more",
+                       fmt::join(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(most), ", "),
+                       parts.size() - most);
+}
+
 std::string_view trim(std::string_view text)
 {
     constexpr std::string_view blanks = " \t\r\n\v\f";

@@ -39,6 +39,8 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 // "a,,b" has three parts and "" has one: join() undoes it.
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+// "a, b and 3 more": the first `most` of them; all with commas when there are no more.
+std::string some_of(const std::vector<std::string>& parts, std::size_t most);
 // Without blanks and line ends at both sides; a view into `text`.
 std::string_view trim(std::string_view text);
 // ASCII only, both.

@@ -115,32 +115,28 @@ void ArtifactCollector::keep_file(const TarEntry& entry, const std::string& path
 {
     file_ = artifact_of(entry, path);
     file_->size_bytes = entry.size_bytes;
-    if (entry.size_bytes > limits_.size_bytes - std::min(limits_.size_bytes, sum_.size_bytes))
-        refuse_more("more than " + format_size(limits_.size_bytes));
+    check_size(entry.size_bytes);
 }
 
 void ArtifactCollector::keep_again(const std::string& path, const std::string& original)
 {
     const auto found = positions_.find(original);
     if (found == positions_.end()) {
-        if (artifacts_.size() + again_.size() >= limits_.files)
-            refuse_more(fmt::format("more than {} files, folders and links", limits_.files));
+        check_count(artifacts_.size() + again_.size());
         again_.push_back(path);
         return;
     }
     auto artifact = artifacts_[found->second];
     if (artifact.type != cache::Artifact::Type::file)
         refuse_entry(path, "is a hard link to something that is no file");
-    if (artifact.size_bytes > limits_.size_bytes - std::min(limits_.size_bytes, sum_.size_bytes))
-        refuse_more("more than " + format_size(limits_.size_bytes));
+    check_size(artifact.size_bytes);
     artifact.path = path;
     add(std::move(artifact));
 }
 
 void ArtifactCollector::add(cache::Artifact artifact)
 {
-    if (artifacts_.size() >= limits_.files)
-        refuse_more(fmt::format("more than {} files, folders and links", limits_.files));
+    check_count(artifacts_.size());
     sum_.files += artifact.type == cache::Artifact::Type::folder ? 0 : 1;
     sum_.size_bytes += artifact.size_bytes;
     positions_[artifact.path] = artifacts_.size();
@@ -184,6 +180,18 @@ void ArtifactCollector::leave_out(const std::string& path, const std::string& wh
 {
     if (++left_out_count_ <= k_most_told)
         left_out_.push_back(terminal_safe(path) + " (" + why + ")");
+}
+
+void ArtifactCollector::check_size(std::uint64_t more_bytes)
+{
+    if (more_bytes > limits_.size_bytes - std::min(limits_.size_bytes, sum_.size_bytes))
+        refuse_more("more than " + format_size(limits_.size_bytes));
+}
+
+void ArtifactCollector::check_count(std::size_t kept)
+{
+    if (kept >= limits_.files)
+        refuse_more(fmt::format("more than {} files, folders and links", limits_.files));
 }
 
 void ArtifactCollector::refuse_more(std::string what)

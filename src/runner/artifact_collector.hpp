@@ -47,6 +47,9 @@ private:
     void add(cache::Artifact artifact);
     void check_place(const std::string& path) const;
     void leave_out(const std::string& path, const std::string& why);
+    // Whether one more of that size, or after that many, is still within the limits.
+    void check_size(std::uint64_t more_bytes);
+    void check_count(std::size_t kept);
     [[noreturn]] void refuse_more(std::string what);
 
     ArtifactPatterns* patterns_;

@@ -48,10 +48,7 @@ void refuse_existing(const TreeWriterRoot& root, const std::vector<ChosenArtifac
     }
     if (in_the_way.empty())
         return;
-    const auto count = in_the_way.size();
-    if (count > k_most_shown)
-        in_the_way.resize(k_most_shown);
-    throw Error(Errc::conflict, "already there: " + join(in_the_way, ", ") + (count > k_most_shown ? fmt::format(" and {} more", count - k_most_shown) : ""),
+    throw Error(Errc::conflict, "already there: " + some_of(in_the_way, k_most_shown),
                 existing == Existing::refuse ? "--to DIR writes elsewhere, --force replaces files"
                                              : "remove the folder first, or write elsewhere with --to DIR");
 }

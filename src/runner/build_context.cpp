@@ -140,10 +140,7 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
     }
     if (build_.is_archive) {
         auto find = [&packed] { return instruction_lines(packed.find().value_or("")); };
-        if (pool_)
-            lines_ = co_await on_pool(*pool_, std::move(find));
-        else
-            lines_ = find();
+        lines_ = co_await on_pool(pool_, std::move(find));
     }
     Sent sum;
     sum.files = filter.files();

@@ -14,15 +14,7 @@ namespace {
 // The engine may be away when we want to clean up; after this the next command's reaper has to do it.
 constexpr auto k_cleanup_limit = std::chrono::seconds(120);
 
-std::string some_of(const std::vector<std::string>& paths)
-{
-    constexpr std::size_t k_told = 10;
-    const auto told = std::min(paths.size(), k_told);
-    auto text = terminal_safe(join({paths.begin(), paths.begin() + static_cast<std::ptrdiff_t>(told)}, ", "));
-    if (told < paths.size())
-        text += " and " + std::to_string(paths.size() - told) + " more";
-    return text;
-}
+constexpr std::size_t k_most_files_told = 10; // files in one warning
 
 } // namespace
 
@@ -407,7 +399,8 @@ awaitable<void> Run::Impl::write_back()
     try {
         const auto stayed = co_await layers.write_back(access, ended, options.write_back, had);
         if (!stayed.empty())
-            warn("removed by the stages, but not from " + options.write_back + ": " + some_of(stayed),
+            warn("removed by the stages, but not from " + options.write_back + ": " +
+                     terminal_safe(some_of(stayed, k_most_files_told)),
                  "the run did not have these files, or they are git's; remove them yourself");
     } catch (...) {
         const auto error = to_error(std::current_exception());

@@ -29,15 +29,6 @@ constexpr const char* k_kind = "overlay"; // what the archives are changes of
 
 std::string layers_folder(const std::string& run_folder) { return run_folder + "/layers"; }
 
-template <typename Work>
-awaitable<void> off_the_loop(const LayerAccess& access, Work work)
-{
-    if (access.pool)
-        co_await on_pool(*access.pool, std::move(work));
-    else
-        work();
-}
-
 // Those of a layer at the engine that hide what is below them, or lie in such a folder.
 awaitable<std::set<std::string>> opaque_in(const LayerAccess& access, const Owner& owner, const std::string& path, const LayerChanges& changes)
 {
@@ -64,7 +55,7 @@ awaitable<void> write_archive(const LayerAccess& access, const Owner& owner, con
     ::lseek(raw.get(), 0, SEEK_SET);
     LayerChanges changes;
     auto look = [&] { changes = changes_of(raw); };
-    co_await off_the_loop(access, std::move(look));
+    co_await on_pool(access.pool, std::move(look));
     const auto opaque = co_await opaque_in(access, owner, layer.path, changes);
     const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file)
@@ -74,14 +65,14 @@ awaitable<void> write_archive(const LayerAccess& access, const Owner& owner, con
         mark_opaque(raw, file, opaque);
         sync_file(file, path); // the record tells that it is whole
     };
-    co_await off_the_loop(access, std::move(mark));
+    co_await on_pool(access.pool, std::move(mark));
 }
 
 awaitable<void> expect_opaque(const LayerAccess& access, const Owner& owner, const std::string& path, const Fd& archive)
 {
     LayerChanges changes;
     auto look = [&] { changes = changes_of(archive); };
-    co_await off_the_loop(access, std::move(look));
+    co_await on_pool(access.pool, std::move(look));
     const bool is_any = std::any_of(changes.begin(), changes.end(), [](const auto& change) { return change.second.is_opaque; });
     if (!is_any)
         co_return;

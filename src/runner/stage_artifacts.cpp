@@ -103,10 +103,7 @@ template <typename Do>
 awaitable<void> StageArtifacts::on_disk(Do work)
 {
     try {
-        if (parts_.pool)
-            co_await on_pool(*parts_.pool, std::move(work));
-        else
-            work();
+        co_await on_pool(parts_.pool, std::move(work));
     } catch (Error& error) {
         if (error.code() == Errc::no_space)
             throw std::move(error).with_hint(k_full_hint);

@@ -179,6 +179,9 @@ TEST_CASE("split and join undo each other", "[base]")
     CHECK(split("a,", ',') == std::vector<std::string>{"a", ""});
     CHECK(join({"a", "", "b"}, ", ") == "a, , b");
     CHECK(join({}, ",").empty());
+    CHECK(some_of({}, 2).empty());
+    CHECK(some_of({"a", "b"}, 2) == "a, b");
+    CHECK(some_of({"a", "b", "c", "d"}, 2) == "a, b and 2 more");
     CHECK(trim(" \t a b\r\n") == "a b");
     CHECK(trim(" \n ").empty());
     CHECK(to_lower("ÄBC-9z") == "Äbc-9z");
