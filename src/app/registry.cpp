@@ -15,7 +15,7 @@ std::unique_ptr<engine::Engine> make_docker_engine(Context& context)
 {
     auto options = engine::docker_options_from_environment();
     options.host = context.options.engine_host;
-    return engine::make_docker(context.loop().get_executor(), context.pool(), std::move(options));
+    return engine::make_docker(context.pool(), std::move(options));
 }
 
 std::unique_ptr<engine::Engine> make_fake_engine(Context& context)

@@ -56,7 +56,7 @@ struct Daemon {
 
     Engine& with(DockerOptions options)
     {
-        engine = make_docker(loop.io.get_executor(), loop.pool, std::move(options));
+        engine = make_docker(loop.pool, std::move(options));
         return *engine;
     }
     Engine& plain() { return with(daemon.options()); }

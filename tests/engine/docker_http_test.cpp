@@ -240,7 +240,7 @@ TEST_CASE("what is not created in time may still come, and is not taken for remo
     });
     auto options = world.daemon.options();
     options.creation_limit = std::chrono::milliseconds(20);
-    const auto engine = make_docker(world.loop.io.get_executor(), world.loop.pool, options);
+    const auto engine = make_docker(world.loop.pool, options);
     ContainerSpec container;
     container.name = container.image = "x";
     NetworkSpec network;
@@ -290,7 +290,7 @@ TEST_CASE("a pull does not wait for an engine that is not there", "[engine]")
     DockerOptions options;
     options.host = "unix:///nowhere/docker.sock";
     options.retry_delay = std::chrono::hours(1);
-    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    const auto engine = make_docker(loop.pool, options);
     try {
         loop.run(engine->pull_image("debian:12", "", nullptr));
         FAIL("no error");
@@ -305,7 +305,7 @@ TEST_CASE("an engine that is not there names its place and what to do", "[engine
     RealLoop loop;
     DockerOptions options;
     options.host = "unix:///nowhere/docker.sock";
-    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    const auto engine = make_docker(loop.pool, options);
     try {
         loop.run(engine->probe());
         FAIL("no error");

@@ -16,18 +16,21 @@ const std::string k_image_answer = R"({"Id":"sha256:1","Config":{}})";
 
 // A daemon whose pulls answer one after the other as given; the last one goes on for ever.
 struct PullRegistry {
-    explicit PullRegistry(std::vector<Says> answers)
+    explicit PullRegistry(std::vector<Says> answers, std::chrono::milliseconds silence_limit = std::chrono::minutes(1))
         : pulls(std::move(answers)), daemon(loop, [this](const Asked& asked) { return answer(asked); })
     {
         auto options = daemon.options();
         options.config_dir = config_dir;
-        engine = make_docker(loop.io.get_executor(), loop.pool, options);
+        options.silence_limit = silence_limit;
+        engine = make_docker(loop.pool, options);
     }
 
     Says answer(const Asked& asked)
     {
         if (asked.line == "GET /version")
-            return ScriptedDaemon::version();
+            return ScriptedDaemon::version(version);
+        if (asked.line.find("/images/json?") != std::string::npos)
+            return ScriptedDaemon::json(200, list_answer);
         if (asked.line.find("/images/create") == std::string::npos)
             return ScriptedDaemon::json(200, image_answer);
         const auto says = pulls[std::min(next, pulls.size() - 1)];
@@ -47,7 +50,7 @@ struct PullRegistry {
 
     std::vector<Says> pulls;
     std::size_t next = 0;
-    std::string config_dir, image_answer = k_image_answer;
+    std::string version = "1.41", config_dir, image_answer = k_image_answer, list_answer = "[]";
     RealLoop loop;
     ScriptedDaemon daemon;
     std::unique_ptr<Engine> engine;
@@ -88,6 +91,26 @@ TEST_CASE("an image of another platform is not what was asked for", "[engine]")
     CHECK_THROWS_WITH(pull("linux/arm64"), ContainsSubstring("busybox has no variant for linux/arm64: its registry gave one for linux/amd64"));
 }
 
+TEST_CASE("an engine that keeps variants side by side is asked for the one that was pulled", "[engine]")
+{
+    PullRegistry registry({messages(k_good_pull)});
+    registry.version = "1.47";
+    registry.image_answer = R"({"Id":"sha256:1","Config":{},"Os":"linux","Architecture":"amd64"})";
+    registry.list_answer = R"([{"Id":"sha256:1","Manifests":[
+        {"Kind":"image","Available":true,"ImageData":{"Platform":{"os":"linux","architecture":"amd64"}}},
+        {"Kind":"image","Available":true,"ImageData":{"Platform":{"os":"linux","architecture":"arm64","variant":"v8"}}},
+        {"Kind":"image","Available":false,"ImageData":{"Platform":{"os":"linux","architecture":"s390x"}}},
+        {"Kind":"attestation","Available":true}]}])";
+    const auto pull = [&](const char* platform) {
+        return registry.loop.run(registry.engine->pull_image("busybox", platform, nullptr));
+    };
+
+    CHECK(pull("linux/arm64").id == "sha256:1");
+    CHECK(registry.daemon.count(
+              "/images/json?manifests=1&filters=%7B%22reference%22%3A%5B%22busybox%3Alatest%22%5D%7D") == 1);
+    CHECK_THROWS_WITH(pull("linux/s390x"), ContainsSubstring("busybox has no variant for linux/s390x"));
+}
+
 TEST_CASE("a registry that is down is asked five times", "[engine]")
 {
     PullRegistry down({ScriptedDaemon::json(500, R"({"message":"Get \"https://x/v2/\": dial tcp: lookup x: no such host"})")});
@@ -117,6 +140,16 @@ TEST_CASE("an image that cannot be had is asked for once, and says why", "[engin
     PullRegistry registry({answer});
     CHECK(registry.failure().code() == code);
     CHECK(registry.daemon.count("/images/create") == 1);
+}
+
+TEST_CASE("a pull that says nothing any more is given up, and names the registry", "[engine]")
+{
+    PullRegistry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}\r\n\r\n"}},
+                          std::chrono::milliseconds(50));
+    const auto error = registry.failure("registry.example/a:1");
+    CHECK(error.code() == Errc::timed_out);
+    CHECK_THAT(error.what(), ContainsSubstring("the registry registry.example: no answer within 50ms"));
+    CHECK_THAT(error.hint(), ContainsSubstring("engine's host"));
 }
 
 TEST_CASE("what is no image name never leaves for the engine", "[engine]")

@@ -24,7 +24,7 @@ struct PushRegistry {
 
     Pushed push(std::function<void(const PushProgress&)> progress = nullptr)
     {
-        engine = make_docker(loop.io.get_executor(), loop.pool, options);
+        engine = make_docker(loop.pool, options);
         return loop.run(engine->push_image("registry.example/a/b:1", std::move(progress)));
     }
 
@@ -150,5 +150,8 @@ TEST_CASE("a push that says nothing any more is given up", "[engine]")
 {
     PushRegistry registry({Says{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}\r\n\r\n"}});
     registry.options.silence_limit = std::chrono::milliseconds(50);
-    CHECK(registry.failure().code() == Errc::timed_out);
+    const auto error = registry.failure();
+    CHECK(error.code() == Errc::timed_out);
+    CHECK_THAT(error.what(), ContainsSubstring("the registry registry.example: no answer within 50ms"));
+    CHECK_THAT(error.hint(), ContainsSubstring("engine's host"));
 }

@@ -161,7 +161,7 @@ TEST_CASE("a daemon that is killed makes calls unavailable, and the watch finds 
     PrivateDaemon daemon;
     DockerOptions options;
     options.host = daemon.url();
-    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    const auto engine = make_docker(loop.pool, options);
     daemon.start();
     loop.run(with_deadline(std::chrono::seconds(60), "dockerd", until_it_answers(*engine)));
     loop.run(engine->import_image(test_image(), {}, {}, std::move(image)));

@@ -143,7 +143,7 @@ inline ScriptedDaemon::Script after_version(ScriptedDaemon::Script rest)
 // An engine on a daemon that answers by this, after its version.
 struct ScriptedEngine {
     explicit ScriptedEngine(ScriptedDaemon::Script rest)
-        : daemon(loop, after_version(std::move(rest))), engine(make_docker(loop.io.get_executor(), loop.pool, daemon.options()))
+        : daemon(loop, after_version(std::move(rest))), engine(make_docker(loop.pool, daemon.options()))
     {
     }
 

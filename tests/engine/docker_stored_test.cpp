@@ -3,6 +3,10 @@
 
 #include "support/catch.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
 using namespace gantry::engine;
 using namespace gantry::engine::docker;
 
@@ -52,6 +56,15 @@ TEST_CASE("labels that a base does not have are an image's own", "[engine]")
     CHECK(own_labels(k_ours, history_of({""}), std::nullopt) == k_ours); // imported: nothing below it
     const Labels other_run{{"gantry.instance", "1f2e"}, {"gantry.run", "3"}};
     CHECK(own_labels(k_ours, committed, other_run) == Labels{{"gantry.run", "17"}});
+}
+
+TEST_CASE("an image that says nothing of when it was made, or nonsense, is of no known time", "[engine]")
+{
+    const auto [created, seconds] = GENERATE(table<std::int64_t, std::int64_t>(
+        {{-62135596800, 0}, {std::numeric_limits<std::int64_t>::max(), 0}, {1700000000, 1700000000}}));
+    const auto images = images_of(Json::array({{{"Id", "sha256:1"}, {"Created", created}}}));
+    REQUIRE(images.size() == 1);
+    CHECK(images[0].created.time_since_epoch() == std::chrono::seconds(seconds));
 }
 
 TEST_CASE("volumes that the daemon does not measure are listed all the same, and whether a container has them", "[engine]")

@@ -142,8 +142,7 @@ class RealEngine : public RealLoop {
 public:
     RealEngine() : RealEngine(engine::docker_options_from_environment()) {}
 
-    explicit RealEngine(engine::DockerOptions options)
-        : engine(engine::make_docker(io.get_executor(), pool, std::move(options)))
+    explicit RealEngine(engine::DockerOptions options) : engine(engine::make_docker(pool, std::move(options)))
     {
         try {
             info = run(engine->probe());

@@ -171,7 +171,7 @@ DockerOptions tls_options(const std::string& url, const std::string& folder)
 
 Error probe_error(RealLoop& loop, const DockerOptions& options)
 {
-    const auto engine = make_docker(loop.io.get_executor(), loop.pool, options);
+    const auto engine = make_docker(loop.pool, options);
     try {
         loop.run(engine->probe());
     } catch (const Error& error) {
@@ -210,6 +210,16 @@ void use_it(RealEngine& real, Engine& engine)
     CHECK(inside.out == "inside\n");
     CHECK(real.run(session->exit_code()) == 5);
 
+    // Who writes much before it reads: our input waits for that, and reading its output does not wait for our input.
+    exec.command = {"/bin/sh", "-c", "head -c 30000000 /dev/zero; wc -c"};
+    exec.open_stdin = true;
+    const auto both_ways = real.run(engine.exec(spec.name, exec));
+    const std::string input(30'000'000, 'x');
+    TextSink after;
+    real.run(with_deadline(60s, "both ways", both(both_ways->read_all(after), write_and_close(*both_ways, input))));
+    CHECK(after.out.ends_with("30000000\n"));
+    CHECK(after.out.size() == input.size() + 9);
+
     real.run(both(attachment->read_all(sink), write_and_close(*attachment, much)));
     CHECK((sink.out == much));
     CHECK(sink.err == "done\n");
@@ -233,7 +243,7 @@ TEST_CASE("a daemon is used over TCP as over its socket", "[docker]")
     Proxy proxy(real, nullptr, real.info.endpoint);
     DockerOptions options;
     options.host = proxy.url();
-    const auto engine = make_docker(real.io.get_executor(), real.pool, options);
+    const auto engine = make_docker(real.pool, options);
     CHECK_FALSE(real.run(engine->probe()).local);
     use_it(real, *engine);
 }
@@ -244,7 +254,7 @@ TEST_CASE("a daemon is used over mutual TLS as over its socket", "[docker]")
     GANTRY_NEEDS_ENGINE(real);
     const Certificates certificates;
     Proxy proxy(real, &certificates, real.info.endpoint);
-    const auto engine = make_docker(real.io.get_executor(), real.pool, tls_options(proxy.url(), certificates.folder()));
+    const auto engine = make_docker(real.pool, tls_options(proxy.url(), certificates.folder()));
     CHECK(real.run(engine->probe()).id == real.info.id);
     use_it(real, *engine);
 }

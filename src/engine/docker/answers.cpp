@@ -115,7 +115,10 @@ std::optional<ContainerStatus::Probe> last_probe_of(const Json& state)
 
 std::chrono::system_clock::time_point seconds_of(const Json& object, const char* name)
 {
-    return std::chrono::system_clock::time_point(std::chrono::seconds(number_field(object, name)));
+    // Images that say nothing of it were made in the year 1, which no system clock reaches.
+    constexpr std::int64_t k_end = 9'000'000'000;
+    const auto seconds = number_field(object, name);
+    return std::chrono::system_clock::time_point(std::chrono::seconds(seconds > 0 && seconds < k_end ? seconds : 0));
 }
 
 // One item of each list that the daemon gives.

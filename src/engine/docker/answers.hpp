@@ -13,9 +13,9 @@
 namespace gantry::engine::docker {
 
 EngineInfo engine_info(const Json& version, const Json& info);
-// `image` as it was asked for, to choose among the digests.
 // Podman leaves out in some answers how it came to an id.
 std::string whole_image_id(const std::string& id);
+// `image` as it was asked for, to choose among the digests.
 ImageInfo image_info(const Json& answer, const std::string& image);
 ContainerStatus container_status(const Json& answer);
 // Sorted by name.

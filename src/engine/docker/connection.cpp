@@ -229,7 +229,7 @@ awaitable<std::unique_ptr<Connection>> Connector::connect_unix()
         throw Error(Errc::bad_input, fmt::format("{}: {}", endpoint_.url, error.code().message()));
     }
     asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
-    for (auto pause = 2ms;; pause *= 2) {
+    for (std::chrono::nanoseconds pause = 2ms;; pause = std::min<std::chrono::nanoseconds>(2 * pause, 200ms)) {
         auto [error] = co_await socket.async_connect(place, asio::as_tuple(use_awaitable));
         if (!error)
             break;
@@ -237,7 +237,7 @@ awaitable<std::unique_ptr<Connection>> Connector::connect_unix()
         if (error != asio::error::try_again)
             throw_connect_error(endpoint_, address_, error);
         socket.close();
-        asio::steady_timer timer(co_await asio::this_coro::executor, std::min<std::chrono::nanoseconds>(pause, 200ms));
+        asio::steady_timer timer(co_await asio::this_coro::executor, pause);
         co_await timer.async_wait(use_awaitable);
     }
     co_return std::make_unique<PlainConnection>(Socket(std::move(socket)));

@@ -12,7 +12,7 @@
 namespace gantry::engine::docker {
 
 // One open byte stream to the daemon. Reading and writing may overlap; two reads or two writes may not. Errors are
-// unavailable; destroying it closes it.
+// unavailable, or denied where TLS refuses; destroying it closes it.
 class Connection {
 public:
     virtual ~Connection() = default;
@@ -45,7 +45,8 @@ public:
     Connector(DockerEndpoint endpoint, asio::thread_pool& pool);
     ~Connector();
 
-    // Throws unavailable with a hint when nobody listens or access is refused. 10 s.
+    // Throws unavailable with a hint when nobody listens or access is refused. 10 s, and what the system
+    // takes to look up a name.
     awaitable<std::unique_ptr<Connection>> connect();
     const DockerEndpoint& endpoint() const { return endpoint_; }
     // A unix socket of this machine.

@@ -44,7 +44,7 @@ awaitable<EngineInfo> DockerEngine::probe()
 
 } // namespace docker
 
-std::unique_ptr<Engine> make_docker(asio::any_io_executor, asio::thread_pool& pool, DockerOptions options)
+std::unique_ptr<Engine> make_docker(asio::thread_pool& pool, DockerOptions options)
 {
     return std::make_unique<docker::DockerEngine>(pool, std::move(options));
 }

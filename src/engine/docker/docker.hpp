@@ -38,7 +38,7 @@ struct DockerEndpoint {
 std::vector<DockerEndpoint> docker_endpoints(const DockerOptions& options);
 
 // The Docker Engine API, 1.41 or later, over a unix socket, TCP or TCP with TLS; also Podman's service. Connects lazily:
-// the first call tries the endpoints. `executor` is the loop; `pool` runs credential helpers.
-std::unique_ptr<Engine> make_docker(asio::any_io_executor executor, asio::thread_pool& pool, DockerOptions options);
+// the first call tries the endpoints. `pool` runs credential helpers and looks up names.
+std::unique_ptr<Engine> make_docker(asio::thread_pool& pool, DockerOptions options);
 
 } // namespace gantry::engine

@@ -163,12 +163,6 @@ int Exchange::status() const
     return static_cast<int>(parser_->response.get().result_int());
 }
 
-std::string Exchange::header(std::string_view name) const
-{
-    const auto value = parser_->response.get()[boost::beast::string_view(name.data(), name.size())];
-    return std::string(value.data(), value.size());
-}
-
 // Feeds the parser with what is there, and with one more read if that is not enough.
 awaitable<void> Exchange::read_more()
 {
@@ -274,7 +268,7 @@ awaitable<std::unique_ptr<Exchange>> HttpClient::send(std::unique_ptr<Connection
     const std::string head = head_of(request, connector_->host_header()) + request.body;
     std::exception_ptr broken, source_failure;
     try {
-        co_await stream.write(head);
+        co_await with_deadline(k_piece_limit, "send to the container engine", stream.write(head));
         if (request.stream)
             co_await send_pieces(stream, request.stream, source_failure);
     } catch (const Error& error) {

@@ -49,7 +49,6 @@ public:
     awaitable<void> read_header();
 
     int status() const;
-    std::string header(std::string_view name) const;
 
     // The next bytes of the body; empty at its end. Throws unavailable when the connection breaks before.
     awaitable<std::string> read();

@@ -17,6 +17,7 @@ namespace gantry::engine::docker {
 namespace {
 
 constexpr auto k_image_limit = 600s; // writing a layer
+constexpr int k_variants_minor = 47; // of the API, from which images are listed with their variants
 
 std::string create_target(const ImageReference& reference, const std::string& platform)
 {
@@ -27,14 +28,12 @@ std::string create_target(const ImageReference& reference, const std::string& pl
     return target;
 }
 
-// Reads the messages of a pull or an import to the end, with `on_message` after each batch. Throws what they report, and
-// timed_out that names `whom` when none comes for so long.
-awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::string whom, std::chrono::nanoseconds silence_limit,
-                              std::function<void()> on_messages)
+// Reads the messages of a pull or an import to the end, with `on_messages` after each batch. Throws what they report.
+awaitable<void> read_messages(ReadPiece read, PullMeter& meter, std::function<void()> on_messages)
 {
     JsonLines lines;
     for (;;) {
-        const std::string piece = co_await with_deadline(silence_limit, whom, exchange.read());
+        const std::string piece = co_await read();
         if (piece.empty())
             break;
         lines.feed(piece);
@@ -46,20 +45,6 @@ awaitable<void> read_messages(Exchange& exchange, PullMeter& meter, std::string 
         throw engine_error(meter.error(), Errc::internal);
 }
 
-// The engine answers when the registry has.
-awaitable<std::unique_ptr<Exchange>> open_pull(Api& api, Request request, const std::string& registry)
-{
-    const auto limit = api.options().silence_limit;
-    try {
-        co_return co_await api.open_any(std::move(request), limit);
-    } catch (const Error& error) {
-        if (error.code() != Errc::timed_out)
-            throw;
-    }
-    throw Error(Errc::timed_out, fmt::format("the registry {}: no answer within {}", terminal_safe(registry), print_duration(limit)),
-                std::string(k_unreachable_hint));
-}
-
 awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::string& platform, PullInFlight& flight,
                           const std::string& image)
 {
@@ -68,7 +53,8 @@ awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::
     if (!auth.empty())
         request.headers.emplace_back("X-Registry-Auth", auth.reveal());
     const std::chrono::nanoseconds silence_limit = api.options().silence_limit;
-    const auto exchange = co_await open_pull(api, std::move(request), reference.registry);
+    const auto exchange =
+        co_await from_registry(reference.registry, silence_limit, api.open_any(std::move(request), silence_limit));
     if (exchange->status() >= 400) {
         const auto body = co_await with_deadline(k_limit, "pull", exchange->read_all(1024 * 1024));
         throw pull_refused(exchange->status(), body);
@@ -86,8 +72,32 @@ awaitable<void> pull_once(Api& api, const ImageReference& reference, const std::
             report();
         }
     };
-    co_await read_messages(*exchange, meter, "the registry", silence_limit, std::ref(report_now_and_then));
+    const ReadPiece read = [&] {
+        return from_registry(reference.registry, silence_limit, with_deadline(silence_limit, "pull", exchange->read()));
+    };
+    co_await read_messages(read, meter, std::ref(report_now_and_then));
     report();
+}
+
+// An engine with containerd's image store keeps the variants of an image side by side, and tells of the one for its own host.
+// From API 1.47 it lists them.
+awaitable<bool> has_variant(Api& api, const std::string& image, const std::string& platform)
+{
+    if (api.negotiated().api_minor < k_variants_minor)
+        co_return false;
+    const Json filter = {{"reference", {familiar_name(full_name(image))}}};
+    Request request("GET", "/images/json?manifests=1&filters=" + encode_query(dump(filter)));
+    const auto answer = co_await api.json(std::move(request), k_limit);
+    for (const auto& item : items_of(answer))
+        for (const auto& manifest : items_of(field(item, "Manifests"))) {
+            const auto& has = field(field(manifest, "ImageData"), "Platform");
+            ImageInfo variant;
+            variant.os = text_field(has, "os");
+            variant.architecture = text_field(has, "architecture");
+            if (flag_field(manifest, "Available") && !variant.architecture.empty() && is_of_platform(variant, platform))
+                co_return true;
+        }
+    co_return false;
 }
 
 std::string command_change(const std::vector<std::string>& command)
@@ -207,9 +217,13 @@ awaitable<ImageInfo> DockerEngine::pull_alone(const std::string& image, const st
     }
     auto pulled = co_await existing_image(image);
     // A registry that has but one variant gives that one, whatever was asked for.
-    if (!platform.empty() && !is_of_platform(pulled, platform))
-        throw Error(Errc::not_found, fmt::format("{} has no variant for {}: its registry gave one for {}/{}", terminal_safe(image),
-                                                 terminal_safe(platform), terminal_safe(pulled.os), terminal_safe(pulled.architecture)));
+    bool is_right = platform.empty() || is_of_platform(pulled, platform);
+    if (!is_right)
+        is_right = co_await has_variant(*api_, image, platform);
+    if (!is_right)
+        throw Error(Errc::not_found,
+                    fmt::format("{} has no variant for {}: its registry gave one for {}/{}", terminal_safe(image),
+                                terminal_safe(platform), terminal_safe(pulled.os), terminal_safe(pulled.architecture)));
     co_return pulled;
 }
 
@@ -237,7 +251,8 @@ awaitable<ImageInfo> DockerEngine::import_image(const std::string& tag, const La
     request.stream = pieces_of(std::move(tar));
     const auto exchange = co_await api_->open(std::move(request), k_image_limit);
     PullMeter meter(tag);
-    co_await read_messages(*exchange, meter, "import", api_->options().silence_limit, [] {});
+    const ReadPiece read = [&] { return with_deadline(api_->options().silence_limit, "import", exchange->read()); };
+    co_await read_messages(read, meter, [] {});
     co_return co_await existing_image(tag);
 }
 

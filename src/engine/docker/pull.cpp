@@ -1,5 +1,10 @@
 #include "engine/docker/pull.hpp"
 
+#include "base/format.hpp"
+#include "engine/docker/api.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <random>
 
@@ -65,6 +70,13 @@ PullProgress PullMeter::progress() const
         sum.bytes_done += std::min(layer.bytes_done, layer.bytes_total);
     }
     return sum;
+}
+
+void throw_silent(const std::string& registry, std::chrono::nanoseconds limit)
+{
+    throw Error(Errc::timed_out,
+                fmt::format("the registry {}: no answer within {}", terminal_safe(registry), print_duration(limit)),
+                std::string(k_unreachable_hint));
 }
 
 std::chrono::nanoseconds retry_pause(int attempt, std::chrono::nanoseconds first)

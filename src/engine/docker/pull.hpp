@@ -53,6 +53,22 @@ inline constexpr int k_registry_tries = 5;
 // at the same moment.
 std::chrono::nanoseconds retry_pause(int attempt, std::chrono::nanoseconds first);
 
+// The same error for a registry that is silent for `limit`, wherever the engine, which waits for it, was asked or read: timed_out
+// with the registry's name.
+[[noreturn]] void throw_silent(const std::string& registry, std::chrono::nanoseconds limit);
+
+// `op` with throw_silent() in the place of its own timed_out.
+template <typename T> awaitable<T> from_registry(std::string registry, std::chrono::nanoseconds limit, awaitable<T> op)
+{
+    try {
+        co_return co_await std::move(op);
+    } catch (const Error& error) {
+        if (error.code() != Errc::timed_out)
+            throw;
+    }
+    throw_silent(registry, limit);
+}
+
 // One pull, and everybody who waits for it. Led by one of them; if that one is cancelled, by the next.
 struct PullInFlight {
     explicit PullInFlight(asio::any_io_executor executor) : changed(std::move(executor)) {}

@@ -82,12 +82,9 @@ private:
 
     static void add_layer(Layer& layer, const std::string& status, const Json& detail)
     {
-        const auto count = [&detail](const char* name) {
-            return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_field(detail, name)));
-        };
         if (status == "Pushing") {
-            layer.bytes_total = std::max(layer.bytes_total, count("total"));
-            layer.bytes_done = count("current"); // a second try begins anew
+            layer.bytes_total = std::max(layer.bytes_total, count_field(detail, "total"));
+            layer.bytes_done = count_field(detail, "current"); // a second try begins anew
         } else if (status == "Layer already exists" || status.starts_with("Mounted from")) {
             layer.done = layer.there = true;
         } else if (status == "Pushed") {
@@ -101,13 +98,13 @@ private:
     bool retried_ = false;
 };
 
-awaitable<void> read_messages(Exchange& exchange, PushMeter& meter, std::chrono::nanoseconds silence_limit,
+awaitable<void> read_messages(ReadPiece read, PushMeter& meter,
                               const std::function<void(const PushProgress&)>& progress)
 {
     JsonLines lines;
     auto next_report = system_clock().now();
     for (;;) {
-        const std::string piece = co_await with_deadline(silence_limit, "push", exchange.read());
+        const std::string piece = co_await read();
         if (piece.empty())
             break;
         lines.feed(piece);
@@ -130,13 +127,17 @@ awaitable<Pushed> push_once(Api& api, const ImageReference& reference, const std
     const Secret auth = co_await registry_auth(api.pool(), api.options().config_dir, reference.registry);
     request.headers.emplace_back("X-Registry-Auth", auth.empty() ? k_anonymous : auth.reveal());
     const std::chrono::nanoseconds silence_limit = api.options().silence_limit;
-    const auto exchange = co_await api.open_any(std::move(request), silence_limit);
+    const auto exchange =
+        co_await from_registry(reference.registry, silence_limit, api.open_any(std::move(request), silence_limit));
     if (exchange->status() >= 400) {
         const auto body = co_await with_deadline(k_limit, "push", exchange->read_all(1024 * 1024));
         throw pull_refused(exchange->status(), body);
     }
     PushMeter meter(image);
-    co_await read_messages(*exchange, meter, silence_limit, progress);
+    const ReadPiece read = [&] {
+        return from_registry(reference.registry, silence_limit, with_deadline(silence_limit, "push", exchange->read()));
+    };
+    co_await read_messages(read, meter, progress);
     if (meter.retried())
         tries_left = 0;
     if (!meter.error().empty())

@@ -95,7 +95,9 @@ public:
                 co_return 0;
             if (problem != SSL_ERROR_WANT_READ)
                 throw_refused();
-            co_await flush();
+            // A flush that goes on sends what reading has queued, too. It may be waiting for us to read: no wait for it.
+            if (!flushing_)
+                co_await flush();
             if (!co_await receive())
                 throw explained(Error(Errc::unavailable, "lost the connection to the container engine: cut off"));
         }
@@ -174,7 +176,7 @@ private:
         co_return count > 0;
     }
 
-    // Sends what OpenSSL has queued. Reading can queue something too, so two may come here: the second one waits.
+    // Sends what OpenSSL has queued, with what reading queues meanwhile. A second caller waits for the first.
     awaitable<void> flush()
     {
         while (flushing_)
