@@ -162,6 +162,14 @@ private:
     {
         const auto names = target_of(entry);
         const std::string path = join(names, "/");
+        const bool is_folder = archive_entry_hardlink(entry) == nullptr && archive_entry_filetype(entry) == AE_IFDIR;
+        if (names.empty() && !is_folder)
+            refuse_member(text_or_empty(archive_entry_pathname(entry)), "is the folder itself");
+        for (std::size_t depth = 1; depth < names.size(); ++depth) {
+            const auto above = join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(depth)}, "/");
+            if (links_.contains(above) || files_.contains(above))
+                refuse_member(path, "lies behind a link or a file");
+        }
         if (const char* const link = archive_entry_hardlink(entry)) {
             const auto existing = join(inside(link), "/");
             if (removed_.contains(existing)) // overlayfs has one file for all that was removed
@@ -169,14 +177,17 @@ private:
             if (files_.count(existing) == 0)
                 refuse_member(path, "is a hard link to something that is no file of the archive");
             files_.insert(path);
+            links_.erase(path);
             removed_.erase(path);
             return;
         }
         switch (archive_entry_filetype(entry)) {
-        case AE_IFREG: check_file(from, entry, names, path); break;
+        case AE_IFREG: check_file(from, entry, path); break;
         case AE_IFDIR:
             if (links_.count(path) != 0)
                 refuse_member(path, "is a folder, and a link");
+            files_.erase(path);
+            removed_.erase(path);
             break;
         case AE_IFLNK:
             files_.erase(path);
@@ -190,9 +201,6 @@ private:
                 refuse_member(path, "is a device");
             note_removed(path);
         }
-        for (std::size_t depth = 1; depth < names.size(); ++depth)
-            if (links_.count(join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(depth)}, "/")) != 0)
-                refuse_member(path, "lies behind a link");
     }
 
     void note_removed(const std::string& path)
@@ -202,10 +210,8 @@ private:
         removed_.insert(path);
     }
 
-    void check_file(ArchiveReader& from, archive_entry* entry, const std::vector<std::string>& names, const std::string& path)
+    void check_file(ArchiveReader& from, archive_entry* entry, const std::string& path)
     {
-        if (names.empty())
-            refuse_member(path, "is the folder itself");
         const std::int64_t size = archive_entry_size(entry);
         if (size < 0 || static_cast<std::uint64_t>(size) > max_bytes_ - std::min(max_bytes_, file_bytes_))
             fail_size();

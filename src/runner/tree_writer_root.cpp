@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/format.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -100,8 +101,17 @@ bool TreeWriterRoot::may_go(const Names& path) const { return !may_go_ || may_go
 
 void TreeWriterRoot::stays(const Names& path) { stayed_.push_back(join(path, "/")); }
 
-// By descriptors alone. A folder that holds something that stays does so, too: then it returns false.
 bool TreeWriterRoot::remove_all(const Fd& parent, const Names& path)
+{
+    if (parent_names_.size() >= path.size() && std::equal(path.begin(), path.end(), parent_names_.begin())) {
+        parent_.reset(); // it is what goes, or below; `parent`, which is above, is another one
+        parent_names_.clear();
+    }
+    return remove_at(parent, path);
+}
+
+// By descriptors alone. A folder that holds something that stays does so, too: then it returns false.
+bool TreeWriterRoot::remove_at(const Fd& parent, const Names& path)
 {
     const auto& name = path.back();
     const bool goes = may_go(path);
@@ -135,7 +145,7 @@ bool TreeWriterRoot::remove_all(const Fd& parent, const Names& path)
     while (const dirent* const entry = ::readdir(stream.get())) {
         inner.back() = entry->d_name;
         if (inner.back() != "." && inner.back() != "..")
-            emptied = remove_all(folder, inner) && emptied;
+            emptied = remove_at(folder, inner) && emptied;
     }
     if (emptied && ::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) != 0)
         throw errno_error(errno, "remove " + shown(path));
@@ -237,8 +247,6 @@ void TreeWriterRoot::hard_link(const Names& existing, const Names& path)
 void TreeWriterRoot::remove(const Names& path)
 {
     const Fd parent = existing_parent_of(path);
-    parent_.reset(); // it may be below what goes
-    parent_names_.clear();
     if (parent)
         remove_all(parent, path);
 }

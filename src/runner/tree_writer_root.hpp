@@ -49,6 +49,7 @@ private:
     mode_t mode_for(const Fd& parent, const std::string& name, mode_t mode) const;
     void make_room(const Fd& parent, const Names& path);
     bool remove_all(const Fd& parent, const Names& path);
+    bool remove_at(const Fd& parent, const Names& path);
     bool may_go(const Names& path) const;
     void stays(const Names& path);
 

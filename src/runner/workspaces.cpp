@@ -241,16 +241,32 @@ std::string verdict_path(const WorkspacesOptions& options)
     return options.cache_folder + "/engines/" + key;
 }
 
-// True when the engine mounts a folder of ours as the lower layer of a volume and finds the file that we put there.
+// A folder of ours that goes with this, whatever ends the probe.
+class ProbeFolder {
+public:
+    explicit ProbeFolder(std::string path) : path_(std::move(path)) { make_directories(path_, 0755); }
+    ProbeFolder(const ProbeFolder&) = delete;
+    ~ProbeFolder()
+    {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+// True when the engine mounts a folder of ours as the lower layer of a volume and finds the file that we put there. Throws what
+// says nothing of that: the next run may fare better.
 awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& options, const Intend& intend)
 {
     const auto nonce = random_hex(8);
     Owner owner;
     owner.instance = options.instance;
     owner.run = options.run.empty() ? "probe-" + nonce : options.run;
-    const auto folder = options.cache_folder + "/engines/probe-" + nonce;
-    std::filesystem::create_directories(folder);
-    write_file_atomic(folder + "/nonce", nonce, 0644);
+    const ProbeFolder folder(options.cache_folder + "/engines/probe-" + nonce);
+    write_file_atomic(folder.path() + "/nonce", nonce, 0644);
 
     std::vector<std::pair<engine::ObjectKind, std::string>> made;
     const auto announce = [&](engine::ObjectKind kind, const std::string& name) {
@@ -272,7 +288,7 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
         const auto work_spec = make_volume("work");
         const auto work = co_await engine.create_volume(work_spec);
         OverlayFolders folders;
-        folders.lowers.push_back(folder);
+        folders.lowers.push_back(folder.path());
         folders.upper = upper.mountpoint;
         folders.work = work.mountpoint;
         const auto merged = overlay_volume(object_name(owner, "ws"), labels_of(owner), folders);
@@ -287,16 +303,15 @@ awaitable<bool> can_overlay(engine::Engine& engine, const WorkspacesOptions& opt
         const auto found = files.find("workspace/nonce");
         seen = found != files.end() && found->second == nonce;
     } catch (const Error& error) {
-        if (error.code() == Errc::unavailable || error.code() == Errc::timed_out)
+        if (error.code() == Errc::unavailable || error.code() == Errc::timed_out || error.code() == Errc::no_space)
             failure = error;
     }
     try {
         for (auto object = made.rbegin(); object != made.rend(); ++object)
             co_await engine.remove(object->first, object->second);
-    } catch (const Error& error) {
-        failure = failure ? failure : error; // whoever was told of them removes them later
+    } catch (const Error&) {
+        // Whoever was told of them removes them later.
     }
-    std::filesystem::remove_all(folder);
     if (failure)
         throw *failure;
     co_return seen;
@@ -323,7 +338,7 @@ awaitable<WorkspaceKind> probe_workspaces(engine::Engine& engine, const Workspac
     }
     const bool overlay = can_be_lower(options.cache_folder) && co_await can_overlay(engine, options, intend);
     const auto kind = overlay ? WorkspaceKind::overlay : WorkspaceKind::copy;
-    std::filesystem::create_directories(options.cache_folder + "/engines");
+    make_directories(options.cache_folder + "/engines", 0755);
     write_file_atomic(path, std::string(to_string(kind)), 0644);
     co_return kind;
 }

@@ -259,6 +259,9 @@ TEST_CASE("P13: hard links lead to files of the archive only", "[tree_writer][pr
     CHECK_THROWS_AS(write_back(place.root, tar({{"x", '1', "", "mine"}})), Error);
     CHECK_THROWS_AS(write_back(place.root, tar({{"l", '2', "", "../canary"}, {"x", '1', "", "l"}, {"x", '0', "evil"}})), Error);
     CHECK(files_in(place.root) == Files{{"mine", "mine"}});
+    CHECK_THROWS_AS(write_back(place.root, tar({{"a", '0'}, {".", '1', "", "a"}, {"b", '1', "", "."}})), Error);
+    CHECK_THROWS_AS(write_back(place.root, tar({{"a", '0'}, {"d", '2', "", ".."}, {"d/x", '1', "", "a"}})), Error);
+    CHECK(files_in(place.root) == Files{{"mine", "mine"}}); // refused as a whole
     // What is written later to a name of a file does not reach its other names.
     write_back(place.root, tar({{"a", '0', "a"}, {"b", '1', "", "a"}, {"b", '0', "b"}}));
     CHECK(slurp(place.root + "/a") == "a");
@@ -343,6 +346,9 @@ TEST_CASE("P17: odd names and repeated entries have one outcome", "[tree_writer]
     CHECK(slurp(place.root + "/d/e") == "e");
     CHECK_THROWS_AS(write_back(place.root, tar({{"", '0', "x"}})), Error);
     CHECK_THROWS_AS(write_back(place.root, tar({{"f", '0', "x"}, {"f/g", '0', "x"}})), Error);
+    CHECK_FALSE(fs::exists(place.root + "/f")); // refused as a whole
+    write_back(place.root, tar({{"g/", '5'}, {"g/a", '0'}, {"g", '0'}, {"g/", '5'}, {"g/b", '0', "b"}}));
+    CHECK(slurp(place.root + "/g/b") == "b");
     const std::string long_name(300, 'n');
     CHECK_THROWS_AS(write_back(place.root, tar({{"x", 'x', pax("path", long_name)}, {"s", '0', "x"}})), Error);
 }
@@ -419,6 +425,18 @@ TEST_CASE("a removal takes what an earlier archive brought", "[tree_writer]")
     writer->finish();
     CHECK(files_in(place.root) == Files{{"d/mine", "mine"}});
     CHECK(writer->stayed() == std::vector<std::string>{"d/mine"});
+}
+
+TEST_CASE("archive after archive, a file takes the place of a folder and a folder that of a file", "[tree_writer]")
+{
+    Place place;
+    const auto writer = make_tree_writer(place.root, k_plenty);
+    for (const auto& changes :
+         {tar({{"out/a", '0', "a"}}), tar({{"out", '0', "x"}}), tar({{"out/", '5'}, {"out/b", '0', "b"}})}) {
+        writer->feed(changes);
+        writer->finish();
+    }
+    CHECK(files_in(place.root) == Files{{"out/b", "b"}});
 }
 
 TEST_CASE("a folder in whose place a file comes is not lost with what nobody knew of", "[tree_writer]")
