@@ -309,15 +309,27 @@ private:
         std::optional<KeptFolders> own_volumes;
         if (!step.secret_files.empty() && says_volumes(step.container))
             own_volumes = folders_of(step.container.volumes);
+        std::unordered_map<std::string, std::string_view> places;
         for (const auto& [file, secret] : step.secret_files) {
             const auto refuse = [&, &name = file](const char* code, std::string message, std::string hint) {
                 report_entry(step.secret_file_marks, name, code, std::move(message), "secret_files", std::move(hint));
             };
             if (!file.starts_with('/'))
-                refuse("bad-path", fmt::format("'{}' is not a path from the root", terminal_safe(file)), fmt::format("/run/secrets/{}", terminal_safe(file)));
-            else if (const auto keeper = what_keeps(file, own_volumes); !keeper.empty())
-                refuse("bad-path", fmt::format("'{}' would be there for others, too: it is in {}", terminal_safe(file), keeper),
-                       fmt::format("a path of the container's own goes with it: /run/secrets/{}", terminal_safe(secret)));
+                refuse("bad-path", fmt::format("'{}' is not a path from the root", terminal_safe(file)),
+                       fmt::format("/run/secrets/{}", terminal_safe(file)));
+            else if (const auto path = normalised_path(file);
+                     path.empty() || path == "/" || is_kernels(path) || is_in_folder(path, k_exchange_folder))
+                refuse("bad-path", fmt::format("'{}' is no place for a file", terminal_safe(file)),
+                       fmt::format("/run/secrets/{}", terminal_safe(secret)));
+            else if (const auto [first, is_new] = places.emplace(path, file); !is_new)
+                refuse("conflict",
+                       fmt::format("'{}' and '{}' are one file", terminal_safe(first->second), terminal_safe(file)),
+                       "choose another path");
+            else if (const auto keeper = what_keeps(path, own_volumes); !keeper.empty())
+                refuse(
+                    "bad-path",
+                    fmt::format("'{}' would be there for others, too: it is in {}", terminal_safe(file), keeper),
+                    fmt::format("a path of the container's own goes with it: /run/secrets/{}", terminal_safe(secret)));
             if (!is_secret_name(secret))
                 refuse("bad-name", fmt::format("'{}' is no name of a secret", terminal_safe(secret)), k_name_is_meant);
         }
@@ -352,9 +364,8 @@ private:
     }
 
     // Which of the places that outlive the container the path is in; empty: none. What is computed is not known yet.
-    std::string what_keeps(const std::string& file, const std::optional<KeptFolders>& own_volumes)
+    std::string what_keeps(const std::string& path, const std::optional<KeptFolders>& own_volumes)
     {
-        const auto path = normalised_path(file);
         if (is_in_folder(path, k_workspace_folder))
             return "the workspace";
         if (!caches_)

@@ -29,18 +29,24 @@ bool is_in_folder(std::string_view path, std::string_view folder)
     return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
 
-MountTarget mount_target(std::string_view written)
+bool is_kernels(std::string_view path)
 {
-    MountTarget target;
+    return is_in_folder(path, "/proc") || is_in_folder(path, "/sys") || is_in_folder(path, "/dev");
+}
+
+ContainerPath mount_target(std::string_view written)
+{
+    ContainerPath target;
     if (!written.starts_with('/')) {
         target.problem = fmt::format("'{}' is not a path from the root", terminal_safe(written));
         target.hint = "write the path in the container, such as /data";
         return target;
     }
-    target.path = written;
-    while (target.path.size() > 1 && target.path.back() == '/')
-        target.path.pop_back();
-    if (normalised_path(target.path) == "/") {
+    target.path = normalised_path(written);
+    if (target.path.empty()) {
+        target.problem = fmt::format("'{}' leads out of the container", terminal_safe(written));
+        target.hint = "write the path without '..'";
+    } else if (target.path == "/") {
         target.problem = "nothing can be mounted over the root of a container";
         target.hint = "choose a folder below it";
     } else if (target.path == k_workspace_folder || is_in_folder(target.path, k_exchange_folder)) {
@@ -48,6 +54,21 @@ MountTarget mount_target(std::string_view written)
         target.hint = "choose another path";
     }
     return target;
+}
+
+ContainerPath step_folder(std::string_view written)
+{
+    ContainerPath folder;
+    folder.path = normalised_path(written.starts_with('/') ? std::string(written)
+                                                           : fmt::format("{}/{}", k_workspace_folder, written));
+    if (folder.path.empty()) {
+        folder.problem = fmt::format("'{}' leads out of the container", terminal_safe(written));
+        folder.hint = "write the path without '..'";
+    } else if (is_kernels(folder.path)) {
+        folder.problem = fmt::format("{} is the kernel's", terminal_safe(folder.path));
+        folder.hint = "start elsewhere, and go there in 'run'";
+    }
+    return folder;
 }
 
 } // namespace gantry::pipeline

@@ -16,11 +16,17 @@ std::string normalised_path(std::string_view path);
 // Whether it is the folder, or in it. Both are normalised.
 bool is_in_folder(std::string_view path, std::string_view folder);
 
-// Where something is mounted.
-struct MountTarget {
-    std::string path;          // without '/' at its end
-    std::string problem, hint; // why nothing can be mounted there; empty: it can
+// Whether it is in /proc, /sys or /dev, where files and processes have no place of their own. It is normalised.
+bool is_kernels(std::string_view path);
+
+// A path as somebody wrote it.
+struct ContainerPath {
+    std::string path;          // normalised
+    std::string problem, hint; // why it cannot be used for this; empty: it can
 };
-MountTarget mount_target(std::string_view written);
+// Where something is mounted.
+ContainerPath mount_target(std::string_view written);
+// Where a step starts: from the root, or from the workspace, which "" is.
+ContainerPath step_folder(std::string_view written);
 
 } // namespace gantry::pipeline

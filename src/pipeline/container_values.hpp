@@ -20,6 +20,10 @@ struct ValueRule {
 
 // none, host, bridge and default (the stage's own), service:NAME.
 extern const ValueRule k_network_mode_rule;
+// Where a process can start: step_folder() of container_path.hpp.
+extern const ValueRule k_working_dir_rule;
+// What the kernel takes as one argument of a program.
+extern const ValueRule k_script_rule;
 // SERVICE, SERVICE:ro or SERVICE:rw.
 extern const ValueRule k_volumes_from_rule;
 // user or user:group; which of them there are, the image knows.

@@ -2,22 +2,19 @@
 
 #include "base/error.hpp"
 #include "base/format.hpp"
+#include "pipeline/container_values.hpp"
 #include "pipeline/expression.hpp"
 #include "runner/lower_container.hpp"
 #include "runner/lower_environment.hpp"
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <set>
 #include <utility>
 
 namespace gantry::runner {
 
 namespace {
-
-// The kernel takes no longer argument (MAX_ARG_STRLEN, with its end).
-constexpr std::size_t k_max_script_bytes = 131071;
 
 std::vector<std::string> computed(const std::vector<pipeline::Text>& texts, const std::string& what, const Resolve& resolve)
 {
@@ -35,10 +32,9 @@ void lower_process(const StepContext& context, const Resolve& resolve, engine::C
     const auto& step = *context.step;
     if (step.run) {
         auto script = resolve(*step.run, "run");
-        if (script.size() > k_max_script_bytes)
-            throw Error(Errc::bad_input, "run: the script is longer than 128 KiB", "put it into a file of the repository");
-        if (script.find('\0') != std::string::npos)
-            throw Error(Errc::bad_input, "run: the script holds a NUL byte");
+        if (!pipeline::k_script_rule.fits(script))
+            throw Error(Errc::bad_input, fmt::format("run: this is not {}", pipeline::k_script_rule.what),
+                        pipeline::k_script_rule.hint);
         spec.entrypoint = step.shell.empty() ? std::vector<std::string>{"sh", "-ec"} : step.shell;
         spec.command = std::vector<std::string>{std::move(script)};
         return;
@@ -51,16 +47,12 @@ void lower_process(const StepContext& context, const Resolve& resolve, engine::C
         spec.command = std::vector<std::string>(); // Compose: an entrypoint drops the image's command
 }
 
-// From the root; relative ones start at the workspace.
 std::string working_dir(const std::string& written)
 {
-    if (written.empty())
-        return k_workspace;
-    const auto path = (std::filesystem::path(k_workspace) / written).lexically_normal().string();
-    for (const char* kernel : {"/proc", "/sys", "/dev"})
-        if (path == kernel || path.starts_with(std::string(kernel) + "/"))
-            throw Error(Errc::bad_input, fmt::format("working_dir: {} is the kernel's", terminal_safe(path)));
-    return path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
+    auto folder = pipeline::step_folder(written);
+    if (!folder.problem.empty())
+        throw Error(Errc::bad_input, "working_dir: " + folder.problem, folder.hint);
+    return std::move(folder.path);
 }
 
 // ---- the network
@@ -87,6 +79,26 @@ void lower_network(const StepContext& context, engine::ContainerSpec& spec)
 }
 
 // ---- what must be so
+
+// A volume of a service is the service's, too, and may outlive the run.
+void refuse_shared_place(const StepContext& context, const std::string& file)
+{
+    const auto path = pipeline::normalised_path(file);
+    for (const auto& from : context.step->container.volumes_from)
+        for (const auto& service : context.stage->services) {
+            if (service.name != from.substr(0, from.find(':')))
+                continue;
+            for (const auto& mount : service.container.volumes)
+                if (mount.target.is_literal() &&
+                    pipeline::is_in_folder(path, pipeline::normalised_path(mount.target.literal())))
+                    throw Error(
+                        Errc::bad_input,
+                        fmt::format(
+                            "secret_files: '{}' would be there for the service '{}', too: it is in a volume of it",
+                            terminal_safe(file), terminal_safe(service.name)),
+                        "a path of the container's own goes with it, such as below /run/secrets");
+        }
+}
 
 void refuse_doubles(const std::vector<engine::Mount>& mounts)
 {
@@ -163,8 +175,10 @@ std::vector<std::pair<std::string, Secret>> secret_files_of(const StepContext& c
     std::vector<std::pair<std::string, Secret>> files;
     if (!context.plan->event.trusted)
         return files;
-    for (const auto& [path, name] : context.step->secret_files)
+    for (const auto& [path, name] : context.step->secret_files) {
+        refuse_shared_place(context, path);
         files.emplace_back(path, secret_of(context, name));
+    }
     return files;
 }
 

@@ -153,6 +153,9 @@ std::vector<Obstacle> obstacles_of(const pipeline::NetworkDeclaration& network)
         return obstacles_of_external(network_name(network, {}));
     if (network.driver == "macvlan" || network.driver == "ipvlan")
         return {needs("driver", "the driver " + network.driver, "host-namespaces")};
+    // The bridge driver joins one of the host's that has this name.
+    if (network.driver_opts.contains("com.docker.network.bridge.name"))
+        return {needs("driver_opts", "a bridge by its name on the host", "host-namespaces")};
     return {};
 }
 

@@ -5,6 +5,8 @@
 #include "base/error.hpp"
 #include "support/catch.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 using namespace gantry::pipeline;
@@ -238,6 +240,8 @@ TEST_CASE("paths of a service are from the root", "[checks]")
     check_one(service("volumes: [\"~/x:/x\"]"), "6:15 '~/x' is not a path from the root of the engine's host");
     CHECK(service("working_dir: \"${{ short_sha }}\"") == Said{});
     CHECK(of_step("working_dir: app") == Said{});
+    check_one(of_step("working_dir: /proc/self"),
+              "4:16 '/proc/self' is not a folder to start in | /proc, /sys and /dev are the kernel's");
 }
 
 TEST_CASE("a matrix of literal values has rows, and not too many", "[checks]")
@@ -367,6 +371,11 @@ TEST_CASE("files of secrets are in no folder that outlives the container", "[che
                       "- name: b\n  volumes: [\"v:/w\"]\n  steps:\n  - { run: x, secret_files: { /v/k: key } }\n"
                       "  - { run: x, volumes: [], secret_files: { /v/k: key, /w/k: key } }\n"),
               "5:37 '/v/k' would be there for others, too: it is in the volume 'v'");
+    for (const auto* nowhere : {"/", "/../workspace/key", "/proc/self/key", "/dev/key", "/run/gantry/key"})
+        check_one(of(fmt::format("  secret_files: {{ {}: key }}\n", nowhere)),
+                  fmt::format("6:19 '{}' is no place for a file", nowhere));
+    check_one(of("  secret_files: { /run/a: key, /run//x/../a: other }\n"),
+              "6:32 '/run/a' and '/run//x/../a' are one file");
     CHECK(of("  secret_files: { /anon/a: key }\n  volumes: [/anon, \"data:/${{ env.X }}\"]\n") == Said{});
 }
 

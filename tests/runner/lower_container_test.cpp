@@ -200,6 +200,8 @@ TEST_CASE("volumes that cannot be are refused", "[lower]")
     CHECK(message(volume(Type::volume, "nowhere", "/x")) == "volumes: there is no volume 'nowhere'");
     CHECK(message(volume(Type::volume, "", "x")) == "volumes: 'x' is not a path from the root");
     CHECK(message(volume(Type::volume, "", "/workspace/")) == "volumes: /workspace is taken by gantry");
+    CHECK(message(volume(Type::volume, "", "/x/../workspace")) == "volumes: /workspace is taken by gantry");
+    CHECK(message(volume(Type::volume, "", "/x/../../y")) == "volumes: '/x/../../y' leads out of the container");
     CHECK(message(volume(Type::tmpfs, "", "/run/gantry/env")) == "volumes: /run/gantry/env is taken by gantry");
     CHECK(message(volume(Type::volume, "", "/workspace/node_modules")).empty());
     CHECK_THAT(message(volume(Type::bind, "./src", "/src")), ContainsSubstring("is not a path from the root of the engine's host"));
@@ -310,13 +312,15 @@ TEST_CASE("a volume whose driver's options may name a folder of the host needs c
 
 TEST_CASE("a network that is the host's needs consent, by whatever name", "[lower]")
 {
-    const auto told = [](bool external, const char* name, const char* external_name, const char* driver, const runner::Consent& consent) {
+    const auto told = [](bool external, const char* name, const char* external_name, const char* driver,
+                         const runner::Consent& consent, const std::map<std::string, std::string>& options = {}) {
         auto plan = plan_of({stage("a", {}, {step("one")})});
         auto& network = plan.networks.emplace_back();
         network.name = name;
         network.external_name = external_name;
         network.external = external;
         network.driver = driver;
+        network.driver_opts = options;
         network.mark = {0, 2, 3};
         const auto found = check_consent(plan, consent);
         CHECK(found.empty() == [&] {
@@ -336,6 +340,9 @@ TEST_CASE("a network that is the host's needs consent, by whatever name", "[lowe
     CHECK(told(false, "lan", "", "macvlan", {}) == "2 networks.lan.driver" + ask);
     CHECK(told(false, "lan", "", "ipvlan", {"all"}).empty());
     CHECK(told(false, "host", "", "", {}).empty()); // one of its own
+    CHECK(told(false, "host", "", "bridge", {}, {{"com.docker.network.bridge.name", "virbr0"}}) ==
+          "2 networks.host.driver_opts" + ask);
+    CHECK(told(false, "host", "", "bridge", {}, {{"com.docker.network.driver.mtu", "1400"}}).empty());
     CHECK(told(true, "shared", "", "", {}).empty());
 }
 

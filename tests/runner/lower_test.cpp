@@ -24,7 +24,7 @@ TEST_CASE("a script is the last argument of the shell", "[lower]")
     fixture.step().shell = {"bash", "-euxo", "pipefail", "-c"};
     CHECK(fixture.lower().entrypoint == Words{"bash", "-euxo", "pipefail", "-c"});
     fixture.step().run = pipeline::Text(std::string(131072, 'x'));
-    CHECK_THROWS_WITH(fixture.lower(), "run: the script is longer than 128 KiB");
+    CHECK_THROWS_WITH(fixture.lower(), "run: this is not a script of less than 128 KiB, without NUL bytes");
 }
 
 TEST_CASE("without a script entrypoint and command are Compose's", "[lower]")
@@ -152,6 +152,21 @@ TEST_CASE("a pull request from a fork gets no secrets", "[lower]")
     CHECK(secret_files_of(fixture.context).empty());
     fixture.plan.event.trusted = true;
     CHECK(secret_files_of(fixture.context).at(0).second.reveal() == "s3cret");
+}
+
+TEST_CASE("a file of a secret is not put into a volume of a service", "[lower]")
+{
+    LowerFixture fixture;
+    fixture.step().secret_files = {{"/run/secrets/key", "npm_token"}};
+    fixture.secrets.emplace("npm_token", Secret("s3cret"));
+    auto& service = fixture.stage().services.emplace_back();
+    service.name = "db";
+    service.container.volumes.emplace_back().target = pipeline::Text("/run/secrets/");
+    CHECK(secret_files_of(fixture.context).size() == 1);
+    fixture.container().volumes_from = {"db:ro"};
+    CHECK_THROWS_WITH(
+        secret_files_of(fixture.context),
+        "secret_files: '/run/secrets/key' would be there for the service 'db', too: it is in a volume of it");
 }
 
 TEST_CASE("a step is on the network of its stage, or of a container, or where it says", "[lower]")

@@ -37,7 +37,7 @@ const ObjectKeys& step_keys()
     static const Key rows[] = {
         key<NameType, &Step::name>("name", "Name of the step; others refer to it as steps.<name>."),
         key<ConditionType, &Step::condition>("if", "It runs only where this holds; absent: where all before it succeeded."),
-        key<AnyTextType, &Step::run>("run", "A script for the shell; it ends at the first command that fails."),
+        key<RuledTextType<k_script_rule, AnyTextType>, &Step::run>("run", "A script for the shell; it ends at the first command that fails."),
         key<FixedCommandType, &Step::shell>("shell", "The shell of run, with its options: [bash, -ec]."),
         key<SettingsType, &Step::settings>("settings", "Settings of a plugin's image: each becomes PLUGIN_<NAME>."),
         key<BuildType, &Step::build>("build", "Builds an image, as Compose's build does."),
