@@ -38,6 +38,17 @@ std::string hint_from(std::string_view word, const std::vector<std::string>& can
     return candidates.empty() || candidates.size() > 8 ? "" : "there is " + join(candidates, ", ");
 }
 
+std::string text_of_circle(const std::vector<std::size_t>& circle, std::string_view verb, const std::function<const std::string&(std::size_t)>& name_of)
+{
+    constexpr std::size_t k_most_names = 8;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(circle.size(), k_most_names); ++i)
+        text += fmt::format("{} {} ", terminal_safe(name_of(circle[i])), verb);
+    if (circle.size() > k_most_names)
+        text += fmt::format("… {} ", verb);
+    return text + terminal_safe(name_of(circle.front()));
+}
+
 namespace {
 
 std::vector<std::string> names_of_stages(const Definition& definition)
@@ -129,13 +140,7 @@ void check_cycles(const Definition& definition, const StageGraph& graph, Diagnos
 {
     const auto& stages = definition.stages;
     for (const auto& cycle : find_cycles(graph.needs)) {
-        // A long one is told by its ends.
-        std::string text;
-        for (std::size_t i = 0; i < cycle.size(); ++i)
-            if (i < 8)
-                text += fmt::format("{} needs ", terminal_safe(stages[cycle[i]].name));
-        text += cycle.size() > 8 ? "… needs " : "";
-        text += terminal_safe(stages[cycle.front()].name);
+        const auto text = text_of_circle(cycle, "needs", [&](std::size_t stage) -> const std::string& { return stages[stage].name; });
         const auto& first = stages[cycle.front()];
         const bool by_default = !first.needs;
         auto mark = first.mark;

@@ -35,7 +35,7 @@ constexpr std::array<Absence, 14> k_absences = {{
     {"empty", "", Elsewhere::around_it, " steps stages parallel missing-key "},
     {"empty-step", "", Elsewhere::in_it, " run command entrypoint build push settings image parallel missing-key "},
     {"no-image", "", Elsewhere::around_it, " image build defaults "},
-    {"push", "", Elsewhere::in_its_stage, " build push tags image missing-key "},
+    {"push", "build", Elsewhere::in_its_stage, " build push tags image missing-key "},
     {"unknown-name", "inputs", Elsewhere::anywhere, " on manual inputs "},
     {"unknown-name", "matrix", Elsewhere::in_its_stage, " matrix include "},
     {"unknown-name", "services", Elsewhere::in_its_stage, " services compose "},
@@ -48,6 +48,8 @@ constexpr std::array<Absence, 14> k_absences = {{
 
 // Codes of which the mark is where their object begins, as that of its first key.
 constexpr std::array<std::string_view, 4> k_of_an_object = {"bad-name", "empty", "empty-step", "no-image"};
+// Codes of which the mark is in an expression: it is wrong whatever else its text has.
+constexpr std::array<std::string_view, 4> k_of_an_expression = {"expression", "outsider-text", "unknown-name", "unknown-step"};
 
 // "stages[3]" of "stages[3].steps[0].run"; empty for what belongs to no stage.
 std::string stage_of(std::string_view path)
@@ -86,6 +88,11 @@ constexpr std::string_view k_work_of_a_step = " push settings ";
 // Maps of which the entries have names of their own and keys as closed sections have.
 constexpr std::string_view k_closed_entries = " depends_on inputs networks ulimits volumes ";
 
+template <std::size_t N> bool is_among(const std::array<std::string_view, N>& words, const std::string& word)
+{
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 bool is_among(std::string_view words, const std::string& word) { return words.find(" " + word + " ") != std::string_view::npos; }
 
 // The last key of a path, without the indices behind it, and what is before that.
@@ -98,13 +105,24 @@ RefusedKey split_path(std::string path)
     return {path.substr(0, dot == std::string::npos ? 0 : dot), path.substr(dot + 1)};
 }
 
+bool is_of_read_keys(const Diagnostic& problem) { return problem.code == "conflict" && problem.about == k_both_read; }
+
+// Keys of a stage that stand beside `stages` are those of no stage.
+std::string path_in_definition(const Diagnostic& problem)
+{
+    const bool is_at_root = problem.path.find_first_of(".[") == std::string::npos;
+    return problem.code == "conflict" && is_at_root ? problem.path : full_path(problem.path);
+}
+
 RefusedKey refused_key(const Diagnostic& problem)
 {
     if (problem.code == "missing-key") // that map was read whole
         return {full_path(problem.path), problem.code};
-    auto refused = split_path(full_path(problem.path));
+    auto refused = split_path(path_in_definition(problem));
     if (problem.code == "unknown-key")
         refused.key = problem.about;
+    else if (refused.key.empty() && problem.path.ends_with('.'))
+        refused = split_path(refused.owner); // an entry whose name is empty: what its map may declare is known
     if (problem.code == "include" || refused.key == "include")
         refused.key = refused.owner.ends_with("matrix") ? "include" : "";
     const bool is_known = !refused.key.empty() && refused.key.find(' ') == std::string::npos;
@@ -125,6 +143,9 @@ RefusedKey refused_key(const Diagnostic& problem)
 std::vector<RefusedKey> refused_keys(const Diagnostic& problem)
 {
     const auto refused = refused_key(problem);
+    const bool is_of_no_stage = problem.code == "conflict" && refused.owner.empty() && refused.key == "finally";
+    if (is_of_read_keys(problem) || is_of_no_stage)
+        return {};
     std::vector<RefusedKey> keys;
     for (auto& key : problem.code == "unknown-key" ? split(refused.key, ' ') : std::vector{refused.key})
         if (!refused.owner.empty() || (key != "name" && key != "needs")) // nobody refers to the pipeline, and it to nobody
@@ -200,15 +221,26 @@ public:
                 for (std::size_t i = 0; i < k_absences.size(); ++i)
                     if (refused.key.empty() || is_among(k_absences[i].keys, refused.key))
                         reach_[i].add(refused, k_absences[i]);
-            paths_.insert(full_path(problem.path));
+            const auto path = path_in_definition(problem);
+            if (is_of_read_keys(problem)) {
+                conflicts_.insert(split_path(path).owner);
+                continue;
+            }
+            if (problem.code == "missing-key")
+                absent_.insert(path + "." + problem.about);
+            paths_.insert(path);
             places_.insert(place(problem.mark));
         }
     }
 
     bool may_explain(const Diagnostic& found) const
     {
-        const bool is_of_object = std::find(k_of_an_object.begin(), k_of_an_object.end(), found.code) != k_of_an_object.end();
-        if (!is_of_object && (places_.contains(place(found.mark)) || is_at_or_above_a_refused_one(found.path)))
+        const bool is_of_object = is_among(k_of_an_object, found.code);
+        if (!is_of_object && places_.contains(place(found.mark)))
+            return true;
+        if (!is_of_object && !is_among(k_of_an_expression, found.code) && is_at_or_above_a_refused_one(found.path))
+            return true;
+        if (repeats_conflict(found) || (found.code == "bad-name" && absent_.contains(found.path)))
             return true;
         if (found.code == "unknown-stage" && has_nameless_stage_ && !paths_.empty())
             return true;
@@ -230,9 +262,18 @@ private:
         return next != paths_.end() && is_within(*next, path);
     }
 
+    // The reader says which keys cannot stand together, the checks what then makes no sense.
+    bool repeats_conflict(const Diagnostic& found) const
+    {
+        const bool may_repeat = is_of_read_keys(found) || (found.code == "push" && found.about == "build");
+        return may_repeat && conflicts_.contains(split_path(found.path).owner);
+    }
+
     bool has_nameless_stage_ = false;
     std::array<Reach, k_absences.size()> reach_; // of the rows of k_absences
     std::set<std::string> paths_;
+    std::set<std::string> absent_;    // keys that were said to be missing
+    std::set<std::string> conflicts_; // objects with keys that cannot stand together, all of which were read
     std::set<std::tuple<int, int, int>> places_;
 };
 

@@ -36,6 +36,9 @@ std::string hint_from(std::string_view word, const Diagnostics& so_far, Collect 
     return so_far.size() > 50 ? std::string() : hint_from(word, collect());
 }
 
+// "a needs b needs a" of a circle; a long one is told by its ends.
+std::string text_of_circle(const std::vector<std::size_t>& circle, std::string_view verb, const std::function<const std::string&(std::size_t)>& name_of);
+
 // Names, needs that are unknown, cycles, each once and spelled out.
 void check_stages(const Definition& definition, const StageGraph& graph, Diagnostics& out);
 // Expressions: syntax, names, and text from outside in scripts.

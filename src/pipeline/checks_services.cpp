@@ -21,6 +21,8 @@ std::vector<std::string> names_in(const Declarations& declarations)
     return names;
 }
 
+constexpr const char* k_one_meaning_hint = "in a stage a name means the same to all";
+
 // What a container names: volumes and networks of the file, services of its stage.
 class ContainerChecker {
 public:
@@ -64,8 +66,10 @@ private:
         auto hint = hint_from(name, out_, [&] { return names_in(declarations); });
         if (hint.empty() && std::string_view(kind) != "service")
             hint = fmt::format("declare it at the top: {}s: {{ {}: {{}} }}", kind, terminal_safe(name));
+        // What one entry of a map says wrong is no reason for what is said of another.
+        const bool has_entries = std::string_view(key) == "depends_on" || std::string_view(key) == "networks";
         out_.push_back(error_at(mark, code, fmt::format("there is no {} '{}'", kind, terminal_safe(name)),
-                                path_() + "." + key, std::move(hint)));
+                                path_() + "." + key + (has_entries ? "." + name : ""), std::move(hint)));
     }
 
     void check_network(const NetworkAttachment& attachment)
@@ -158,8 +162,7 @@ private:
             out_.push_back(error_at(link.mark, "conflict", std::move(message), path_() + ".links", std::move(hint)));
         };
         if (link.name != link.service && names_.find_service(link.name))
-            refuse_link(fmt::format("'{}' is the name of another service", terminal_safe(link.name)),
-                        "in a stage a name means the same to all");
+            refuse_link(fmt::format("'{}' is the name of another service", terminal_safe(link.name)), k_one_meaning_hint);
         if (const auto* const service = names_.find_service(link.service); service && service->container.network_mode)
             refuse_link(fmt::format("service '{}' has no name in the network of the stage", terminal_safe(link.service)),
                         "take its 'network_mode' away");
@@ -185,15 +188,44 @@ void check_service_cycles(const Stage& stage, std::size_t index, Diagnostics& ou
                 needs[i].push_back(found->second);
     }
     for (const auto& cycle : find_cycles(needs)) {
-        std::string text;
-        for (const auto service : cycle)
-            text += fmt::format("{} waits for ", terminal_safe(stage.services[service].name));
+        const auto text = text_of_circle(cycle, "waits for", [&](std::size_t service) -> const std::string& { return stage.services[service].name; });
         const auto& first = stage.services[cycle.front()];
-        out.push_back(error_at(first.mark, "cycle",
-                               fmt::format("services wait for each other in a circle: {}{}", text, terminal_safe(first.name)),
+        out.push_back(error_at(first.mark, "cycle", "services wait for each other in a circle: " + text,
                                fmt::format("stages[{}].services.{}.depends_on", index, first.name)));
     }
 }
+
+// Further names that steps and services of a stage give its services.
+class LinkNames {
+public:
+    LinkNames(std::size_t stage, Diagnostics& out) : stage_(stage), out_(out) {}
+
+    void check(const Stage& stage)
+    {
+        for (const auto& service : stage.services)
+            for (const auto& link : service.container.links)
+                check(link, [&] { return fmt::format("stages[{}].services.{}.links", stage_, service.name); });
+        for (const auto& placed : placed_steps(stage))
+            for (const auto& link : placed.step->container.links)
+                check(link, [&] { return path_of(stage_, placed) + ".links"; });
+    }
+
+private:
+    void check(const Link& link, const MakePath& path)
+    {
+        if (link.name == link.service)
+            return;
+        const auto [first, is_new] = meant_.emplace(link.name, link.service);
+        if (!is_new && first->second != link.service)
+            out_.push_back(error_at(link.mark, "conflict",
+                                    fmt::format("'{}' is a further name of the service '{}', too", terminal_safe(link.name), terminal_safe(first->second)),
+                                    path(), k_one_meaning_hint));
+    }
+
+    std::size_t stage_;
+    Diagnostics& out_;
+    std::unordered_map<std::string_view, std::string_view> meant_; // service by name
+};
 
 // A step's may start at the workspace; a service has none.
 void check_working_dir(const Service& service, const std::string& path, Diagnostics& out)
@@ -269,6 +301,7 @@ void check_services(const Stage& stage, std::size_t index, Diagnostics& out)
         check_working_dir(service, path, out);
         check_start_interval(service, path, out);
     }
+    LinkNames(index, out).check(stage);
     check_service_cycles(stage, index, out);
 }
 

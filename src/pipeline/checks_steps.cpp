@@ -144,6 +144,13 @@ private:
                                 path() + (key.empty() ? "" : "." + key), std::move(hint)));
     }
 
+    // Two keys that the reader may have told apart.
+    void report_both(std::string message, const std::string& key, std::string hint = {})
+    {
+        report("conflict", std::move(message), key, std::move(hint));
+        out_.back().about = k_both_read;
+    }
+
     // Of an entry of a map, by its key.
     void report_entry(const Marks& marks, const std::string& entry, std::string code, std::string message, const std::string& key, std::string hint)
     {
@@ -187,15 +194,15 @@ private:
             report("no-image", fmt::format("step '{}' has no image to run in", terminal_safe(placed_->id)), "",
                    "add image: … to the step, its stage, defaults or the top of the file");
         if (step.run && container.command)
-            report("conflict", "a step has either run or command", "command");
+            report_both("a step has either run or command", "command");
         if (step.run && container.entrypoint && says_something(*container.entrypoint))
             report("conflict", "a step has either run or entrypoint", "entrypoint",
                    "the program that reads the script is named by shell: [bash, -ec]; an entrypoint goes with command");
         if (step.run && has_settings)
-            report("conflict", "a step has either run or settings", "settings");
+            report_both("a step has either run or settings", "settings");
         if (step.build && (step.run || has_command || has_settings))
-            report("conflict", "a step that builds an image runs nothing else", "build",
-                   fmt::format("run it in a further step with image: ${{{{ steps.{}.image }}}}", terminal_safe(placed_->id)));
+            report_both("a step that builds an image runs nothing else", "build",
+                        fmt::format("run it in a further step with image: ${{{{ steps.{}.image }}}}", terminal_safe(placed_->id)));
         else if ((step.build || step.push) && !step.run && !has_command && !has_settings)
             check_without_container();
     }
@@ -274,21 +281,27 @@ private:
             if (name.is_literal() && !names_registry(name.literal()))
                 report_push(fmt::format("'{}' names no registry", terminal_safe(name.literal())), k_registry_hint);
         if (step.build && step.push->all_tags && step.build->tags.empty())
-            report_push("there is no name to push under", "give the build tags: […], or write push: […]");
+            report_missing_of_push("there is no name to push under", "give the build tags: […], or write push: […]");
         if (step.build)
             return;
         if (step.push->all_tags)
-            report("push", "'push: true' needs a build beside it", "push", "or name an image: push: {image: …, tags: […]}");
+            report_missing_of_push("'push: true' needs a build beside it", "or name an image: push: {image: …, tags: […]}");
         else if (!step.push->image)
-            report("push", "push needs a build beside it or an image", "push", "push: {image: …, tags: […]}");
+            report_missing_of_push("push needs a build beside it or an image", "push: {image: …, tags: […]}");
         else if (step.push->tags.empty())
-            report("push", "push has no tags", "push", "add tags: […]");
+            report_missing_of_push("push has no tags", "add tags: […]");
     }
 
     void report_push(std::string message, std::string hint)
     {
         const auto& step = *placed_->step;
         out_.push_back(error_at(step.push->mark.known() ? step.push->mark : step.mark, "push", std::move(message), path() + ".push", std::move(hint)));
+    }
+
+    void report_missing_of_push(std::string message, std::string hint)
+    {
+        report_push(std::move(message), std::move(hint));
+        out_.back().about = "build";
     }
 
     void check_secrets()

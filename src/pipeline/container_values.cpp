@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <iterator>
+#include <limits>
 #include <vector>
 
 namespace gantry::pipeline {
@@ -32,7 +34,24 @@ bool is_volumes_source(std::string_view text)
     return colon != 0 && (colon == std::string_view::npos || text.substr(colon) == ":ro" || text.substr(colon) == ":rw");
 }
 
-bool is_user(std::string_view text) { return std::count(text.begin(), text.end(), ':') <= 1; }
+bool is_number_between(std::string_view text, int least, int most)
+{
+    int number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return status == std::errc() && end == text.data() + text.size() && number >= least && number <= most;
+}
+
+bool is_user(std::string_view text)
+{
+    if (std::count(text.begin(), text.end(), ':') > 1)
+        return false;
+    const auto parts = split(text, ':');
+    return std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
+        const auto digits = part.starts_with('-') ? part.substr(1) : part;
+        const bool is_number = !digits.empty() && std::all_of(digits.begin(), digits.end(), is_digit);
+        return is_number && !is_number_between(part, 0, std::numeric_limits<std::int32_t>::max());
+    });
+}
 
 bool is_free_label(std::string_view name) { return !name.starts_with("gantry."); }
 
@@ -45,13 +64,6 @@ bool is_file_target(std::string_view text) { return text.starts_with('/') && tex
 constexpr std::string_view k_signals[] = {
     "ABRT", "ALRM", "BUS",    "CHLD", "CLD", "CONT", "FPE",  "HUP",  "ILL",  "INT", "IO",   "IOT",  "KILL",   "PIPE",  "POLL", "PROF", "PWR",
     "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"};
-
-bool is_number_between(std::string_view text, int least, int most)
-{
-    int number = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return status == std::errc() && end == text.data() + text.size() && number >= least && number <= most;
-}
 
 bool is_signal(std::string_view text)
 {
@@ -132,6 +144,25 @@ std::string nearest_platform(std::string_view text)
     return is_platform(near) ? near : "";
 }
 
+// ---- sysctls
+
+constexpr std::string_view k_sysctls[] = {"kernel.domainname", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",         "kernel.sem",
+                                          "kernel.shmall",     "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+
+bool is_own_sysctl(std::string_view text)
+{
+    const auto name = dotted_sysctl(text);
+    return name.starts_with("net.") || name.starts_with("fs.mqueue.") || is_one_of(name, k_sysctls);
+}
+
+std::string nearest_sysctl(std::string_view text)
+{
+    constexpr std::size_t k_longest = 40;
+    const auto near = text.size() <= k_longest ? nearest(dotted_sysctl(text), std::vector<std::string>(std::begin(k_sysctls), std::end(k_sysctls)))
+                                               : std::nullopt;
+    return near.value_or("");
+}
+
 // ---- tmpfs
 
 // The number behind "uid=" and the like; nothing where it is none.
@@ -194,14 +225,28 @@ const ValueRule k_network_mode_rule{is_network_mode, "a network that it can shar
 const ValueRule k_working_dir_rule{is_working_dir, "a folder to start in", "/proc, /sys and /dev are the kernel's: start elsewhere, and go there in 'run'"};
 const ValueRule k_script_rule{is_script, "a script of less than 128 KiB, without NUL bytes", "put it into a file of the repository"};
 const ValueRule k_volumes_from_rule{is_volumes_source, "a service whose volumes it can take", "write db or db:ro, a service of the stage"};
-const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000"};
+const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000; numbers are at most 2147483647"};
 const ValueRule k_signal_rule{is_signal, "a signal", "write a name or a number, such as SIGTERM, INT or 9; man 7 signal lists them"};
 const ValueRule k_platform_rule{is_platform, "a platform", "write os/arch, such as linux/amd64 or linux/arm/v7", nearest_platform};
 
 const ValueRule k_label_rule{is_free_label, "a label that can be set: it is for gantry's own", "choose another prefix"};
+const ValueRule k_sysctl_rule{is_own_sysctl, "a sysctl that a container has for itself",
+                              "a container has net.*, fs.mqueue.*, kernel.msg*, kernel.shm* and kernel.sem for itself; others are the host's", nearest_sysctl};
 const ValueRule k_device_rule{is_device, "a device", "write /dev/fuse or /dev/a:/dev/b:rwm, where r, w and m are what may be done"};
 
 const ValueRule k_file_target_rule{is_file_target, "a path below the root", "write the path in the service, such as /etc/app.conf"};
+
+std::string dotted_sysctl(std::string_view written)
+{
+    std::string name(written);
+    const auto separator = name.find_first_of("./");
+    if (separator == std::string::npos || name[separator] == '.')
+        return name;
+    // A '.' is then part of a name, as in that of a network device.
+    for (char& c : name)
+        c = c == '/' ? '.' : c == '.' ? '/' : c;
+    return name;
+}
 
 std::optional<DeviceParts> parse_device(std::string_view written)
 {

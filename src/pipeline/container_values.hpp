@@ -36,6 +36,10 @@ extern const ValueRule k_platform_rule;
 
 // A label of a container, an image, a volume or a network; those by which gantry finds what is its own are not to be had.
 extern const ValueRule k_label_rule;
+// What a container's namespaces have for themselves, as runc has it, with '.' or with '/'; other sysctls are those of the host.
+extern const ValueRule k_sysctl_rule;
+// With '.': "net.ipv4.ip_forward" of "net/ipv4/ip_forward".
+std::string dotted_sysctl(std::string_view written);
 // As docker run --device has it.
 extern const ValueRule k_device_rule;
 

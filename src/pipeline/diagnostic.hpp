@@ -38,10 +38,12 @@ struct Diagnostic {
     std::size_t length = 1; // bytes to underline, on that line
     std::string path;     // "stages[0].neds"
     std::string hint;     // "did you mean 'needs'?"; may be empty
-    // Not shown. Of an unknown key: those that may be meant, with blanks between, empty where nobody knows; of a name in an
-    // expression: its first part.
+    // Not shown. Of an unknown key: those that may be meant, with blanks between, empty where nobody knows; of a missing one:
+    // the key; of a name in an expression: its first part; of keys that cannot stand together: k_both_read where all that they
+    // say is known; of a push that misses something: that.
     std::string about;
 };
+constexpr const char* k_both_read = "both";
 using Diagnostics = std::vector<Diagnostic>;
 
 bool has_errors(const Diagnostics& diagnostics);

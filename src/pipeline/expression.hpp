@@ -85,6 +85,12 @@ Text resolve_at(const Text& text, const Scope& scope, std::optional<TextError>* 
 // a block scalar do. An expression's mark is that of its first byte after the braces. Braces in its quotes do not end it.
 struct SplitError { std::string message; std::size_t offset = 0; };
 Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error);
+// The same for a text of which all is told that is wrong: what is no expression stays a literal, the others are split off.
+struct SplitText {
+    Text text;
+    std::vector<SplitError> errors;
+};
+SplitText split_text(std::string_view source, Mark mark);
 
 // Where the expression ends whose `${{` is at `open`: behind its `}}`, or npos where that is missing.
 std::size_t end_of_expression(std::string_view source, std::size_t open);

@@ -73,13 +73,17 @@ std::size_t end_of_expression(std::string_view source, std::size_t open)
 
 Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* error)
 {
+    auto [text, errors] = split_text(source, mark);
     if (error)
         error->reset();
-    const auto refuse = [&](std::string message, std::size_t offset) {
-        if (error)
-            *error = SplitError{std::move(message), offset};
-        return literal_of(source, mark);
-    };
+    if (error && !errors.empty())
+        *error = std::move(errors.front());
+    return errors.empty() ? std::move(text) : literal_of(source, mark);
+}
+
+SplitText split_text(std::string_view source, Mark mark)
+{
+    std::vector<SplitError> errors;
     std::vector<Text::Part> parts;
     Position position(source, mark);
     std::size_t done = 0;
@@ -89,17 +93,23 @@ Text split_text(std::string_view source, Mark mark, std::optional<SplitError>* e
         if (!literal.empty())
             parts.push_back({false, std::string(literal), position.at(done)});
         if (open == std::string_view::npos)
-            return Text(std::move(parts));
+            return {Text(std::move(parts)), std::move(errors)};
         const auto inner = open + k_open.size();
         const auto end = find_end(source, inner);
-        if (end.offset == std::string_view::npos)
-            return refuse(end.open_quote ? "a quote is not closed inside '${{'" : "'${{' is not closed by '}}'", open);
+        if (end.offset == std::string_view::npos) {
+            errors.push_back({end.open_quote ? "a quote is not closed inside '${{'" : "'${{' is not closed by '}}'", open});
+            parts.push_back({false, std::string(source.substr(open)), position.at(open)});
+            return {Text(std::move(parts)), std::move(errors)};
+        }
+        done = end.offset + k_close.size();
         const auto expression = trim(source.substr(inner, end.offset - inner));
-        if (expression.empty())
-            return refuse("nothing stands between '${{' and '}}'", open);
+        if (expression.empty()) {
+            errors.push_back({"nothing stands between '${{' and '}}'", open});
+            parts.push_back({false, std::string(source.substr(open, done - open)), position.at(open)});
+            continue;
+        }
         const auto start = static_cast<std::size_t>(expression.data() - source.data());
         parts.push_back({true, std::string(expression), position.at(start)});
-        done = end.offset + k_close.size();
     }
 }
 

@@ -183,7 +183,7 @@ class Containers(Case):
 
     def test_what_the_engine_does_not_have(self):
         for key, words, hint in (({"runtime": "nosuch"}, "nosuch", "docker info"), ({"devices": ["/dev/nosuch"]}, "/dev/nosuch", "devices: the engine's host has no such"),
-                                 ({"sysctls": {"net.nosuch": 1}}, "net/nosuch", "sysctls: "), ({"sysctls": {"kernel.nosuch": 1}}, "kernel.nosuch", "kernel.shm*"),
+                                 ({"sysctls": {"net.nosuch": 1}}, "net/nosuch", "sysctls: "),
                                  ({"cpus": 4096}, "CPUs", "in that range"),
                                  ({"security_opt": ["nosuch=1"]}, "nosuch", "security_opt: "), ({"volumes": ["/no/such:/x"]}, "/no/such", "create the folder")):
             with self.subTest(key):
@@ -216,7 +216,7 @@ class Containers(Case):
         for key, column, hint in (("cap_drop: [ALL, NOSUCH]", 17, "man 7 capabilities"), ("cap_add: [ALL, NET_ROW]", 16, "did you mean NET_RAW?"),
                                   ("hostname: a b/", 11, "letters, digits"), ("stop_signal: SIGNOSUCH", 14, "such as SIGTERM"),
                                   ("network_mode: container:x", 15, "service:NAME"), ("platform: x", 11, "linux/amd64"),
-                                  ("ulimits: { nosuch: 1 }", 12, "nofile"), ("mem_limit: 1k", 12, "6m or more"),
+                                  ("ulimits: { nosuch: 1 }", 12, "nofile"), ("sysctls: { kernel.nosuch: 1 }", 12, "kernel.shm*"), ("mem_limit: 1k", 12, "6m or more"),
                                   ("tmpfs: [rel]", 9, "from the root"), ("user: a:b:c", 7, "user:group")):
             folder = self.folder(f'steps: [{{ name: one, image: {e2e.IMAGE}, run: "true",\n{key} }}]\n')
             for command in ("check", "run"):

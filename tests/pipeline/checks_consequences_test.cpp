@@ -148,6 +148,84 @@ TEST_CASE("a step does something of which a part was refused", "[checks]")
     CHECK(with("settings: { a: }") == "3 bad-value, 4 missing-key, 4 unknown-volume");
 }
 
+TEST_CASE("a key beside stages hides only what it declares", "[checks]")
+{
+    const std::string step = "{ image: gcc, depends_on: [zz], if: inputs.y == 'a', run: \"${{ steps.q.image }}\" }";
+    const std::string stages = "stages: [{ name: t, needs: [], steps: [" + step + "] }]\n";
+    const std::string all = ", 2 unknown-service, 2 unknown-name, 2 unknown-step";
+    for (const auto* key : {"image: gcc", "user: me", "shell: sh", "retry: 2", "needs: [a]", "runs_on: { a: b }", "finally: [ls]"}) {
+        CAPTURE(key);
+        CHECK(codes_of(std::string(key) + "\n" + stages) == "1 conflict" + all);
+    }
+    CHECK(codes_of("steps: [ls]\n" + stages) == "2 conflict" + all);
+    CHECK(codes_of(stages + "steps: [ls]\n") == "1 unknown-service, 1 unknown-name, 1 unknown-step, 2 conflict");
+    CHECK(codes_of("services: { zz: { image: gcc } }\n" + stages) == "1 conflict, 2 unknown-name, 2 unknown-step");
+    CHECK(codes_of("compose: c.yml\n" + stages).find("unknown-service") == std::string::npos);
+}
+
+TEST_CASE("a key beside parallel hides only what it declares", "[checks]")
+{
+    const std::string rest = ": a, parallel: [make] }, { image: gcc, run: \"${{ inputs.y }} ${{ steps.q.image }}\" }]\n";
+    CHECK(codes_of("steps: [{ image" + rest) == "1 conflict, 1 unknown-name, 1 unknown-step");
+    CHECK(codes_of("image: gcc\nsteps: [{ name" + rest) == "2 conflict, 2 unknown-name");
+}
+
+TEST_CASE("an empty name hides what its map declares", "[checks]")
+{
+    const std::string use = "{ run: \"${{ steps.q.image }}\", if: inputs.y == 'a', depends_on: [zz] }]\n";
+    for (const auto* map : {"env", "labels", "sysctls", "settings"}) {
+        CAPTURE(map);
+        CHECK(codes_of("image: gcc\nsteps: [{ command: x, " + std::string(map) + ": { \"\": a } }, " + use) ==
+              "2 bad-value, 2 unknown-step, 2 unknown-name, 2 unknown-service");
+    }
+    CHECK(codes_of("env: { \"\": a }\nimage: gcc\nsteps: [" + use) == "1 bad-value, 3 unknown-step, 3 unknown-name, 3 unknown-service");
+    CHECK(codes_of("services: { \"\": { image: a } }\nimage: gcc\nsteps: [" + use) == "1 bad-value, 3 unknown-step, 3 unknown-name");
+    CHECK(codes_of("on: { manual: { inputs: { \"\": [a] } } }\nimage: gcc\nsteps: [" + use).find("unknown-name") == std::string::npos);
+}
+
+TEST_CASE("all wrong expressions of one text are told", "[checks]")
+{
+    CHECK(codes_of("image: gcc\nsteps:\n- run: |\n    a ${{ }}\n    b ${{ 1 + 2 }} ${{}}\n    c ${{ message }} ${{ steps.q.image }}\n    d ${{ branch\n") ==
+          "4 expression, 5 expression, 5 expression, 6 outsider-text, 6 unknown-step, 7 expression");
+    CHECK(codes_of("image: gcc\nsteps:\n- \"a ${{ }} ${{ 1 + 2 }}\"\n- command: [\"${{ }} ${{ 1 + 2 }}\"]\n- settings: { a: [\"${{ }}\"] }\n") ==
+          "3 expression, 3 expression, 4 expression, 4 expression, 5 expression");
+    // What a check says of the whole text may come from the part that is wrong.
+    CHECK(codes_of("image: gcc\nsteps: [{ run: make, volumes: [\"data:${{ x\"] }]\nvolumes: { data: }\n") == "2 expression");
+}
+
+TEST_CASE("what one dependency says wrong hides no other", "[checks]")
+{
+    const std::string services = "services:\n  c: { image: gcc }\n  a:\n    image: gcc\n";
+    const auto of = [&](const std::string& keys) { return codes_of("image: gcc\nsteps: [make]\n" + services + keys); };
+    CHECK(of("    depends_on:\n      b: { condition: service_healthy }\n      c: { cond: x }\n") == "8 unknown-service, 9 unknown-key");
+    CHECK(of("    depends_on:\n      b:\n      c: { condition: x }\n") == "8 unknown-service, 9 bad-value");
+    CHECK(of("    depends_on:\n      b: { requird: false }\n") == "8 unknown-key");
+    CHECK(of("    networks:\n      b:\n      default: { ipv4_address: x }\n") == "8 unknown-network, 9 bad-value");
+}
+
+TEST_CASE("what cannot stand together is told once", "[checks]")
+{
+    for (const auto* step : {"run: x, build: .", "build: ., run: x", "run: x, push: true", "push: true, run: x", "run: x, push: { tags: [r.io/a/b] }",
+                             "run: x, settings: { a: b }", "settings: { a: b }, run: x", "settings: { a: b }, build: .", "run: x, command: y"}) {
+        CAPTURE(step);
+        CHECK(codes_of("image: gcc\nsteps: [{ " + std::string(step) + " }]\n") == "2 conflict");
+    }
+    CHECK(codes_of("image: gcc\nsteps: [{ build: ., command: y }]\n") == "2 conflict");
+    CHECK(codes_of("image: gcc\nsteps: [{ run: x, push: [noregistry] }]\n") == "2 conflict, 2 push");
+    CHECK(codes_of("image: gcc\nsteps: [{ run: x, push: true }, { push: true }]\n") == "2 conflict, 2 push");
+    CHECK(codes_of("image: gcc\nsteps: [{ run: x, build: ., secrets: { A: b }, env: { A: c } }]\n") == "2 conflict, 2 conflict");
+    CHECK(codes_of("image: gcc\nsteps: [{ run: x, settings: { a: b }, env: { PLUGIN_A: c } }]\n") == "2 conflict, 2 conflict");
+    CHECK(codes_of("image: gcc\nsteps: [{ run: x, build: . }, { run: \"${{ steps.q.image }}\" }]\n") == "2 conflict, 2 unknown-step");
+}
+
+TEST_CASE("a stage without a name is told once", "[checks]")
+{
+    CHECK(problems_of(parse_text("stages: [{ image: a, steps: [x] }]\n")).find("add name: …") != std::string::npos);
+    CHECK(codes_of("stages: [{ image: a, steps: [x] }]\n") == "1 missing-key");
+    CHECK(codes_of("stages:\n- { image: a, steps: [x] }\n- { imag: a, steps: [x] }\n- { name: a/b, image: a }\n") ==
+          "2 missing-key, 3 bad-name, 3 unknown-key, 4 missing-key, 4 bad-name");
+}
+
 TEST_CASE("a file that is no YAML has one problem", "[checks]")
 {
     CHECK(codes_of("stages: [\n").find(',') == std::string::npos);

@@ -407,6 +407,31 @@ TEST_CASE("no stage waits for the group that its own run is in", "[checks]")
     CHECK(of("\"${{ branch }}\"", "\"${{ branch }}\"") == Said{});
 }
 
+TEST_CASE("sysctls are those that a container has for itself", "[checks]")
+{
+    const std::string hint = "a container has net.*, fs.mqueue.*, kernel.msg*, kernel.shm* and kernel.sem for itself; others are the host's";
+    CHECK(of_step("sysctls: { net.core.somaxconn: 1, kernel.panic: 1 }") ==
+          Said{"4:37 'kernel.panic' is not a sysctl that a container has for itself | " + hint});
+    CHECK(of_step("sysctls: [kernel/panic=1, net/ipv4/ip_forward=1, vm.max_map_count=1]") ==
+          Said{"4:13 'kernel/panic' is not a sysctl that a container has for itself | " + hint,
+               "4:52 'vm.max_map_count' is not a sysctl that a container has for itself | " + hint});
+    check_one(of_step("sysctls: { kernel.shmax: 1 }"), "4:14 'kernel.shmax' is not a sysctl that a container has for itself | did you mean 'kernel.shmmax'?");
+    check_one(of_step("sysctls: { kernel.hostname: a }"), "4:14 'kernel.hostname' is set by another key | write hostname: NAME");
+    check_one(of_step("sysctls: { kernel/hostname: a }"), "4:14 'kernel/hostname' is set by another key");
+    CHECK(of_step("sysctls: { kernel.domainname: a }") == Said{});
+}
+
+TEST_CASE("of a health test the words are told that are wrong", "[checks]")
+{
+    const auto of = [](const std::string& test) { return of_step("healthcheck: { test: " + test + " }"); };
+    CHECK(of("[\"CMD-SHELL\", \"echo ${{ event }}\"]") == Said{"4:38 '${{ }}' is not computed here | write the value itself"});
+    check_one(of("[CMD, [a]]"), "4:30 an item of this list must be text, not a list");
+    check_one(of("[[CMD], a]"), "4:25 an item of this list must be text, not a list");
+    check_one(of("[CMD]"), "4:24 a health test starts with CMD, CMD-SHELL or NONE");
+    check_one(of("[]"), "4:24 a health test starts with CMD, CMD-SHELL or NONE");
+    CHECK(of("[pg_isready, [a]]").size() == 2);
+}
+
 TEST_CASE("schedules are told apart from what is none", "[checks]")
 {
     const auto of = [](const std::string& schedule) { return said_of("on: { schedule: [{ " + schedule + " }] }\nimage: a\nsteps: [x]\n"); };

@@ -212,6 +212,22 @@ TEST_CASE("a link names a service, by a name that is free", "[checks]")
           });
 }
 
+TEST_CASE("a further name means one service to all of a stage", "[checks]")
+{
+    auto one = stage("a", {step("s"), step("t")});
+    for (const char* name : {"db1", "db2"}) {
+        Service service;
+        service.name = name;
+        service.container.image = Text("x");
+        one.services.push_back(service);
+    }
+    one.services[0].container.links = {{"db2", "database", {}}};
+    one.steps[0].steps[0].container.links = {{"db1", "same", {}}, {"db2", "database", {}}, {"db1", "same", {}}};
+    one.steps[1].steps[0].container.links = {{"db1", "database", {}}};
+    CHECK(check_problems(one) ==
+          Lines{"'database' is a further name of the service 'db2', too | in a stage a name means the same to all"});
+}
+
 TEST_CASE("networks are named, or their kind is", "[checks]")
 {
     auto one = step("s");
@@ -265,6 +281,21 @@ TEST_CASE("services must not wait for each other", "[checks]")
     one.services[0].container.depends_on.clear();
     one.services[0].container.links = {{"api", "other", {}}}; // what is linked to is there first
     CHECK(check_problems(one) == Lines{"services wait for each other in a circle: db waits for api waits for db"});
+}
+
+TEST_CASE("a long circle is told by its ends", "[checks]")
+{
+    auto one = stage("a", {step("s")});
+    const int count = 3000;
+    for (int i = 0; i < count; ++i) {
+        Service service;
+        service.name = "s" + std::to_string(i);
+        service.container.image = Text("x");
+        service.container.depends_on = {{"s" + std::to_string((i + 1) % count), Condition::service_started, true, {}}};
+        one.services.push_back(std::move(service));
+    }
+    CHECK(check_problems(one) == Lines{"services wait for each other in a circle: s0 waits for s1 waits for s2 waits for s3 waits for s4 waits for s5 "
+                                       "waits for s6 waits for s7 waits for … waits for s0"});
 }
 
 TEST_CASE("secrets are named, not given", "[checks]")

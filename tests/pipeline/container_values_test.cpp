@@ -37,7 +37,7 @@ TEST_CASE("volumes come from services, with their mode", "[container]")
 
 TEST_CASE("a user has at most one group", "[container]")
 {
-    check_rule(k_user_rule, {"root", "1000", "1000:1000", ":5", "a b"}, {"a:b:c", "::"});
+    check_rule(k_user_rule, {"root", "1000", "1000:1000", ":5", "a b", "2147483647", "1a"}, {"a:b:c", "::", "-1", "2147483648", "1000:99999999999"});
 }
 
 TEST_CASE("signals have names in any case, or numbers", "[container]")
@@ -51,6 +51,16 @@ TEST_CASE("platforms are taken as containerd takes them", "[container]")
     check_rule(k_platform_rule,
                {"linux", "linux/amd64", "linux/arm/v7", "amd64", "ARM64", "Linux/x86_64", "windows(10.0.17763)/amd64", "macos", "armhf", "wasi/wasm"},
                {"x", "linux/", "/amd64", "linux/arm/v7/x", "linux/*", "linux amd64", "linux/am d64", "*", "some/thing", "linux/amd46", "linus/amd64"});
+}
+
+TEST_CASE("a sysctl is a namespace's", "[container]")
+{
+    check_rule(k_sysctl_rule,
+               {"net.ipv4.ip_forward", "net/ipv4/ip_forward", "net.ipv4.conf.eth0/1.mtu", "net/ipv4/conf/eth0.1/mtu", "fs.mqueue.msg_max", "kernel.sem",
+                "kernel/shm_rmid_forced", "kernel.msgmax", "kernel.domainname"},
+               {"kernel.panic", "kernel/panic", "kernel.hostname", "vm.max_map_count", "net", "network.x", "fs.file-max", "kernel.semx", "kernel.shm", "."});
+    CHECK(dotted_sysctl("net/ipv4/conf/eth0.1/mtu") == "net.ipv4.conf.eth0/1.mtu");
+    CHECK(dotted_sysctl("net.ipv4.conf.eth0/1.mtu") == "net.ipv4.conf.eth0/1.mtu");
 }
 
 TEST_CASE("a tmpfs has a place, a size and a mode", "[container]")

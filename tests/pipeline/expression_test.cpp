@@ -317,6 +317,22 @@ TEST_CASE("braces that are not closed are reported and the text stays as it is",
     CHECK(error->message == "nothing stands between '${{' and '}}'");
 }
 
+TEST_CASE("of a text all is told that is no expression", "[expression]")
+{
+    const auto [text, errors] = split_text("${{ }} a ${{ sha }} ${{}} b ${{ 'tag", {0, 3, 5});
+
+    REQUIRE(errors.size() == 3);
+    CHECK(errors[0].offset == 0);
+    CHECK(errors[1].offset == 20);
+    CHECK(errors[2].message == "a quote is not closed inside '${{'");
+    CHECK(errors[2].offset == 28);
+    REQUIRE(text.parts().size() == 3);
+    CHECK(text.parts()[0].text == "${{ }} a ");
+    CHECK(text.parts()[1].is_expression);
+    CHECK(text.parts()[1].mark.column == 5 + 13);
+    CHECK(text.parts()[2].text == " ${{}} b ${{ 'tag");
+}
+
 TEST_CASE("a value that is pasted in is never looked at as an expression", "[expression]")
 {
     const auto scope = scope_of({{"message", Value("${{ sha }}")}});

@@ -119,3 +119,16 @@ TEST_CASE("events end at the first error and stay ended", "[pipeline][syntax]")
     CHECK(events.error()->context_offset == 4);
     CHECK(events.next() == nullptr);
 }
+
+TEST_CASE("what stands beside stages is told where it can stand", "[pipeline][native]")
+{
+    const auto beside = [](const std::string& key) { return problems_of(key + "\nstages: [{ name: a, image: i, steps: [x] }]\n"); };
+    for (const auto* key : {"compose: c.yml", "finally: [x]", "services: {}", "caches: [/c]"}) {
+        CAPTURE(key);
+        CHECK_THAT(beside(key), ContainsSubstring("cannot stand beside 'stages'") && !ContainsSubstring("or under 'defaults'"));
+    }
+    for (const auto* key : {"image: i", "shell: [sh]", "user: me"}) {
+        CAPTURE(key);
+        CHECK_THAT(beside(key), ContainsSubstring("cannot stand beside 'stages'") && ContainsSubstring("or under 'defaults'"));
+    }
+}

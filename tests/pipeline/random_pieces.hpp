@@ -240,7 +240,7 @@ inline Container RandomPieces::container(bool is_own, bool is_stage)
     key("stop_grace_period", made.stop_grace_period, [&] { return duration(); });
     key("labels", made.labels, [&] { return options(); });
     key("platform", made.platform, [&] { return std::string(pick(platforms)); });
-    key("sysctls", made.sysctls, [&] { return options(); });
+    key("sysctls", made.sysctls, [&] { return std::map<std::string, std::string>{{"kernel.shmmax", text()}, {"net/ipv4/conf/eth0.1/mtu", text()}}; });
     key("runtime", made.runtime, a_word);
     if (is_own || is_stage)
         key("command", made.command, command);

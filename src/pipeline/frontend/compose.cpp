@@ -11,20 +11,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
+#include <unordered_map>
 
 namespace gantry::pipeline::native {
 
 namespace {
 
 using PlaceOfLine = std::function<Node(int line)>;
-
-struct RepositoryText {
-    const std::string& path;
-    const std::string& text;
-};
 
 Node place_at(Mark mark)
 {
@@ -34,59 +34,104 @@ Node place_at(Mark mark)
     return at;
 }
 
+// A .env as it stands in the repository, read once for all stages.
+struct ComposeEnvFile {
+    enum class Kind { missing, readable, not_utf8, unreadable } kind = Kind::missing;
+    std::string message, hint; // of an unreadable one
+    EnvFileProblem problem;
+    std::vector<EnvFileVariable> variables;
+    // At the same places those that are no templates, then the places of those that are, and the places of each name.
+    std::vector<std::optional<Text>> written_out;
+    std::vector<std::size_t> templates;
+    std::unordered_map<std::string_view, std::vector<std::size_t>> places;
+
+    void take(std::string_view text)
+    {
+        variables = parse_env_file(text, problem, EnvFileValues::templates);
+        for (std::size_t i = 0; i < variables.size(); ++i) {
+            const bool is_template = variables[i].value.find('$') != std::string::npos;
+            written_out.push_back(is_template ? std::nullopt : std::optional(Text(variables[i].value)));
+            if (is_template)
+                templates.push_back(i);
+            places[variables[i].name].push_back(i);
+        }
+    }
+};
+
+using VariablesByName = std::unordered_map<std::string_view, const Text*>;
+
+VariablesByName by_name(const EnvMap& variables)
+{
+    VariablesByName found;
+    for (const auto& [name, value] : variables)
+        found.insert_or_assign(name, &value);
+    return found;
+}
+
 // What `$NAME` stands for: the stage's variables, the pipeline's, then those of .env.
 class ComposeVariables {
 public:
-    ComposeVariables(const EnvMap& pipeline, const EnvMap& stage)
-    {
-        for (const auto* level : {&pipeline, &stage})
-            for (const auto& [name, value] : *level)
-                values_.insert_or_assign(name, value);
-    }
+    ComposeVariables(const VariablesByName& pipeline, const EnvMap& stage) : pipeline_(pipeline), stage_(by_name(stage)) {}
 
     // A value may use those that stand above it.
-    void add_file(ComposeWorld& world, const PlaceOfLine& place, const RepositoryText& file)
+    void add_file(ComposeWorld& world, const PlaceOfLine& place, const std::string& path, const ComposeEnvFile& file)
     {
         auto& reader = world.reader;
-        EnvFileProblem problem;
-        const auto variables = parse_env_file(file.text, problem, EnvFileValues::templates);
-        if (problem.line > 0)
-            return reader.error(place(problem.line), "bad-value", "this line " + problem.message);
-        std::map<std::string, Text> found;
-        const FindVariable find = [&](const std::string& name) {
-            const auto* outer = this->find(name);
-            const auto inner = found.find(name);
-            return outer ? outer : inner == found.end() ? nullptr : &inner->second;
-        };
-        for (const auto& [name, value, line] : variables) {
-            auto result = interpolate(value, find);
+        if (file.problem.line > 0)
+            return reader.error(place(file.problem.line), "bad-value", "this line " + file.problem.message);
+        file_ = &file;
+        for (const auto i : file.templates) {
+            if (reader.is_full())
+                return;
+            const auto& [name, value, line] = file.variables[i];
+            auto result = interpolate(value, [&](const std::string& used) { return find_above(used, i); });
             if (!result.unset.empty())
-                world.warn_unset_in_file(place(line), file.path, name);
-            if (result.problem)
+                world.warn_unset_in_file(place(line), path, name);
+            if (result.problem) {
                 reader.error(place(line), "interpolation", fmt::format("'{}': {}", clip(name), result.problem->message),
                              result.problem->hint);
-            else
-                found.insert_or_assign(
-                    name,
-                    split_text(result.text, {}, nullptr)); // expressions in it are those of the pipeline's variables
+                continue;
+            }
+            world.tree.charge_nodes(1);
+            world.tree.charge_bytes(result.text.size());
+            computed_.emplace(i, split_text(result.text, {}, nullptr)); // expressions in it are those of the pipeline's variables
         }
-        values_.merge(found);
     }
 
-    const Text* find(const std::string& name) const
-    {
-        const auto found = values_.find(name);
-        return found == values_.end() ? nullptr : &found->second;
-    }
+    const Text* find(const std::string& name) const { return find_above(name, SIZE_MAX); }
 
 private:
-    std::map<std::string, Text> values_;
+    // In the file, those above the variable with this index count.
+    const Text* find_above(const std::string& name, std::size_t index) const
+    {
+        for (const auto* level : {&stage_, &pipeline_})
+            if (const auto found = level->find(name); found != level->end())
+                return found->second;
+        if (!file_)
+            return nullptr;
+        const auto places = file_->places.find(name);
+        if (places == file_->places.end())
+            return nullptr;
+        const auto end = std::lower_bound(places->second.begin(), places->second.end(), index);
+        for (auto place = std::make_reverse_iterator(end); place != places->second.rend(); ++place) {
+            if (const auto& text = file_->written_out[*place])
+                return &*text;
+            if (const auto found = computed_.find(*place); found != computed_.end())
+                return &found->second;
+        }
+        return nullptr;
+    }
+
+    const VariablesByName& pipeline_;
+    VariablesByName stage_;
+    const ComposeEnvFile* file_ = nullptr;
+    std::unordered_map<std::size_t, Text> computed_; // templates of the file, by their indices
 };
 
 class Stages {
 public:
     Stages(const ComposeInput& input, Reader& reader, Definition& definition)
-        : input_(input), reader_(reader), definition_(definition), tree_(input.pool)
+        : input_(input), reader_(reader), definition_(definition), tree_(input.pool), pipeline_variables_(by_name(definition.env))
     {
         for (const auto& volume : definition.volumes)
             volumes_.own.insert(volume.name);
@@ -128,19 +173,19 @@ private:
 
     void take_files(const std::vector<const Node*>& files, Stage& stage)
     {
-        ComposeVariables variables(definition_.env, stage.container.environment);
+        ComposeVariables variables(pipeline_variables_, stage.container.environment);
         const auto first = repository_path("", files.front()->text);
         const auto folder = first ? folder_of(*first) : "";
         const auto env_path = folder.empty() ? ".env" : folder + "/.env";
         const FindVariable find = [&](const std::string& name) { return variables.find(name); };
         ComposeWorld world{reader_, tree_, find, input_.read_file};
-        const auto file = read_repository_file(input_.read_file, env_path);
-        if (file.text && is_utf8(*file.text))
-            variables.add_file(world, [&](int line) { return place_in_env_file(env_path, line); }, {env_path, *file.text});
-        else if (file.text)
+        const auto& file = env_file(env_path);
+        if (file.kind == ComposeEnvFile::Kind::readable)
+            variables.add_file(world, [&](int line) { return place_in_env_file(env_path, line); }, env_path, file);
+        else if (file.kind == ComposeEnvFile::Kind::not_utf8)
             reader_.error(*files.front(), "bad-value", fmt::format("'{}' is not UTF-8", env_path));
-        else if (!file.is_missing)
-            reader_.error(*files.front(), "missing-file", file.problem, file.hint);
+        else if (file.kind == ComposeEnvFile::Kind::unreadable)
+            reader_.error(*files.front(), "missing-file", file.message, file.hint);
         ComposeLoader loader(input_, world, texts_);
         Node* merged = loader.load(files);
         if (!merged)
@@ -149,6 +194,25 @@ private:
         const Node* lowered = lower_compose(world, *merged);
         tree_.charge(*lowered);
         read_lowered(*lowered, stage);
+    }
+
+    const ComposeEnvFile& env_file(const std::string& path)
+    {
+        using Kind = ComposeEnvFile::Kind;
+        const auto [place, is_new] = env_files_.try_emplace(path);
+        auto& file = place->second;
+        if (!is_new)
+            return file;
+        const auto read = read_repository_file(input_.read_file, path);
+        if (read.text)
+            file.kind = is_utf8(*read.text) ? Kind::readable : Kind::not_utf8;
+        else
+            file.kind = read.is_missing ? Kind::missing : Kind::unreadable;
+        file.message = read.problem;
+        file.hint = read.hint;
+        if (file.kind == Kind::readable)
+            file.take(*read.text);
+        return file;
     }
 
     // The tables that read .gantry.yml read the rest.
@@ -211,7 +275,7 @@ private:
     // The file is among the sources without its text: problems are shown with their lines, and those may hold passwords.
     Node place_in_env_file(const std::string& path, int line)
     {
-        const auto [found, is_new] = env_files_.emplace(path, static_cast<int>(input_.sources.size()));
+        const auto [found, is_new] = env_sources_.emplace(path, static_cast<int>(input_.sources.size()));
         if (is_new)
             input_.sources.push_back({path, ""});
         return place_at({found->second, line, 1});
@@ -222,7 +286,9 @@ private:
     Definition& definition_;
     ComposeTree tree_;
     ComposeTexts texts_;
-    std::map<std::string, int> env_files_; // in the sources, by path
+    VariablesByName pipeline_variables_;
+    std::map<std::string, ComposeEnvFile> env_files_; // by path
+    std::map<std::string, int> env_sources_;          // of those with a problem: where they are in the sources
     Declared volumes_, networks_;
 };
 

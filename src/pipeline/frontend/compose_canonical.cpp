@@ -24,20 +24,24 @@ struct Place { // what a form needs to know
 
 // ---- NAME=value
 
-enum class Nulls { empty, environment, kept };
+enum class Nulls { empty, environment, args, kept };
 
-// Names without a value: Compose takes those of `environment` and `args` from where it runs.
+// Names without a value: Compose takes those of `environment` and `args` from where it runs. Where they are not there
+// either, they are left out, whatever other files say: from `args` like what !reset takes away; in `environment` a null
+// node stays for lower_environment() and lower_env_file(), for files of variables must not give the name a value, either.
 void put_assignment(ComposeWorld& world, MapEditor& map, Node& key, Node& value, Nulls nulls)
 {
-    if (!value.is_null() || nulls == Nulls::kept || value.merge != Node::Merge::normal)
+    if (!value.is_null() || nulls == Nulls::kept || value.merge == Node::Merge::reset)
         return map.put(key, value);
     if (nulls == Nulls::empty)
         return map.put(key, *world.tree.scalar("", value));
     if (const auto* found = world.find(key.text))
-        map.put(key, *world.tree.scalar(found->source(), value));
-    else
-        world.warn_unset(key, 0, key.text,
-                         fmt::format("'{}' has no value, here and in 'env': it is left out", clip(key.text)));
+        return map.put(key, *world.tree.scalar(found->source(), value));
+    world.warn_unset(key, 0, key.text,
+                     fmt::format("'{}' has no value, here and in 'env': it is left out", clip(key.text)));
+    Node* gone = world.tree.null(value);
+    gone->merge = nulls == Nulls::args ? Node::Merge::reset : Node::Merge::replace;
+    map.put(key, *gone);
 }
 
 template <Nulls Kind> Node* assignments(const Place& place, Node& value)
@@ -95,8 +99,10 @@ Node* hosts(const Place& place, Node& value)
     Node* list = world.tree.list(value);
     for (std::size_t i = 0; i < value.pairs(); ++i) {
         Node& addresses = *one_or_list(place, value.value(i));
+        if (!addresses.is_list())
+            return &value; // the table that reads it says what is wrong
         for (const Node* address : addresses.items) {
-            if (!addresses.is_list() || !address->is_scalar())
+            if (!address->is_scalar())
                 return &value;
             list->items.push_back(world.tree.scalar(value.key(i).text + "=" + address->text, *address));
         }
@@ -209,30 +215,32 @@ Node* with_forms(const Place& place, const Node& map, const Section& section)
 }
 
 const Form k_build_forms[] = {
-    {"args", assignments<Nulls::environment>},
+    {"args", assignments<Nulls::args>},
     {"labels", assignments<Nulls::empty>},
     {"extra_hosts", hosts},
     {"cache_from cache_to tags platforms ssh", one_or_list},
 };
 
+// Without a context in the end it gets the folder of the project: another file may name one.
 Node* build(const Place& place, Node& value)
 {
     auto& [world, folder] = place;
-    Node* map = value.is_map() ? with_forms(place, value, {k_build_forms, compose_build_keys()}) : world.tree.map(value);
     if (!value.is_map() && !value.is_scalar())
         return &value;
+    Node* map = value.is_map() ? with_forms(place, value, {k_build_forms, compose_build_keys()}) : world.tree.map(value);
     Node* context = value.is_map() ? value.find("context") : &value;
-    const std::string written = context && context->is_scalar() ? context->text : ".";
+    if (!context || !context->is_scalar() || context->merge == Node::Merge::reset)
+        return map;
+    const auto& written = context->text;
     if (is_remote(written)) {
         put(world.tree, *map, "context", *context);
         return map;
     }
-    const Node& at = context ? *context : value;
     const auto path = repository_path(folder, written.empty() ? "." : written);
     if (!path)
-        world.reader.error(at, "bad-value", fmt::format("'{}' is outside of the repository", clip(written)),
+        world.reader.error(*context, "bad-value", fmt::format("'{}' is outside of the repository", clip(written)),
                            "the context of a build is a folder of the repository, or a URL");
-    put(world.tree, *map, "context", *world.tree.scalar(path.value_or("."), at));
+    put(world.tree, *map, "context", *world.tree.scalar(path.value_or("."), *context));
     return map;
 }
 

@@ -22,43 +22,6 @@ std::ptrdiff_t depth_of(const Node& file)
     return target ? std::count(target->text.begin(), target->text.end(), '/') : 0;
 }
 
-// The content or file that a grant's target gets, in the words of our `files`; null pointer after an error.
-Node* granted(ComposeWorld& world, const Node& declaration, const Node& grant)
-{
-    Node* file = world.tree.map(grant);
-    if (Node* content = declaration.find("content")) {
-        put(world.tree, *file, "content", *content);
-    } else if (const Node* variable = declaration.find("environment"); variable && variable->is_scalar()) {
-        const auto* value = world.find(variable->text);
-        if (!value) {
-            world.reader.error(*variable, "unset-variable",
-                               fmt::format("the variable '{}' has no value", clip(variable->text)),
-                               "set it in .env beside the Compose file, or in 'env' of the pipeline");
-            return nullptr;
-        }
-        put(world.tree, *file, "content", *world.tree.scalar(value->source(), *variable));
-    } else if (Node* source = declaration.find("file")) {
-        if (source->text.empty())
-            return nullptr;
-        if (source->text.starts_with("./") &&
-            read_repository_file(world.read_file, source->text.substr(2)).is_missing) {
-            world.reader.error(
-                *source, "missing-file", fmt::format("there is no file '{}'", clip(source->text.substr(2))),
-                "what a pipeline uses is in its repository; secrets of a service can come by 'environment'");
-            return nullptr;
-        }
-        put(world.tree, *file, "source", *source);
-    } else {
-        const Node* external = declaration.find("external");
-        world.reader.error(external ? *external : declaration, external ? "unsupported" : "missing-key",
-                           external ? "what the engine keeps itself is not supported"
-                                    : "a config or secret has 'file', 'content' or 'environment'",
-                           "write file: ./path, content: text or environment: NAME");
-        return nullptr;
-    }
-    return file;
-}
-
 // The first key that is none of these; null pointer when there is none.
 const Node* find_unknown(const Node& map, std::string_view known)
 {
@@ -76,27 +39,11 @@ void report_unknown(Reader& reader, const Node& key, std::string_view known)
 
 constexpr std::string_view k_declared_keys = "content environment external file labels name";
 constexpr std::string_view k_sources = "content environment file";
-
-// The second key that says where it comes from; null pointer when there is at most one.
-const Node* find_second_source(const Node& declaration)
-{
-    bool has_one = false;
-    for (std::size_t i = 0; i < declaration.pairs(); ++i)
-        if (is_word_of(k_sources, declaration.key(i).text) && !declaration.value(i).is_null() && std::exchange(has_one, true))
-            return &declaration.key(i);
-    return nullptr;
-}
-
-bool is_declared_well(const Node& declaration)
-{
-    return !find_unknown(declaration, k_declared_keys) && !find_second_source(declaration);
-}
+constexpr const char* k_sources_hint = "write file: ./path, content: text or environment: NAME";
 
 class MountLowering {
 public:
-    MountLowering(ComposeWorld& world, const Node& file, Node& service) : world_(world), file_(file), service_(service)
-    {
-    }
+    MountLowering(ComposeWorld& world, GrantSources& sources, Node& service) : world_(world), sources_(sources), service_(service) {}
 
     void volumes(const Node& list)
     {
@@ -113,23 +60,22 @@ public:
 
     void grants(const std::string& kind, const Node& list)
     {
-        const Node* declared = file_.find(kind);
-        for (const Node* grant : list.items) {
-            const Node* source = grant->find("source");
+        for (std::size_t i = 0; i < list.items.size(); ++i) {
+            const Reader::Inside inside(world_.reader, i);
+            const Node& grant = *list.items[i];
+            const Node* source = grant.find("source");
             if (!source || !source->is_scalar()) {
-                world_.reader.error(*grant, "missing-key", "the 'source' is missing",
+                world_.reader.error(grant, "missing-key", "the 'source' is missing",
                                     "write the name of what is declared at the top");
                 continue;
             }
-            const Node* declaration = declared ? declared->find(source->text) : nullptr;
-            if (!declaration)
+            const auto* given = sources_.find(kind, source->text);
+            if (!given)
                 world_.reader.error(
                     *source, "unknown-name",
                     fmt::format("'{}' is not declared under '{}' at the top", clip(source->text), kind));
-            else if (!is_declared_well(*declaration) || !has_only(*grant, "gid mode source target uid"))
-                continue;
-            else if (Node* file = granted(world_, *declaration, *grant))
-                add_grant(kind, *grant, *source, *file);
+            else if (given->value && has_only(grant, "gid mode source target uid") && has_clear_target(grant))
+                add_grant(kind, grant, *source, *given);
         }
     }
 
@@ -159,25 +105,36 @@ private:
         return file;
     }
 
-    void add_grant(const std::string& kind, const Node& grant, const Node& name, Node& file)
+    bool has_clear_target(const Node& grant)
+    {
+        const Node* target = grant.find("target");
+        const bool clear = !target || target->is_null() || target->is_scalar();
+        const Reader::Inside inside(world_.reader, key_of(grant, "target"));
+        if (!clear)
+            world_.reader.wrong_type(*target, "a path in the container");
+        return clear;
+    }
+
+    void add_grant(const std::string& kind, const Node& grant, const Node& name, const GrantSources::Given& given)
     {
         const bool secret = kind == "secrets";
-        Node* target = grant.find("target");
-        std::string path = target && target->is_scalar() ? target->text : name.text;
+        const Node* target = grant.find("target");
+        const Node& named = target && !target->is_null() ? *target : name;
+        std::string path = named.text;
         if (!path.starts_with('/'))
             path = (secret ? "/run/secrets/" : "/") + path;
-        const Node* source = file.find("source");
-        if (source && source->text.starts_with('/')) { // a file of the host
+        const bool is_source = std::string_view(given.key) == "source";
+        if (is_source && given.value->text.starts_with('/')) { // a file of the host
             warn_of_owner(grant);
-            return add("volumes", *bound(*source, path, name));
+            return add("volumes", *bound(*given.value, path, name));
         }
-        put(world_.tree, file, "target", *world_.tree.scalar(path, target ? *target : name));
-        if (source)
-            put(world_.tree, file, "source", *world_.tree.scalar(source->text.substr(2), *source));
+        Node* file = world_.tree.map(grant);
+        put(world_.tree, *file, given.key, *given.value);
+        put(world_.tree, *file, "target", *world_.tree.scalar(path, named));
         for (const char* key : {"uid", "gid", "mode"})
-            if (Node* value = grant.find(key))
-                put(world_.tree, file, key, *value);
-        add("files", file);
+            if (Node* value = grant.find(key); value && !value->is_null())
+                put(world_.tree, *file, key, *value);
+        add("files", *file);
     }
 
     // What is bound has the owner and the mode that it has on the host.
@@ -200,32 +157,101 @@ private:
     }
 
     ComposeWorld& world_;
-    const Node& file_;
+    GrantSources& sources_;
     Node& service_;
 };
 
 } // namespace
 
-void check_granted(ComposeWorld& world, const Node& file)
+GrantSources::GrantSources(ComposeWorld& world, const Node& file) : world_(world)
 {
     for (const char* kind : {"configs", "secrets"}) {
         const Node* declared = file.find(kind);
         const Reader::Inside inside(world.reader, key_of(file, kind));
-        for (std::size_t i = 0; declared && i < declared->pairs(); ++i) {
-            const Reader::Inside inside_of_it(world.reader, declared->key(i));
-            const Node& declaration = declared->value(i);
-            if (const Node* unknown = find_unknown(declaration, k_declared_keys))
-                report_unknown(world.reader, *unknown, k_declared_keys);
-            else if (const Node* second = find_second_source(declaration))
-                world.reader.error(*second, "conflict", fmt::format("'{}' stands beside another source of a config or secret", second->text),
-                                   "keep one of file, content and environment");
-        }
+        for (std::size_t i = 0; declared && i < declared->pairs(); ++i)
+            if (declared->value(i).merge != Node::Merge::reset)
+                add(declared->key(i), declared->value(i), of_kind(kind));
     }
 }
 
-void lower_mounts(ComposeWorld& world, const Node& file, const Node& from, Node& service)
+void GrantSources::add(const Node& key, const Node& declaration, ByName& declared)
 {
-    MountLowering lowering(world, file, service);
+    auto& reader = world_.reader;
+    const Reader::Inside inside(reader, key);
+    auto& entry = declared.emplace(key.text, Declared()).first->second;
+    if (!declaration.is_map() && !declaration.is_null())
+        return reader.wrong_type(declaration, "a map (key: value)", k_sources_hint);
+    if (const Node* unknown = find_unknown(declaration, k_declared_keys))
+        return report_unknown(reader, *unknown, k_declared_keys);
+    const Node* source = nullptr;
+    Node* value = nullptr;
+    for (std::size_t i = 0; i < declaration.pairs(); ++i) {
+        if (!is_word_of(k_sources, declaration.key(i).text) || declaration.value(i).is_null())
+            continue;
+        if (source)
+            return reader.error(declaration.key(i), "conflict",
+                                fmt::format("'{}' stands beside another source of a config or secret", declaration.key(i).text),
+                                "keep one of file, content and environment");
+        source = &declaration.key(i);
+        value = &declaration.value(i);
+    }
+    const Node* external = declaration.find("external");
+    const bool is_external = external && !external->is_null() && !(external->is_scalar() && loose_boolean(external->text) == false);
+    if (!source && is_external) {
+        entry.external = external;
+    } else if (!source) {
+        reader.error(declaration, "missing-key", "a config or secret has 'file', 'content' or 'environment'", k_sources_hint);
+    } else if (!value->is_scalar()) {
+        const Reader::Inside inside_of_it(reader, *source);
+        reader.wrong_type(*value, "text");
+    } else if (!reader.is_told(*value)) {
+        entry.source = source->text;
+        entry.value = value;
+    }
+}
+
+const GrantSources::Given* GrantSources::find(std::string_view kind, const std::string& name)
+{
+    auto& declared = of_kind(kind);
+    const auto found = declared.find(name);
+    if (found == declared.end())
+        return nullptr;
+    auto& entry = found->second;
+    if (!std::exchange(entry.was_asked_for, true))
+        entry.given = give(entry);
+    return &entry.given;
+}
+
+GrantSources::Given GrantSources::give(const Declared& declared)
+{
+    auto& reader = world_.reader;
+    if (declared.external)
+        reader.error(*declared.external, "unsupported", "what the engine keeps itself is not supported", k_sources_hint);
+    if (!declared.value)
+        return {};
+    Node& value = *declared.value;
+    if (declared.source == "content")
+        return {"content", &value};
+    if (declared.source == "environment") {
+        const auto* found = world_.find(value.text);
+        if (!found)
+            reader.error(value, "unset-variable", fmt::format("the variable '{}' has no value", clip(value.text)),
+                         "set it in .env beside the Compose file, or in 'env' of the pipeline");
+        return {"content", found ? world_.tree.scalar(found->source(), value) : nullptr};
+    }
+    if (!value.text.starts_with("./"))
+        return {"source", &value};
+    const auto path = value.text.substr(2);
+    const bool is_missing = read_repository_file(world_.read_file, path).is_missing;
+    if (is_missing)
+        reader.error(value, "missing-file", fmt::format("there is no file '{}'", clip(path)),
+                     "what a pipeline uses is in its repository; secrets of a service can come by 'environment'");
+    return {"source", is_missing ? nullptr : world_.tree.scalar(path, value)};
+}
+
+void lower_mounts(ComposeWorld& world, GrantSources& sources, const Node& from, Node& service)
+{
+    MountLowering lowering(world, sources, service);
     for (std::size_t i = 0; i < from.pairs(); ++i) {
         const Node& list = from.value(i);
         const auto& key = from.key(i).text;

@@ -188,6 +188,19 @@ void report_unknown_key(Reader& reader, const Node& key, const std::vector<std::
                  near ? fmt::format("did you mean '{}'?", *near) : "");
 }
 
+namespace {
+
+// Whether a value of a key that is refused changes nothing: it is the default, or a list or map of nothing.
+bool is_harmless(const ComposeKey& row, const Node& value)
+{
+    if (!value.is_scalar())
+        return value.items.empty() && !value.is_null();
+    const auto word = loose_boolean(value.text) == false ? "false" : to_lower(value.text);
+    return is_word_of(row.harmless_values, word);
+}
+
+} // namespace
+
 void lower_keys(ComposeService& service, const Node& map, std::span<const ComposeKey> rows, const char* what, Node& to)
 {
     auto& reader = service.world.reader;
@@ -210,10 +223,9 @@ void lower_keys(ComposeService& service, const Node& map, std::span<const Compos
             to.items.insert(to.items.end(), {&key, &value});
         else if (row->fate == Fate::lowered)
             row->lower(service, key, value);
-        else if (row->fate == Fate::left_out && !(value.is_scalar() && value.text == "false"))
+        else if (row->fate == Fate::left_out && !(value.is_scalar() && loose_boolean(value.text) == false))
             reader.warning(key, "no-effect", fmt::format("'{}' of {} has no effect in a pipeline", key.text, what), row->note);
-        else if (row->fate == Fate::refused && !reader.is_told(value) &&
-                 !(value.is_scalar() && is_word_of(row->harmless_values, to_lower(value.text))))
+        else if (row->fate == Fate::refused && !reader.is_told(value) && !is_harmless(*row, value))
             reader.error(key, "unsupported",
                          fmt::format("'{}' of {} is not supported in a Compose file", key.text, what), row->note);
     }

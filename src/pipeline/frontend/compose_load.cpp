@@ -23,9 +23,10 @@ bool is_old(const Node& root)
     const auto is_service = [](const Node& value) { return value.find("image") || value.find("build"); };
     bool any = false;
     for (std::size_t i = 0; i < root.pairs(); ++i) {
-        if (is_word_of(k_sections, root.key(i).text))
+        const auto& name = root.key(i).text;
+        if (is_word_of(k_sections, name) || name == "include")
             return false;
-        any = any || is_service(root.value(i));
+        any = any || (!name.starts_with("x-") && is_service(root.value(i)));
     }
     return any;
 }
@@ -108,8 +109,6 @@ Node* ComposeLoader::canonical(const Node& root, const std::string& folder)
         for (std::size_t j = 0; j < root.value(i).pairs(); ++j) {
             Node& name = root.value(i).key(j);
             Node* value = &root.value(i).value(j);
-            if (name.text.starts_with("x-"))
-                continue;
             const Reader::Inside at(reader, name);
             if (value->merge != Node::Merge::reset && services)
                 value = canonical_service(world_, *value, folder);
@@ -130,6 +129,29 @@ Node* ComposeLoader::document(const File& file, const Node& from)
         if (const Node* root = parse(file.path, from))
             place->second = canonical(*root, file.folder);
     return place->second;
+}
+
+// What is built without a context in any of a project's files is built from the project's folder.
+void ComposeLoader::put_contexts(Node& document, const std::string& folder)
+{
+    auto& tree = world_.tree;
+    const Node* services = document.find("services");
+    Node* changed = nullptr;
+    for (std::size_t i = 0; services && i < services->pairs(); ++i) {
+        const Node* build = services->value(i).find("build");
+        const Node* context = build && build->is_map() ? build->find("context") : build;
+        if (!build || build->merge == Node::Merge::reset || (context && context->merge != Node::Merge::reset))
+            continue;
+        Node* with_context = tree.copy(*build);
+        put(tree, *with_context, "context", *tree.scalar(folder.empty() ? "." : folder, *build));
+        Node* service = tree.copy(services->value(i));
+        *MapEditor(*service).find("build") = with_context;
+        if (!changed)
+            changed = tree.copy(*services);
+        changed->items[2 * i + 1] = service;
+    }
+    if (changed)
+        put(tree, document, "services", *changed);
 }
 
 // ---- include
@@ -168,6 +190,8 @@ Node* ComposeLoader::included(const Node& include, const File& file)
         world_.reader.error(include, "missing-key", "an include needs 'path'");
         return nullptr;
     }
+    if (path->is_list() && path->items.empty())
+        world_.reader.error(*path, "missing-key", "an include needs a file in 'path'", "write path: compose.other.yml");
     if (!path->is_list())
         return included_file(*path, file);
     Node* merged = nullptr;
@@ -175,6 +199,46 @@ Node* ComposeLoader::included(const Node& include, const File& file)
         if (Node* one = included_file(*item, file))
             merged = merged ? merge_compose(world_.tree, *merged, *one, "") : one;
     return merged;
+}
+
+// The folder that relative paths of an entry start at: that of its first file.
+std::string ComposeLoader::folder_of_include(const Node& include, const File& file)
+{
+    const Node* path = include.is_map() ? include.find("path") : &include;
+    if (path && path->is_list())
+        path = path->items.empty() ? nullptr : path->items.front();
+    return folder_of(path && path->is_scalar() ? repository_path(file.folder, path->text).value_or("") : "");
+}
+
+// An included file with what `own` adds. What both have must be the same: neither of them is meant to change the other.
+Node* ComposeLoader::combine(const Node& other, const Node& own)
+{
+    Node* added = world_.tree.copy(own);
+    for (std::size_t i = 0; i < own.pairs(); ++i) {
+        const auto& kind = own.key(i).text;
+        Node* theirs = other.find(kind);
+        if (!theirs)
+            continue;
+        const Reader::Inside inside(world_.reader, own.key(i));
+        Node* section = world_.tree.copy(own.value(i));
+        section->items.clear();
+        MapEditor known(*theirs);
+        for (std::size_t j = 0; j < own.value(i).pairs(); ++j) {
+            Node& name = own.value(i).key(j);
+            Node& value = own.value(i).value(j);
+            Node** same_name = known.find(name.text);
+            if (same_name && is_same_compose(world_.tree, **same_name, value))
+                continue;
+            if (same_name)
+                world_.reader.error(
+                    name, "conflict",
+                    fmt::format("the {} '{}' is in an included file, too, and not the same", kind.substr(0, kind.size() - 1), clip(name.text)),
+                    "give one of them another name, or list the files under 'compose' of the stage, which merges them");
+            section->items.insert(section->items.end(), {&name, &value});
+        }
+        added->items[2 * i + 1] = section;
+    }
+    return merge_compose(world_.tree, other, *added, "");
 }
 
 Node* ComposeLoader::complete(const File& file, const Node& from)
@@ -193,21 +257,11 @@ Node* ComposeLoader::complete(const File& file, const Node& from)
     if (include->is_list())
         entries.assign(include->items.begin(), include->items.end());
     for (const Node* entry : entries) {
-        const Node* other = included(*entry, file);
+        Node* other = included(*entry, file);
         if (!other)
             continue;
-        const Node* theirs = other->find("services");
-        const Node* ours = result->find("services");
-        std::unordered_set<std::string_view> their_names;
-        for (std::size_t i = 0; ours && theirs && i < theirs->pairs(); ++i)
-            their_names.insert(theirs->key(i).text);
-        for (std::size_t i = 0; ours && i < ours->pairs(); ++i)
-            if (their_names.contains(ours->key(i).text))
-                world_.reader.error(
-                    ours->key(i), "conflict",
-                    fmt::format("the service '{}' is in an included file, too", clip(ours->key(i).text)),
-                    "give one of them another name, or list the files under 'compose' of the stage, which merges them");
-        result = merge_compose(world_.tree, *other, *result, "");
+        put_contexts(*other, folder_of_include(*entry, file));
+        result = combine(*other, *result);
     }
     open_files_.pop_back();
     return result;
@@ -243,6 +297,7 @@ Node* ComposeLoader::load(const std::vector<const Node*>& files)
     for (std::size_t i = 0; i < left->pairs(); ++i)
         left->items[2 * i + 1] = world_.tree.copy(left->value(i)); // what is chosen from changes
     put(world_.tree, *merged, "services", *left);
+    put_contexts(*merged, *folder);
     return merged;
 }
 

@@ -41,11 +41,14 @@ private:
 
     Node* parse(const std::string& path, const Node& from);
     Node* canonical(const Node& root, const std::string& folder);
+    void put_contexts(Node& document, const std::string& folder);
     // Canonical, without `include` and `extends` carried out.
     Node* document(const File& file, const Node& from);
     Node* complete(const File& file, const Node& from);
     Node* included(const Node& include, const File& file);
     Node* included_file(const Node& path, const File& file);
+    static std::string folder_of_include(const Node& include, const File& file);
+    Node* combine(const Node& other, const Node& own);
     void extend_all(Node& document, const File& file);
     Node* extended(const Service& service, const Node& own, std::vector<Service>& open);
     const Node* service_of(const Node& services, const std::string& name);

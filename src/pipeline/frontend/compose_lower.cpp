@@ -1,12 +1,10 @@
 #include "pipeline/frontend/compose_mounts.hpp"
 #include "pipeline/frontend/compose_service.hpp"
+#include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/model_types.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
 
-#include "base/format.hpp"
-
 #include <fmt/format.h>
-
 
 // A merged Compose file in our own words.
 
@@ -14,14 +12,15 @@ namespace gantry::pipeline::native {
 
 namespace {
 
+constexpr const char* k_one_meaning = "in a pipeline a name means the same to all services";
+
 class FileLowering {
 public:
-    FileLowering(ComposeWorld& world, const Node& file) : world_(world), file_(file) {}
+    FileLowering(ComposeWorld& world, const Node& file) : world_(world), file_(file), granted_(world, file) {}
 
     Node* run(const Node& services)
     {
         Node* result = world_.tree.map(file_);
-        check_granted(world_, file_);
         Node* lowered = lower_services(services);
         put(world_.tree, *result, "services", *lowered);
         put(world_.tree, *result, "volumes", *declarations<VolumeDeclarationsType>("volumes", volumes_used(*lowered)));
@@ -35,7 +34,10 @@ private:
         const Reader::Inside inside(world_.reader, key_of(file_, "services"));
         for (std::size_t i = 0; i < services.pairs(); ++i)
             lower_service(services.key(i), services.value(i));
-        for (auto& service : services_)
+        for (std::size_t i = 0; i < services_.size(); ++i)
+            if (services_[i].replicas > 0 && !services_[i].service->find("network_mode"))
+                std::erase_if(services_[i].aliases, [&](const FurtherName& name) { return !claim(name, i); });
+        for (const auto& service : services_)
             pass_names_on(service);
         Node* lowered = world_.tree.map(services);
         for (auto& service : services_)
@@ -48,7 +50,7 @@ private:
         const Reader::Inside inside(world_.reader, key);
         ComposeService service{world_, file_, from, &key, world_.tree.map(from)};
         lower_keys(service, from, compose_service_keys(), "a service", *service.service);
-        lower_mounts(world_, file_, from, *service.service);
+        lower_mounts(world_, granted_, from, *service.service);
         const Node* named = from.find("container_name");
         if (service.replicas > 1 && named)
             world_.reader.error(*named, "conflict", fmt::format("{} containers cannot have one name", service.replicas),
@@ -59,34 +61,56 @@ private:
         services_.push_back(std::move(service));
     }
 
-    // A port of the host is given away once.
+    // A port of the host is given away once; of a range for one port, each container gets one.
     void check_ports(const ComposeService& service)
     {
         const Node* ports = service.from.find("ports");
-        for (std::size_t i = 0; ports && ports->is_list() && i < ports->items.size(); ++i) {
+        if (!ports || !ports->is_list())
+            return;
+        const Reader::Inside inside(world_.reader, key_of(service.from, "ports"));
+        for (std::size_t i = 0; i < ports->items.size(); ++i) {
+            const Reader::Inside inside_of_list(world_.reader, i);
             const Node& port = *ports->items[i];
-            const Node* published = port.find("published");
-            if (published || (port.is_scalar() && port.text.find(':') != std::string::npos))
-                world_.reader.error(port, "conflict",
-                                    fmt::format("{} containers cannot have one port of the host", service.replicas),
-                                    "leave the port of the host out, and the engine picks one for each");
+            PortMapping mapping;
+            if (!PortType::read(world_.reader, port, mapping) || mapping.published.empty())
+                continue;
+            const int count = count_ports(mapping.published);
+            if (count_ports(mapping.target) == 1 && count >= service.replicas)
+                continue;
+            const bool is_range = count_ports(mapping.target) == 1 && count > 1;
+            world_.reader.error(port, "conflict",
+                                is_range ? fmt::format("{} containers cannot share {} ports of the host", service.replicas, count)
+                                         : fmt::format("{} containers cannot have one port of the host", service.replicas),
+                                "leave the port of the host out, and the engine picks one for each");
         }
     }
 
     // The names by which others link to it.
     void pass_names_on(const ComposeService& from)
     {
-        for (std::size_t i = 0; i < from.links.size(); ++i) {
-            const auto& [entry, target] = from.links[i];
-            const auto& name = from.link_names[i];
-            const auto place = places_.find(target);
+        for (const auto& link : from.links) {
+            const auto place = places_.find(link.service);
             if (place == places_.end())
                 continue; // it is in depends_on, too, and told of there
-            if (places_.count(name) > 0)
-                world_.reader.error(*entry, "conflict", fmt::format("'{}' is the name of another service", clip(name)),
-                                    "in a pipeline a name means the same to all services");
-            services_[place->second].aliases.push_back(name);
+            if (claim(link.name, place->second))
+                services_[place->second].aliases.push_back(link.name);
         }
+    }
+
+    // False, with an error, when the name means another service already.
+    bool claim(const FurtherName& name, std::size_t service)
+    {
+        const auto of_service = places_.find(name.name);
+        const auto [first, is_new] = further_names_.emplace(name.name, service);
+        const bool is_other = of_service != places_.end() && of_service->second != service;
+        if (is_other)
+            world_.reader.error(*name.at, "conflict", fmt::format("'{}' is the name of another service", clip(name.name)), k_one_meaning);
+        else if (first->second != service)
+            world_.reader.error(*name.at, "conflict",
+                                fmt::format("'{}' is a further name of the service '{}', too", clip(name.name),
+                                            clip(services_[first->second].key->text)),
+                                k_one_meaning);
+        return !is_other && first->second == service;
     }
 
     // Steps are on the stage's own network, so every service is there, too; its further names are good in all networks.
@@ -104,7 +128,7 @@ private:
         put(world_.tree, *service.service, "networks", *networks);
     }
 
-    Node* with_aliases(const Node& network, const std::vector<std::string>& names)
+    Node* with_aliases(const Node& network, const std::vector<FurtherName>& names)
     {
         if (!network.is_map() && !network.is_null())
             return world_.tree.copy(network);
@@ -114,9 +138,9 @@ private:
         std::unordered_set<std::string_view> known;
         for (const Node* alias : aliases->items)
             known.insert(alias->text);
-        for (const auto& name : names)
+        for (const auto& [name, at] : names)
             if (known.insert(name).second)
-                aliases->items.push_back(world_.tree.scalar(name, *aliases));
+                aliases->items.push_back(world_.tree.scalar(name, *at));
         put(world_.tree, *map, "aliases", *aliases);
         return map;
     }
@@ -139,7 +163,7 @@ private:
             add_named(lowered, *service.key, *service.service);
             return;
         }
-        service.aliases.push_back(service.key->text);
+        service.aliases.push_back({service.key->text, service.key});
         join_networks(service);
         for (int number = 1; number <= service.replicas; ++number)
             add_named(lowered, *world_.tree.scalar(replica(service.key->text, number), *service.key), *service.service);
@@ -248,7 +272,7 @@ private:
             put(world_.tree, *made, "external", *world_.tree.scalar("true", *external));
             external = made->find("external");
         }
-        if (!external || !is_word_of("true yes on y", to_lower(external->text))) {
+        if (!external || loose_boolean(external->text) != true) {
             drop_name(*made);
             put(world_.tree, *made, "scope", *world_.tree.scalar("stage", key));
         }
@@ -282,8 +306,10 @@ private:
 
     ComposeWorld& world_;
     const Node& file_;
+    GrantSources granted_;
     std::vector<ComposeService> services_;
     std::unordered_map<std::string_view, std::size_t> places_;
+    std::unordered_map<std::string, std::size_t> further_names_; // who they mean, as in services_
     std::unordered_set<std::string_view> names_;
 };
 

@@ -35,6 +35,8 @@ std::string identity(const Node& item, std::string_view list)
         return text_of(item, "target");
     if (list == "configs" || list == "secrets" || (list == "devices" && item.is_map()))
         return item.find("target") ? text_of(item, "target") : text_of(item, "source");
+    if (list == "config") // of ipam
+        return text_of(item, "subnet");
     if (list == "env_file")
         return text_of(item, "path");
     if (list == "devices" && item.is_scalar()) { // by the path in the container
@@ -49,6 +51,7 @@ std::string identity(const Node& item, std::string_view list)
 
 Node* merge_lists(ComposeTree& tree, const Node& base, const Node& over, std::string_view what)
 {
+    tree.charge_nodes(over.items.size());
     Node* merged = tree.copy(base);
     merged->items.clear();
     std::unordered_map<std::string, std::size_t> places;
@@ -65,6 +68,21 @@ Node* merge_lists(ComposeTree& tree, const Node& base, const Node& over, std::st
     return merged;
 }
 
+const Node* find_charged(ComposeTree& tree, const Node& map, std::string_view key)
+{
+    tree.charge_nodes(map.pairs());
+    return map.find(key);
+}
+
+// What !override has put in its place, to which later files add as to anything else. Nothing stays what replaces all.
+Node* without_tag(ComposeTree& tree, const Node& over)
+{
+    Node* result = tree.copy(over);
+    if (!over.is_null())
+        result->merge = Node::Merge::normal;
+    return result;
+}
+
 bool is_replaced(std::string_view what) { return is_word_of("command entrypoint test", what); }
 
 // Options of one log driver mean nothing to another.
@@ -77,7 +95,9 @@ bool is_other_driver(const Node& base, const Node& over)
 
 Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::string_view what)
 {
-    if (over.merge != Node::Merge::normal || base.merge != Node::Merge::normal)
+    if (over.merge == Node::Merge::replace)
+        return without_tag(tree, over);
+    if (over.merge == Node::Merge::reset || base.merge == Node::Merge::reset)
         return tree.copy(over);
     if (over.is_null())
         return tree.copy(base);
@@ -85,6 +105,7 @@ Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::
         return merge_lists(tree, base, over, what);
     if (!base.is_map() || !over.is_map() || (what == "logging" && is_other_driver(base, over)))
         return tree.copy(over);
+    tree.charge_nodes(over.items.size());
     Node* merged = tree.copy(base);
     MapEditor editor(*merged);
     for (std::size_t i = 0; i < over.pairs(); ++i) {
@@ -93,6 +114,28 @@ Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::
         editor.put(key, *(old ? merge_compose(tree, **old, over.value(i), key.text) : &over.value(i)));
     }
     return merged;
+}
+
+bool is_same_compose(ComposeTree& tree, const Node& one, const Node& other)
+{
+    tree.charge_nodes(1);
+    if (&one == &other)
+        return true;
+    const auto says_nothing = [](const Node& node) { return !node.is_scalar() && node.items.empty(); };
+    if (says_nothing(one) && says_nothing(other))
+        return one.merge == other.merge;
+    if (one.kind != other.kind || one.merge != other.merge || one.text != other.text || one.items.size() != other.items.size())
+        return false;
+    for (std::size_t i = 0; one.is_list() && i < one.items.size(); ++i)
+        if (!is_same_compose(tree, *one.items[i], *other.items[i]))
+            return false;
+    for (std::size_t i = 0; one.is_map() && i < one.pairs(); ++i) {
+        const auto& key = one.key(i).text;
+        const Node* theirs = key == other.key(i).text ? &other.value(i) : find_charged(tree, other, key);
+        if (!theirs || !is_same_compose(tree, one.value(i), *theirs))
+            return false;
+    }
+    return true;
 }
 
 Node* without_resets(ComposeTree& tree, Node& node)

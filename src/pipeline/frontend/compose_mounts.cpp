@@ -106,11 +106,23 @@ Node* from_short(ComposeWorld& world, Node& item, const std::string& folder)
     return options.empty() || put_options(world, item, options, *mount) ? mount : nullptr;
 }
 
-// What `bind` says of a path of the repository; of the host's, it is read with the other keys.
-bool check_bind(ComposeWorld& world, const Node& mount)
+// What the long form says of a path of the repository, which no table reads afterwards. What `bind` says is read apart: a
+// label for SELinux means nothing to what is copied.
+bool check_copied(ComposeWorld& world, const Node& mount)
 {
-    const Node* bind = mount.find("bind");
+    Node* rest = world.tree.copy(mount);
+    remove(*rest, "bind");
     VolumeMount said;
+    if (!VolumeType::read(world.reader, *rest, said))
+        return false;
+    for (const char* name : {"volume", "tmpfs"}) {
+        const Node* section = mount.find(name);
+        if (!section || section->items.empty())
+            continue;
+        world.reader.error(key_of(mount, name), "conflict", fmt::format("'{}' says nothing of a path of the repository", name), "take it out");
+        return false;
+    }
+    const Node* bind = mount.find("bind");
     if (!bind || bind->is_null())
         return true;
     const Reader::Inside inside(world.reader, key_of(mount, "bind"));
@@ -136,7 +148,7 @@ Node* from_long(ComposeWorld& world, Node& item, const std::string& folder)
     if (!kept)
         return nullptr;
     put(world.tree, *mount, "source", *kept);
-    return !is_of_repository(*kept) || check_bind(world, *mount) ? mount : nullptr;
+    return !is_of_repository(*kept) || check_copied(world, *mount) ? mount : nullptr;
 }
 } // namespace
 
@@ -169,8 +181,12 @@ Node* canonical_source(ComposeWorld& world, const Node& declaration, const std::
     Node* result = world.tree.copy(declaration);
     if (!file || !file->is_scalar())
         return result;
-    Node* kept = bind_source(world, *file, file->text, folder);
-    put(world.tree, *result, "file", kept ? *kept : *world.tree.scalar("", *file)); // empty: it has been told of
+    const bool is_clear = file->text.starts_with('/') || world.reader.is_fixed(*file, file->text);
+    Node* kept = is_clear ? bind_source(world, *file, file->text, folder) : nullptr;
+    if (!kept)
+        world.reader.set_told(*file);
+    else
+        put(world.tree, *result, "file", *kept);
     return result;
 }
 

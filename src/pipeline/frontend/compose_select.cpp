@@ -14,7 +14,7 @@ namespace gantry::pipeline::native {
 
 namespace {
 
-bool is_false(const Node* node) { return node && node->is_scalar() && to_lower(node->text) == "false"; }
+bool is_false(const Node* node) { return node && node->is_scalar() && loose_boolean(node->text) == false; }
 
 // The service that "service:db" names; empty: none.
 std::string service_of(std::string_view text)
@@ -64,13 +64,14 @@ private:
     void add_implied(std::size_t index)
     {
         Node& service = services_.value(index);
+        const Node* needs = service.find("depends_on");
+        if (needs && !needs->is_map())
+            return;
+        Node* changed = needs ? world_.tree.copy(*needs) : world_.tree.map(service);
+        MapEditor editor(*changed);
         const auto imply = [&](const Node& at, const std::string& name) {
-            Node* old = service.find("depends_on");
-            if (name.empty() || (old && (!old->is_map() || old->find(name))))
-                return;
-            Node* changed = old ? world_.tree.copy(*old) : world_.tree.map(at);
-            put(world_.tree, *changed, name, *world_.tree.null(at));
-            put(world_.tree, service, "depends_on", *changed);
+            if (!name.empty() && !editor.find(name))
+                editor.put(*world_.tree.scalar(name, at), *world_.tree.null(at));
         };
         const auto each = [&](const char* key, const auto& name_of) {
             const Node* list = service.find(key);
@@ -84,6 +85,8 @@ private:
              [&](const std::string& text) { return text.starts_with("container:") ? "" : before_colon(text); });
         if (const Node* mode = service.find("network_mode"); mode && mode->is_scalar())
             imply(*mode, service_of(mode->text));
+        if (!changed->items.empty())
+            put(world_.tree, service, "depends_on", *changed);
     }
 
     bool is_active(const Node& service)

@@ -4,6 +4,7 @@
 #include "pipeline/frontend/container_types.hpp"
 #include "pipeline/frontend/repository_file.hpp"
 #include "pipeline/frontend/yaml_problems.hpp"
+#include "pipeline/host_name.hpp"
 #include "pipeline/plan_env.hpp"
 
 #include "base/format.hpp"
@@ -13,6 +14,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <unordered_set>
 
 // The keys of a Compose service that are said in other words of ours.
 
@@ -38,6 +40,31 @@ bool is_map(ComposeService& service, const Node& value)
     return value.is_map();
 }
 
+// A key's value; null pointer also where a variable without value has made it empty.
+const Node* find_said(const ComposeService& service, std::string_view key)
+{
+    const Node* value = service.from.find(key);
+    return value && value->is_scalar() && value->text.empty() ? nullptr : value;
+}
+
+// Whether others can look a service up by a further name.
+bool can_be_found(ComposeService& service, const Node& at, std::string_view name)
+{
+    auto& reader = service.world.reader;
+    if (!reader.is_fixed(at, at.text))
+        return false;
+    if (!is_host_name(name))
+        reader.error(at, "bad-value", fmt::format("'{}' is not the name of a host", clip(name)), k_host_name_hint);
+    return is_host_name(name);
+}
+
+std::optional<double> find_number(std::string_view text)
+{
+    double parsed = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+    return status == std::errc() && end == text.data() + text.size() ? std::optional(parsed) : std::nullopt;
+}
+
 // Whether two limits of that name are one, such as 1g and 1024m.
 bool is_same_limit(std::string_view name, const std::string& one, const std::string& other)
 {
@@ -47,19 +74,17 @@ bool is_same_limit(std::string_view name, const std::string& one, const std::str
         const auto bytes = parse_size(one);
         return bytes && bytes == parse_size(other);
     }
-    const auto number = [](const std::string& text) {
-        double parsed = 0;
-        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), parsed);
-        return status == std::errc() && end == text.data() + text.size() ? std::optional(parsed) : std::nullopt;
-    };
-    const auto parsed = number(one);
-    return parsed && parsed == number(other);
+    const auto parsed = find_number(one);
+    return parsed && parsed == find_number(other);
 }
 
 // A limit under `deploy` and the older key beside it must not say different things.
 void put_limit(ComposeService& service, const char* name, Node& key, Node& value)
 {
-    const Node* other = service.from.find(name);
+    const Node* other = find_said(service, name);
+    for (const char* share : {"cpu_quota", "cpu_period"})
+        if (std::string_view(name) == "cpus" && find_said(service, share))
+            return service.world.reader.error(key, "conflict", fmt::format("'{}' and this limit cannot stand together", share), "keep this one");
     if (other && other->is_scalar() && value.is_scalar() && !is_same_limit(name, other->text, value.text))
         service.world.reader.error(key, "conflict",
                                    fmt::format("'{}' says {}, this says {}", name, clip(other->text), clip(value.text)),
@@ -79,6 +104,8 @@ public:
         for (std::size_t i = 0; environment && environment->is_map() && i < environment->pairs(); ++i)
             if (environment->value(i).is_scalar())
                 own_.insert_or_assign(environment->key(i).text, split_text(environment->value(i).text, {}, nullptr));
+            else if (environment->value(i).is_null())
+                left_out_.insert(environment->key(i).text);
     }
 
     void read(const Node& path, bool raw)
@@ -118,7 +145,8 @@ private:
                                        fmt::format("'{}' of '{}': {}", clip(name), clip(path.text), result.problem->message),
                                        result.problem->hint);
         read_.insert_or_assign(name, split_text(result.text, {}, nullptr));
-        editor_.put(*world_.tree.scalar(name, path), *world_.tree.scalar(std::move(result.text), path));
+        if (!left_out_.contains(name))
+            editor_.put(*world_.tree.scalar(name, path), *world_.tree.scalar(std::move(result.text), path));
     }
 
     const Text* find(const std::string& name) const
@@ -135,6 +163,7 @@ private:
     Node* variables_;
     MapEditor editor_;
     std::map<std::string, Text> own_, read_;
+    std::unordered_set<std::string_view> left_out_; // `environment` names them, and they have no value
 };
 
 } // namespace
@@ -150,31 +179,33 @@ void lower_build(ComposeService& service, Node& key, Node& value)
 
 void lower_container_name(ComposeService& service, Node&, Node& value)
 {
-    if (value.is_scalar() && value.text != service.key->text)
-        service.aliases.push_back(value.text);
-    else if (!value.is_scalar())
+    if (!value.is_scalar())
         service.world.reader.wrong_type(value, "text");
+    else if (value.text != service.key->text && can_be_found(service, value, value.text))
+        service.aliases.push_back({value.text, &value});
 }
 
 // Both together are what `cpus` says: quota of each period, by default of 100 ms.
 void lower_cpu_quota(ComposeService& service, Node& key, Node& value)
 {
-    const auto number = [](const Node* node) {
-        double parsed = 0;
-        if (node && node->is_scalar())
-            std::from_chars(node->text.data(), node->text.data() + node->text.size(), parsed);
-        return parsed;
-    };
-    const double quota = number(service.from.find("cpu_quota"));
-    const Node* period = service.from.find("cpu_period");
+    constexpr double k_least = 0.001; // what the quotient is written with
+    const auto number = [](const Node* node) { return node && node->is_scalar() ? find_number(node->text).value_or(0) : 0; };
+    const Node* written = find_said(service, "cpu_quota");
+    if (written && key.text == "cpu_period")
+        return; // is read with it
+    const double quota = number(written);
+    const Node* period = find_said(service, "cpu_period");
     const double length = period ? number(period) : 100'000;
-    if (service.from.find("cpus"))
+    if (find_said(service, "cpus"))
         service.world.reader.error(key, "conflict", fmt::format("'{}' and 'cpus' cannot stand together", key.text),
                                    "keep cpus");
     else if (!(quota > 0) || !(length > 0))
         service.world.reader.error(key, "bad-value",
                                    "a share of CPU time is cpu_quota of each cpu_period, in microseconds",
                                    "write cpus: 0.5");
+    else if (quota / length < k_least)
+        service.world.reader.error(key, "bad-value", "cpu_quota of each cpu_period is less of a CPU than a container can have",
+                                   "write cpus: 0.01 or more");
     else
         put(service.world.tree, *service.service, "cpus",
             *service.world.tree.scalar(fmt::format("{:.3f}", quota / length), value));
@@ -204,10 +235,13 @@ void lower_resources(ComposeService& service, Node&, Node& value)
         for (std::size_t j = 0; j < value.value(i).pairs(); ++j) {
             Node& key = value.value(i).key(j);
             Node& limit = value.value(i).value(j);
-            if (key.text.starts_with("x-"))
+            if (key.text.starts_with("x-") || limit.is_null())
                 continue;
+            const Reader::Inside inside_of_it(reader, key);
             const bool known = is_word_of("cpus memory pids", key.text);
-            if (part.text == "limits" && known)
+            if (part.text == "limits" && known && !limit.is_scalar())
+                reader.wrong_type(limit, key.text == "memory" ? "a size" : "a number");
+            else if (part.text == "limits" && known)
                 put_limit(service,
                           key.text == "memory" ? "mem_limit"
                           : key.text == "pids" ? "pids_limit"
@@ -216,10 +250,10 @@ void lower_resources(ComposeService& service, Node&, Node& value)
             else if (part.text == "reservations" && known)
                 reader.warning(key, "no-effect", fmt::format("'{}' of reservations has no effect in a pipeline", clip(key.text)),
                                "nothing is reserved on the one machine that a stage runs on; write limits");
+            else if (is_word_of("devices generic_resources", key.text))
+                reader.error(key, "unsupported", fmt::format("'{}' of {} is not supported in a Compose file", key.text, part.text));
             else
-                reader.error(
-                    key, "unsupported",
-                    fmt::format("'{}' of {} is not supported in a Compose file", clip(key.text), clip(part.text)));
+                report_unknown_key(reader, key, {"cpus", "memory", "pids"}, (part.text + " of a service").c_str());
         }
     }
 }
@@ -255,7 +289,8 @@ void lower_environment(ComposeService& service, Node& key, Node& value)
     Node& environment = section(service, "environment", value);
     MapEditor editor(environment);
     for (std::size_t i = 0; i < value.pairs(); ++i)
-        editor.put(value.key(i), value.value(i));
+        if (!value.value(i).is_null())
+            editor.put(value.key(i), value.value(i));
 }
 
 // "db" says that it comes first; "db:database" also that db is found by another name. Here all of the network find it.
@@ -263,20 +298,24 @@ void lower_links(ComposeService& service, Node&, Node& value)
 {
     if (!value.is_list())
         return service.world.reader.wrong_type(value, "a list of services");
-    for (Node* item : value.items) {
-        const auto colon = item->text.find(':');
-        if (!item->is_scalar())
-            service.world.reader.error(*item, "wrong-type", "a link is SERVICE or SERVICE:NAME");
-        else if (colon != std::string::npos && item->text.substr(colon + 1) != item->text.substr(0, colon)) {
-            service.links.emplace_back(item, item->text.substr(0, colon));
-            service.link_names.push_back(item->text.substr(colon + 1));
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+        const Reader::Inside inside(service.world.reader, i);
+        const Node& item = *value.items[i];
+        if (!item.is_scalar()) {
+            service.world.reader.error(item, "wrong-type", "a link is SERVICE or SERVICE:NAME");
+            continue;
         }
+        const auto colon = item.text.find(':');
+        const auto target = item.text.substr(0, colon);
+        const auto name = colon == std::string::npos ? target : item.text.substr(colon + 1);
+        if (name != target && can_be_found(service, item, name))
+            service.links.push_back({target, {name, &item}});
     }
 }
 
 void lower_network_mode(ComposeService& service, Node& key, Node& value)
 {
-    if (const Node* networks = service.from.find("networks"))
+    if (const Node* networks = service.from.find("networks"); networks && !networks->items.empty())
         service.world.reader.error(*networks, "conflict", "'network_mode' and 'networks' cannot stand together",
                                    "keep one of them");
     if (value.is_scalar() && value.text == "bridge") // the engine's own network: the stage's, here

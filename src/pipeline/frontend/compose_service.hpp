@@ -4,10 +4,15 @@
 
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace gantry::pipeline::native {
+
+// A further name of a service, and where it stands.
+struct FurtherName {
+    std::string name;
+    const Node* at;
+};
 
 // One service on its way into our words.
 struct ComposeService {
@@ -17,9 +22,12 @@ struct ComposeService {
     Node* key;        // its name
     Node* service;    // ours
     int replicas = 1;
-    std::vector<std::string> aliases = {};                       // further names in its networks; some more than once
-    std::vector<std::pair<const Node*, std::string>> links = {}; // who gets a further name: entry and service
-    std::vector<std::string> link_names = {};                    // and that name, at the same places
+    std::vector<FurtherName> aliases = {}; // in all of its networks; some more than once
+    struct Link {
+        std::string service; // who gets a further name
+        FurtherName name;
+    };
+    std::vector<Link> links = {};
 };
 
 // What becomes of a key of a service. docs/compose.md has the same table for people; a test compares the two.

@@ -8,7 +8,7 @@
 
 namespace gantry::pipeline::native {
 
-void ComposeTree::count(std::size_t nodes)
+void ComposeTree::charge_nodes(std::size_t nodes)
 {
     nodes_ += nodes;
     if (nodes_ > k_max_compose_nodes)
@@ -17,7 +17,7 @@ void ComposeTree::count(std::size_t nodes)
 
 Node* ComposeTree::make(Node::Kind kind, const Node& at)
 {
-    count(1);
+    charge_nodes(1);
     Node& node = pool_.emplace_back();
     node.kind = kind;
     node.mark = at.mark;
@@ -40,14 +40,14 @@ Node* ComposeTree::null(const Node& at) { return make(Node::Kind::null, at); }
 
 Node* ComposeTree::copy(const Node& of)
 {
-    count(1 + of.items.size());
+    charge_nodes(1 + of.items.size());
     charge_bytes(of.text.size());
     return &pool_.emplace_back(of);
 }
 
 void ComposeTree::charge(const Node& node)
 {
-    count(1 + node.text.size() / 256);
+    charge_nodes(1 + node.text.size() / 256);
     for (const Node* item : node.items)
         charge(*item);
 }
@@ -158,13 +158,25 @@ public:
     }
 
 private:
+    // Those of a Compose file are none, which has been told.
+    static std::string without_expressions(std::string_view text)
+    {
+        std::string result;
+        for (std::size_t at = 0; at < text.size(); ++at) {
+            result += text[at];
+            if (text.substr(at, 3) == "${{")
+                result += ' ';
+        }
+        return result;
+    }
+
     void replace(Node& node)
     {
         auto result = interpolate(node.text, world_.find);
         if (const auto& problem = result.problem) {
             world_.reader.error_inside(node, problem->offset, "interpolation", problem->message, problem->hint);
             world_.reader.set_told(node);
-            result.text = node.text; // something stands there
+            result.text = without_expressions(node.text); // something stands there
         }
         for (const auto& unset : result.unset)
             world_.warn_unset(node, unset.offset, unset.name,

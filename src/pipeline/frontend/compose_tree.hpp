@@ -38,11 +38,11 @@ public:
 
     // Counts what reading `node` costs, shared nodes as often as they are met.
     void charge(const Node& node);
+    void charge_nodes(std::size_t nodes);
     void charge_bytes(std::size_t bytes);
 
 private:
     Node* make(Node::Kind kind, const Node& at);
-    void count(std::size_t nodes);
 
     NodePool& pool_;
     std::size_t nodes_ = 0, bytes_ = 0;
@@ -82,7 +82,7 @@ struct ComposeWorld {
 };
 
 // Carries out `$` in every value below, each node once; a value with a problem, which is reported, stays as
-// it is, and no further error of it is one.
+// it is, but for its `${{`, and no further error of it is one.
 void interpolate_below(ComposeWorld& world, Node& node);
 
 // One form for what may be written in several: maps for NAME=value lists, lists for single values, long forms of volumes,
@@ -93,9 +93,13 @@ Node* canonical_service(ComposeWorld& world, const Node& service, const std::str
 Node* canonical_source(ComposeWorld& world, const Node& declaration, const std::string& folder);
 
 // `over` into `base` by Compose's rules ("Merge" in its specification): maps by key, lists appended, equal entries once,
-// and what has an identity (a port, the target of a volume, …) replaced; commands replaced; !reset and !override. Both are
-// canonical; neither changes. `what` is the key that both are the values of: "services" for a map of services.
+// and what has an identity (a port, the target of a volume, …) replaced; commands replaced; !override ends with what it
+// replaces, !reset stays for without_resets(). Both are canonical; neither changes. `what` is the key that both are the
+// values of: "services" for a map of services.
 Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::string_view what);
+
+// Whether two canonical values say the same.
+bool is_same_compose(ComposeTree& tree, const Node& one, const Node& other);
 
 // `node` without what !reset takes away; the node itself where nothing is.
 Node* without_resets(ComposeTree& tree, Node& node);

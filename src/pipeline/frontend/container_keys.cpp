@@ -101,7 +101,7 @@ const Key k_container_keys[] = {
     key<HealthcheckType, &Container::healthcheck>("healthcheck", "How to find out that it is ready.").only(k_own),
     key<DependsOnType, &Container::depends_on>("depends_on", "Services that start before it.").only(k_own),
     key<RuledStringType<k_platform_rule>, &Container::platform>("platform", "Platform of the image: linux/arm64."),
-    key<SortedType<FixedAssignmentsType>, &Container::sysctls>("sysctls", "Kernel parameters of the container."),
+    key<SysctlsType, &Container::sysctls>("sysctls", "Kernel parameters of the container."),
     key<StringType, &Container::runtime>("runtime", "The engine's runtime, by name."),
 };
 

@@ -23,20 +23,6 @@ namespace {
 
 constexpr std::string_view k_all_ports = "all"; // that the image exposes
 
-// "80" or "80-90", each from 1 to 65535 (0 where `zero` allows it); the count of ports, 0 when it is neither.
-int ports_in(std::string_view text)
-{
-    const auto number = [](std::string_view digits) {
-        int value = 0;
-        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-        return status == std::errc() && end == digits.data() + digits.size() && value >= 1 && value <= 65535 ? value : 0;
-    };
-    const auto dash = text.find('-');
-    const int first = number(text.substr(0, dash));
-    const int last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
-    return first > 0 && last >= first ? last - first + 1 : 0;
-}
-
 bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
 
 // Takes the text behind the last ':' that is not inside of brackets off `rest`.
@@ -54,8 +40,8 @@ bool check_port(Reader& reader, const Node& node, const PortMapping& port)
 {
     if (port.target == k_all_ports && port.published.empty() && port.host_ip.empty() && port.protocol == "tcp")
         return true;
-    const int inside = ports_in(port.target);
-    const int outside = port.published.empty() ? inside : ports_in(port.published);
+    const int inside = count_ports(port.target);
+    const int outside = port.published.empty() ? inside : count_ports(port.published);
     std::string message;
     if (inside == 0 || outside == 0)
         message = fmt::format("'{}' is not a port", clip(inside == 0 ? port.target : port.published));
@@ -204,6 +190,19 @@ Out named_schema(SchemaBuilder& builder, const ObjectKeys& keys)
 }
 
 } // namespace
+
+int count_ports(std::string_view text)
+{
+    const auto number = [](std::string_view digits) {
+        int value = 0;
+        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return status == std::errc() && end == digits.data() + digits.size() && value >= 1 && value <= 65535 ? value : 0;
+    };
+    const auto dash = text.find('-');
+    const int first = number(text.substr(0, dash));
+    const int last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
+    return first > 0 && last >= first ? last - first + 1 : 0;
+}
 
 bool PortType::read(Reader& reader, const Node& node, Value& value)
 {

@@ -28,9 +28,11 @@ struct HealthTestType {
         }
         if (!ListType<ScalarType>::read(reader, node, value))
             return false;
-        const bool known = !value.empty() && ((value[0] == "NONE" && value.size() == 1) ||
-                                              ((value[0] == "CMD" || value[0] == "CMD-SHELL") && value.size() > 1));
-        if (!known)
+        const auto words = node.items.size(); // of which some may be refused
+        const bool is_read = words == 0 || (!value.empty() && value[0] == node.items[0]->text);
+        const bool known = is_read && words > 0 &&
+                           ((value[0] == "NONE" && words == 1) || ((value[0] == "CMD" || value[0] == "CMD-SHELL") && words > 1));
+        if (is_read && !known)
             reader.error(node, "bad-value", "a health test starts with CMD, CMD-SHELL or NONE",
                          "write [CMD, pg_isready], or one text for the shell");
         return known;
@@ -87,6 +89,14 @@ void check_limit_name(Reader& reader, const Node& key)
                  meant ? fmt::format("did you mean '{}'?", *meant) : "one of: " + join(names, ", "));
 }
 
+void check_sysctl(Reader& reader, const Node& at, std::string_view name)
+{
+    if (dotted_sysctl(name) == "kernel.hostname")
+        reader.error(at, "bad-value", fmt::format("'{}' is set by another key", clip(name)), "write hostname: NAME, in a step or a service");
+    else
+        keeps_rule(reader, at, k_sysctl_rule, name);
+}
+
 const ObjectKeys& logging_keys()
 {
     static const Key rows[] = {
@@ -131,6 +141,19 @@ bool UlimitsType::read(Reader& reader, const Node& node, Value& value)
         check_limit_name(reader, node.key(i));
     }
     return SortedType<MapType<UlimitType>>::read(reader, node, value);
+}
+
+bool SysctlsType::read(Reader& reader, const Node& node, Value& value)
+{
+    for (std::size_t i = 0; node.is_map() && i < node.pairs(); ++i) {
+        const Reader::Inside inside(reader, node.key(i));
+        check_sysctl(reader, node.key(i), node.key(i).text);
+    }
+    for (std::size_t i = 0; node.is_list() && i < node.items.size(); ++i) {
+        const Reader::Inside inside(reader, i);
+        check_sysctl(reader, *node.items[i], std::string_view(node.items[i]->text).substr(0, node.items[i]->text.find('=')));
+    }
+    return SortedType<FixedAssignmentsType>::read(reader, node, value);
 }
 
 Out UlimitType::write(const Value& value)

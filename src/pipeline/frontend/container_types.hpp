@@ -14,6 +14,9 @@ struct PortType {
     static Out schema(SchemaBuilder& builder);
 };
 
+// Of "80" or "80-90", each from 1 to 65535; 0 when it is neither.
+int count_ports(std::string_view text);
+
 struct LinkType { // "service" or "service:name"
     using Value = Link;
     static bool read(Reader& reader, const Node& node, Value& value);
@@ -87,6 +90,10 @@ struct UlimitType { // a number, or {soft, hard}
 };
 
 struct UlimitsType : SortedType<MapType<UlimitType>> { // by the names of setrlimit(2), in any case
+    static bool read(Reader& reader, const Node& node, Value& value);
+};
+
+struct SysctlsType : SortedType<FixedAssignmentsType> { // of those that a container has for itself
     static bool read(Reader& reader, const Node& node, Value& value);
 };
 

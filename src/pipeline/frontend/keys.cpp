@@ -99,7 +99,7 @@ void check_presence(Reader& reader, const Node& node, const ObjectKeys& keys)
 {
     for (const char* name : keys.required)
         if (!node.find(name))
-            reader.error(node, "missing-key", fmt::format("{} needs '{}'", keys.what, name));
+            reader.error(node, "missing-key", fmt::format("{} needs '{}'", keys.what, name), keys.required_hint, name);
     const auto is_there = [&](const char* name) { return node.find(name) != nullptr; };
     if (!keys.one_of.empty() && std::none_of(keys.one_of.begin(), keys.one_of.end(), is_there))
         reader.error(node, "missing-key", fmt::format("{} needs {}", keys.what, quoted_list(keys.one_of, " or ")), keys.one_of_hint);
@@ -107,16 +107,19 @@ void check_presence(Reader& reader, const Node& node, const ObjectKeys& keys)
 
 void check_exclusive(Reader& reader, const Node& node, const ObjectKeys& keys)
 {
-    for (const auto& group : keys.exclusive) {
+    for (const auto& [group, hint] : keys.exclusive) {
         const Node* first = nullptr;
         for (std::size_t i = 0; i < node.pairs(); ++i) {
             const auto& key = node.key(i);
             if (std::none_of(group.begin(), group.end(), [&](const char* name) { return key.text == name; }))
                 continue;
-            if (first)
-                reader.error(key, "conflict", fmt::format("'{}' and '{}' cannot stand together in {}", first->text, key.text, keys.what));
-            else
+            if (!first) {
                 first = &key;
+                continue;
+            }
+            const Reader::Inside inside(reader, key);
+            reader.error(key, "conflict", fmt::format("'{}' and '{}' cannot stand together in {}", first->text, key.text, keys.what), hint,
+                         k_both_read);
         }
     }
 }
@@ -249,7 +252,7 @@ Out SchemaBuilder::object(const ObjectKeys& keys)
         schema.set("anyOf", std::move(any));
     }
     Out never = Out::list();
-    for (const auto& group : keys.exclusive)
+    for (const auto& [group, hint] : keys.exclusive)
         for (std::size_t i = 0; i < group.size(); ++i)
             for (std::size_t j = i + 1; j < group.size(); ++j)
                 never.add(Out::map({{"not", Out::map({{"required", names({group[i], group[j]})}})}}));

@@ -71,15 +71,21 @@ struct KeyPart {
     void* owner(void* object) const { return inside ? inside(object) : object; }
 };
 
+struct ExclusiveKeys {
+    std::vector<const char*> names;
+    const char* hint = "";
+};
+
 struct ObjectKeys {
     const char* id;   // of the definition in the schema: "stage"
     const char* what; // in messages: "a stage"
     std::vector<KeyPart> parts;
     std::vector<const char*> required = {};
-    std::vector<std::vector<const char*>> exclusive = {}; // at most one key of each group
+    std::vector<ExclusiveKeys> exclusive = {};            // at most one key of each group
     std::vector<const char*> one_of = {};                 // at least one of these, if there are any
     const char* one_of_hint = "";
     std::vector<const char*> left_out = {}; // keys of parts that mean something else here
+    const char* required_hint = "";
 };
 
 // Every key of the object, in the order of its tables.

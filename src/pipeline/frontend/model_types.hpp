@@ -114,5 +114,6 @@ struct PipelineFile {
 const ObjectKeys& pipeline_keys();
 // Of those keys, the ones that make it the short form.
 bool is_short_form_key(std::string_view name);
+bool is_key_of_defaults(std::string_view name);
 
 } // namespace gantry::pipeline::native

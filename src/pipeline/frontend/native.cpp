@@ -24,10 +24,10 @@ void finish(Reader& reader, const native::Node& root, PipelineFile& file)
         if (!is_short_form_key(key.text))
             continue;
         short_form = true;
-        const bool shared = key.text != "steps" && key.text != "finally";
+        const Reader::Inside inside(reader, key);
         if (has_stages && key.text != "steps")
             reader.error(key, "conflict", fmt::format("'{}' cannot stand beside 'stages'", clip(key.text)),
-                         shared ? "say it in a stage, or under 'defaults'" : "say it in a stage");
+                         is_key_of_defaults(key.text) ? "say it in a stage, or under 'defaults'" : "say it in a stage");
     }
     if (!has_stages && short_form && root.find("steps")) {
         file.main.name = "main";

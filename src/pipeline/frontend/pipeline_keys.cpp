@@ -254,7 +254,7 @@ const ObjectKeys& pipeline_keys()
         const auto marks = [](void* file) { return &static_cast<PipelineFile*>(file)->main.container.marks; };
         ObjectKeys object{"pipeline", "a pipeline", {}};
         object.parts = {{k_definition_keys, definition}, {stage_own_keys(), main}, {container_keys(), container, marks, in_stage}};
-        object.exclusive = {{"stages", "steps"}, {"env", "environment"}};
+        object.exclusive = {{{"stages", "steps"}}, {{"env", "environment"}}};
         object.one_of = {"stages", "steps", "include"};
         object.one_of_hint = "write steps: [{ run: … }]";
         return object;
@@ -269,6 +269,12 @@ bool is_short_form_key(std::string_view name)
     const auto stages = stage_own_keys();
     return std::none_of(std::begin(k_definition_keys), std::end(k_definition_keys), is) &&
            (std::any_of(stages.begin(), stages.end(), is) || std::any_of(containers.begin(), containers.end(), is));
+}
+
+bool is_key_of_defaults(std::string_view name)
+{
+    const auto keys = all_keys(defaults_keys());
+    return std::any_of(keys.begin(), keys.end(), [&](const FoundKey& found) { return name == found.key->name; });
 }
 
 } // namespace gantry::pipeline::native

@@ -31,6 +31,17 @@ bool all(std::string_view text, bool (*is)(char)) { return !text.empty() && std:
 
 } // namespace
 
+std::optional<bool> loose_boolean(std::string_view text)
+{
+    constexpr std::size_t k_longest = 5;
+    const auto word = text.size() <= k_longest ? to_lower(text) : std::string();
+    if (word == "true" || word == "yes" || word == "on" || word == "y")
+        return true;
+    if (word == "false" || word == "no" || word == "off" || word == "n")
+        return false;
+    return std::nullopt;
+}
+
 bool is_core_boolean(std::string_view text)
 {
     return text == "true" || text == "True" || text == "TRUE" || text == "false" || text == "False" || text == "FALSE";
@@ -167,16 +178,14 @@ std::optional<bool> Reader::boolean(const Node& node)
 {
     if (node.is_plain() && is_core_boolean(node.text))
         return (node.text.front() | 0x20) == 't';
-    const auto word = node.is_scalar() && node.text.size() < 6 ? to_lower(node.text) : std::string();
-    if (scalars_ == Scalars::loose && (word == "true" || word == "yes" || word == "on" || word == "y"))
-        return true;
-    if (scalars_ == Scalars::loose && (word == "false" || word == "no" || word == "off" || word == "n"))
-        return false;
+    const auto meant = node.is_scalar() ? loose_boolean(node.text) : std::nullopt;
+    if (scalars_ == Scalars::loose && meant)
+        return meant;
     std::string hint = "write true or false";
-    if (word == "yes" || word == "on" || word == "y" || word == "true" || word == "1")
-        hint = word == "true" ? "write true, without quotes" : "write true";
-    else if (word == "no" || word == "off" || word == "n" || word == "false" || word == "0")
-        hint = word == "false" ? "write false, without quotes" : "write false";
+    if (meant)
+        hint = fmt::format("write {}{}", *meant, is_core_boolean(node.text) ? ", without quotes" : "");
+    else if (node.text == "1" || node.text == "0")
+        hint = node.text == "1" ? "write true" : "write false";
     if (node.is_scalar())
         error(node, "wrong-type", fmt::format("'{}' is not a boolean", clip(node.text)), hint);
     else

@@ -125,6 +125,9 @@ private:
     std::set<std::tuple<int, int, int>> told_; // file, line, column
 };
 
+// Compose's booleans, in any case: true, yes, on, y, and their opposites.
+std::optional<bool> loose_boolean(std::string_view text);
+
 // Of YAML 1.2's core schema.
 bool is_core_boolean(std::string_view text);
 bool is_core_number(std::string_view text);

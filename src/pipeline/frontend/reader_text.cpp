@@ -92,12 +92,11 @@ std::optional<Text> Reader::text(const Node& node, bool any_scalar)
 
 Text Reader::text_part(const Node& node, std::string_view part, std::size_t offset)
 {
-    std::optional<SplitError> problem;
     const bool plain = part.find(k_open) == std::string_view::npos;
-    auto split = split_text(part, plain ? node.mark : mark_inside(node, offset), &problem);
-    if (problem)
-        error_inside(node, offset + problem->offset, "expression", problem->message);
-    if (plain || problem)
+    auto [split, problems] = split_text(part, plain ? node.mark : mark_inside(node, offset));
+    for (auto& problem : problems)
+        error_inside(node, offset + problem.offset, "expression", std::move(problem.message));
+    if (plain)
         return split;
     // The n-th `${{` of the value is the n-th in the file, whatever folding and quotes have done to what is between.
     const auto file = file_text(node);
@@ -108,8 +107,11 @@ Text Reader::text_part(const Node& node, std::string_view part, std::size_t offs
         at = std::min(next() + k_open.size(), file.size());
     auto parts = split.parts();
     for (auto& piece : parts) {
-        if (!piece.is_expression)
+        if (!piece.is_expression) {
+            for (auto wrong = count_of(piece.text, k_open); wrong > 0; --wrong)
+                at = std::min(next() + k_open.size(), file.size());
             continue;
+        }
         at = std::min(next() + k_open.size(), file.size());
         if (at == file.size())
             break; // written with escapes: the marks of split_text() are near enough

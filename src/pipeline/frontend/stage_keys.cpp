@@ -50,7 +50,7 @@ const ObjectKeys& ready_keys()
         key<ReadyPageType, &Ready::http>("http", "This URL path with its port answers 2xx: \":8080/health\"."),
         key<ReadyLogType, &Ready::log>("log", "A line of its output matches this regular expression."),
     };
-    static const ObjectKeys keys{"ready", "ready", {{rows}}, {}, {{"tcp", "http", "log"}}, {"tcp", "http", "log"}, "write tcp: 5432"};
+    static const ObjectKeys keys{"ready", "ready", {{rows}}, {}, {{{"tcp", "http", "log"}}}, {"tcp", "http", "log"}, "write tcp: 5432"};
     return keys;
 }
 
@@ -92,7 +92,7 @@ const ObjectKeys& file_keys()
         key<Owner, &ContainerFile::uid>("uid", "Number of the user that it belongs to."),
         key<Owner, &ContainerFile::gid>("gid", "Number of the group that it belongs to."),
     };
-    static const ObjectKeys keys{"file", "a file", {{rows}}, {"target"}, {{"source", "content"}}, {"source", "content"},
+    static const ObjectKeys keys{"file", "a file", {{rows}}, {"target"}, {{{"source", "content"}}}, {"source", "content"},
                                  "write source: path/in/the/workspace"};
     return keys;
 }
@@ -230,7 +230,7 @@ const Key k_stage_keys[] = {
 const ObjectKeys& stage_keys()
 {
     static const ObjectKeys keys{"stage", "a stage", {{stage_own_keys()}, container_part<Stage>(in_stage)}, {"name"}, {},
-                                 {"steps", "approval"}, "write steps: [{ run: … }]"};
+                                 {"steps", "approval"}, "write steps: [{ run: … }]", {}, "add name: …"};
     return keys;
 }
 

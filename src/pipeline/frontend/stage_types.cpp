@@ -259,7 +259,7 @@ const ObjectKeys& build_keys()
         key<SizeType, &Build::shm_size_bytes>("shm_size", "Size of /dev/shm during the build."),
     };
     const auto marks = [](void* build) { return &static_cast<Build*>(build)->marks; };
-    static const ObjectKeys keys{"build", "build", {{rows, nullptr, marks}}, {}, {{"dockerfile", "dockerfile_inline"}}};
+    static const ObjectKeys keys{"build", "build", {{rows, nullptr, marks}}, {}, {{{"dockerfile", "dockerfile_inline"}}}};
     return keys;
 }
 

@@ -32,6 +32,8 @@ struct SecretsType {
     }
 };
 
+constexpr const char* k_build_alone_hint = "name the step that builds; a further one runs in it with image: ${{ steps.NAME.image }}";
+
 const ObjectKeys& step_keys()
 {
     static const Key rows[] = {
@@ -54,7 +56,11 @@ const ObjectKeys& step_keys()
         "a step",
         {{rows}, container_part<Step>(in_step)},
         {},
-        {{"run", "command"}, {"run", "settings"}, {"run", "build"}, {"run", "push"}, {"build", "settings"}},
+        {{{"run", "command"}},
+         {{"run", "settings"}},
+         {{"run", "build"}, k_build_alone_hint},
+         {{"run", "push"}, "push in a step of its own"},
+         {{"build", "settings"}, k_build_alone_hint}},
         {"run", "command", "entrypoint", "settings", "build", "push", "image"},
         "write run: with the commands"};
     return keys;
@@ -94,12 +100,12 @@ bool read_group(Reader& reader, const Node& node, StepGroup& group)
 {
     for (std::size_t i = 0; i < node.pairs(); ++i) {
         const auto& key = node.key(i);
+        const Reader::Inside inside(reader, key);
         if (key.text != "parallel" && key.text.substr(0, 2) != "x-")
             reader.error(key, "conflict", fmt::format("'{}' cannot stand beside 'parallel'", clip(key.text)),
                          "say it in each step of the group");
         if (key.text != "parallel")
             continue;
-        const Reader::Inside inside(reader, key);
         const auto& list = node.value(i);
         if (!list.is_list()) {
             reader.wrong_type(list, "a list of steps");

@@ -172,11 +172,10 @@ std::optional<Text> setting(Reader& reader, const Node& node)
             text += (i == 0 ? "" : ",") + node.items[i]->text;
     else
         as_json(node, text);
-    std::optional<SplitError> problem;
-    auto split = split_text(text, node.mark, &problem);
-    if (problem)
-        reader.error(node, "expression", problem->message);
-    return split;
+    auto [split, problems] = split_text(text, node.mark);
+    for (auto& problem : problems)
+        reader.error(node, "expression", std::move(problem.message));
+    return std::move(split);
 }
 
 } // namespace

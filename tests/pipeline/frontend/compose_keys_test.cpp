@@ -1,24 +1,11 @@
-#include "pipeline/native_support.hpp"
+#include "pipeline/checks.hpp"
+#include "pipeline/frontend/compose_support.hpp"
 
 #include "support/catch.hpp"
 
 using namespace gantry::pipeline;
 
 // Nothing that a Compose file says is left out in silence.
-
-namespace {
-
-// "line:column message | hint": one line for each problem.
-std::string compose_problems(const std::string& compose, Files files = {})
-{
-    std::string told;
-    for (const auto& problem : parse_compose(compose, std::move(files)).diagnostics)
-        told += (told.empty() ? "" : "\n") + std::to_string(problem.mark.line) + ":" + std::to_string(problem.mark.column) + " " +
-                (problem.severity == Severity::warning ? "warning: " : "") + problem.message + (problem.hint.empty() ? "" : " | " + problem.hint);
-    return told;
-}
-
-} // namespace
 
 TEST_CASE("a key that Compose does not have is told of without a value, too", "[pipeline][compose]")
 {
@@ -46,7 +33,7 @@ TEST_CASE("x- keys are free in whatever a Compose file has", "[pipeline][compose
         CAPTURE(keys);
         CHECK(compose_problems("services: { t: { image: i }, s: { image: i, " + std::string(keys) + " } }\n") == "");
     }
-    CHECK(compose_problems("x-a: b\ninclude: [{ path: c.yml, x-a: b }]\nnetworks: { default: { x-a: b }, x-n: { a: b } }\n",
+    CHECK(compose_problems("x-a: b\ninclude: [{ path: c.yml, x-a: b }]\nnetworks: { default: { x-a: b } }\n",
                            {{"c.yml", "services: { s: { image: i } }\n"}}) == "");
 }
 
@@ -133,4 +120,113 @@ TEST_CASE("an alias is good in its network, a name of the service in all of its"
     const auto& networks = parsed.definition.stages.at(0).services.at(0).container.networks;
     CHECK(networks.at(0).aliases == std::vector<std::string>{"a", "c"});
     CHECK(networks.at(1).aliases == std::vector<std::string>{"b", "c"});
+}
+
+TEST_CASE("the long form of a path of the repository is read whole", "[pipeline][compose]")
+{
+    const auto of_volume = [](const std::string& keys) {
+        return compose_problems("services: { s: { image: i, volumes: [{ type: bind, source: ./conf, target: /x" + keys + " }] } }\n");
+    };
+    CHECK(of_volume(", readonly: true") == "1:80 unknown key 'readonly' in a volume | did you mean 'read_only'?");
+    CHECK(of_volume(", nonsense: [1]") ==
+          "1:80 unknown key 'nonsense' in a volume | it may have: type, source, target, read_only, volume, bind, tmpfs, consistency");
+    CHECK(of_volume(", read_only: maybe") == "1:91 'maybe' is not a boolean | write true or false");
+    CHECK(of_volume(", volume: { subpath: a }") == "1:80 'volume' says nothing of a path of the repository | take it out");
+    CHECK(of_volume(", tmpfs: { size: 1m }") == "1:80 'tmpfs' says nothing of a path of the repository | take it out");
+    CHECK(of_volume(", read_only: yes, consistency: cached, volume: {}, tmpfs: {}, bind: { selinux: z }, x-note: 1") == "");
+}
+
+TEST_CASE("the file of a config or secret cannot be computed", "[pipeline][compose]")
+{
+    const Files files{{".gantry.yml", "env: { F: \"${{ branch }}\" }\nimage: x\ncompose: compose.yml\nsteps: [x]\n"}};
+    const auto of_file = [&](const std::string& file) {
+        return compose_problems("services: { s: { image: i, secrets: [a] } }\nsecrets: { a: { file: " + file + " } }\n", files);
+    };
+    CHECK(of_file("$F") == "2:23 '${{ }}' is not computed here | write the value itself");
+    CHECK(of_file("conf/$F") == "2:23 '${{ }}' is not computed here | write the value itself");
+    CHECK(of_file("/conf/$F") == "");
+}
+
+TEST_CASE("booleans of Compose are read in one way", "[pipeline][compose]")
+{
+    for (const auto* word : {"false", "no", "off", "n", "No", "'off'", "\"false\""}) {
+        CAPTURE(word);
+        const auto parsed = parse_compose("services:\n  a: { image: i, depends_on: { b: { condition: service_started, required: " + std::string(word) + " } }, "
+                                          "tty: " + word + ", mem_reservation: " + word + ", volumes: ['v:/v'] }\n"
+                                          "  b: { image: i, profiles: [debug] }\nvolumes: { v: { external: " + word + ", driver: d } }\n");
+        CHECK(problems_of(parsed) == "");
+        CHECK(parsed.definition.stages.at(0).services.size() == 1);
+        CHECK(parsed.definition.stages.at(0).services.at(0).container.depends_on.empty());
+        CHECK_FALSE(parsed.definition.volumes.at(0).external);
+    }
+    for (const auto* word : {"yes", "ON", "y", "'true'"})
+        CHECK(parse_compose("services: { a: { image: i, volumes: ['v:/v'] } }\nvolumes: { v: { external: " + std::string(word) + " } }\n")
+                  .definition.volumes.at(0)
+                  .external);
+}
+
+TEST_CASE("a config or secret is a map with one source of text", "[pipeline][compose]")
+{
+    const auto below = [](const std::string& text) { return compose_problems("services: { s: { image: i } }\n" + text + "\n"); };
+    const std::string hint = " | write file: ./path, content: text or environment: NAME";
+    const std::string missing = "a config or secret has 'file', 'content' or 'environment'" + hint;
+    CHECK(below("configs: { a: { file: [x] } }") == "2:23 'file' must be text, not a list");
+    CHECK(below("configs: { a: { file: } }") == "2:15 " + missing);
+    CHECK(below("configs: { a: {} }") == "2:15 " + missing);
+    CHECK(below("secrets: { a: }") == "2:12 " + missing);
+    CHECK(below("configs: { a: hello }") == "2:15 'a' must be a map (key: value), not text" + hint);
+    CHECK(below("configs: { a: { external: true } }") == "");
+    const auto granted = [](const std::string& declaration, const std::string& grant = "c") {
+        return compose_problems("services: { s: { image: i, secrets: [" + grant + "] } }\nsecrets: { c: { " + declaration + " } }\n", {{"f", ""}});
+    };
+    CHECK(granted("external: true") == "2:27 what the engine keeps itself is not supported" + hint);
+    CHECK(granted("external: false") == "2:15 " + missing);
+    CHECK(granted("content: , file: ./f, external: no") == "");
+    CHECK(granted("file: f", "{ source: c, target: [a] }") == "1:59 'target' must be a path in the container, not a list");
+    CHECK(granted("file: f", "{ source: c, target: , uid: }") == "");
+    CHECK_THAT(granted("file: ../f"), ContainsSubstring("'../f' is outside of the repository"));
+}
+
+TEST_CASE("a host without an address is told of", "[pipeline][compose]")
+{
+    CHECK(compose_service_problems("extra_hosts: { foo: , bar: {} }") == "4:20 'foo' must be text, not nothing | write \"\" for empty text\n"
+                                                                        "4:32 'bar' must be text, not a map");
+}
+
+TEST_CASE("a share of CPU time is read whole, and stands alone", "[pipeline][compose]")
+{
+    const std::string share = "a share of CPU time is cpu_quota of each cpu_period, in microseconds | write cpus: 0.5";
+    CHECK(compose_service_problems("cpu_quota: 50000us") == "4:5 " + share);
+    CHECK(compose_service_problems("cpu_period: 1000") == "4:5 " + share);
+    CHECK(compose_service_problems("cpu_quota: 100\n    cpu_period: 1000000") ==
+          "4:5 cpu_quota of each cpu_period is less of a CPU than a container can have | write cpus: 0.01 or more");
+    CHECK(compose_service_problems("deploy: { resources: { limits: { cpus: 2 } } }\n    cpu_quota: 50000") ==
+          "4:38 'cpu_quota' and this limit cannot stand together | keep this one");
+    CHECK(compose_service_problems("cpu_quota: 50000\n    deploy: { resources: { limits: { cpus: 2 } } }") ==
+          "5:38 'cpu_quota' and this limit cannot stand together | keep this one");
+    CHECK(compose_service_problems("cpu_quota: 50000\n    deploy: { resources: { limits: { memory: 1g } } }") == "");
+    CHECK(compose_service_problems("cpu_quota: ''\n    mem_limit: ''\n    deploy: { resources: { limits: { cpus: 2, memory: 1g } } }") == "");
+}
+
+TEST_CASE("limits are told of by the names they have in the file", "[pipeline][compose]")
+{
+    const auto of_limits = [](const std::string& limits) { return compose_service_problems("deploy: { resources: { limits: { " + limits + " } } }"); };
+    CHECK(of_limits("memory: , cpus: ") == "");
+    CHECK(of_limits("memory: [1g]") == "4:46 'memory' must be a size, not a list");
+    CHECK(of_limits("memroy: 1g") == "4:38 unknown key 'memroy' in limits of a service | did you mean 'memory'?");
+    CHECK(of_limits("devices: [a]") == "4:38 'devices' of limits is not supported in a Compose file");
+}
+
+TEST_CASE("an expression in a Compose file is one problem", "[pipeline][compose]")
+{
+    const auto parsed = parse_compose("services: { s: { image: i, environment: { A: \"$${{ x }} ${{ y\" } } }\n");
+    CHECK(parsed.diagnostics.size() == 1);
+    CHECK(check(parsed.definition).empty());
+}
+
+TEST_CASE("lists and maps of nothing say nothing", "[pipeline][compose]")
+{
+    CHECK(compose_service_problems("external_links: []\n    group_add: []\n    annotations: {}\n    gpus: []") == "");
+    CHECK(compose_service_problems("network_mode: none\n    networks: {}") == "");
+    CHECK(compose_service_problems("network_mode: none\n    networks: []") == "");
 }
