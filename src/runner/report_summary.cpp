@@ -113,7 +113,7 @@ RunEvent coverage_event(const LineCount& count, const std::optional<LineCount>& 
                      {"covered", std::to_string(count.covered)},
                      {"percent", fmt::format("{:.2f}", percent_of(count))}};
     if (earlier)
-        event.outputs["earlier_percent"] = fmt::format("{:.2f}", percent_of(*earlier));
+        event.outputs["earlier_percent"] = fmt::format("{}", percent_of(*earlier)); // as it is: it is subtracted
     return event;
 }
 

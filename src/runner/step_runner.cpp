@@ -315,6 +315,8 @@ awaitable<StepRunner::Result> StepRunner::run()
     outcome.image = image_;
     outcome.timings = timings_;
     outcome.use = use_.last();
+    if (const auto limit = request_.context.step->container.memory_bytes; outcome.use && limit && outcome.cause == Cause::oom)
+        outcome.use->memory_peak_bytes = std::max(outcome.use->memory_peak_bytes, static_cast<std::uint64_t>(*limit));
     outcome.log_bytes = output_ ? output_->size_bytes() : 0;
     ended_ = true;
     stop_changed_->notify_all();

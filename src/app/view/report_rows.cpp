@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace gantry::app {
 
@@ -87,8 +88,10 @@ std::vector<std::string> coverage_rows(const std::vector<ReportedStage>& stages)
             continue;
         const auto percent = percent_of(stage.coverage->count);
         auto text = fmt::format("{:.1f} % of {} lines", percent, stage.coverage->count.lines);
-        if (stage.coverage->earlier_percent)
-            text += fmt::format(", {:+.1f} since the run before", percent - *stage.coverage->earlier_percent);
+        if (stage.coverage->earlier_percent) {
+            const auto change = percent - *stage.coverage->earlier_percent;
+            text += fmt::format(", {:+.1f} since the run before", std::abs(change) < 0.05 ? 0.0 : change); // no "-0.0"
+        }
         rows.push_back(title_of(stages, stage, &ReportedStage::coverage) + text);
     }
     return rows;
