@@ -8,6 +8,7 @@
 #include "runner/lower_container.hpp"
 #include "runner/placing.hpp"
 #include "runner/tar.hpp"
+#include "runner/workspace_link.hpp"
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace gantry::runner {
 
@@ -49,6 +51,45 @@ std::string placed_at(const PlacedFile& file, std::string_view name)
 {
     const auto below = below_top(name);
     return below.empty() ? file.target : file.target + "/" + below;
+}
+
+// What the archive is of, if that is a link: an engine packs the link, not what it leads to.
+std::optional<std::string> link_in(const std::string& packed)
+{
+    ArchiveReader reader(packed);
+    archive_entry* const first = reader.next();
+    if (!first || archive_entry_filetype(first) != AE_IFLNK)
+        return std::nullopt;
+    return text_or_empty(archive_entry_symlink(first));
+}
+
+// The archive of a file or folder of the workspace, for which Compose's bind and `cp` follow links. nullopt: it is not there.
+awaitable<std::optional<std::string>> pack(engine::Engine& engine, const std::string& carrier, const PlacedFile& file, std::size_t& total)
+{
+    auto path = std::string(k_workspace) + (file.source == "." ? "" : "/" + file.source);
+    std::string packed;
+    const engine::WritePiece take = [&packed, &total](std::string_view bytes) -> awaitable<void> {
+        total += bytes.size();
+        if (total > k_max_service_files)
+            too_large();
+        packed += bytes;
+        co_return;
+    };
+    for (int links = 0; links <= k_most_links; ++links) {
+        packed.clear();
+        try {
+            co_await engine.download(carrier, path, take);
+        } catch (const Error& error) {
+            if (error.code() != Errc::not_found)
+                throw;
+            co_return std::nullopt;
+        }
+        const auto link = link_in(packed);
+        if (!link)
+            co_return std::move(packed);
+        path = linked_path(path, *link);
+    }
+    throw Error(Errc::bad_input, fmt::format("files: '{}' leads through too many links", terminal_safe(file.source)));
 }
 
 } // namespace
@@ -165,28 +206,12 @@ awaitable<std::vector<PlacedFile>> place_files(engine::Engine& engine, const std
             archive.add_content(file);
             continue;
         }
-        std::string packed;
-        const engine::WritePiece take = [&packed, &total](std::string_view bytes) -> awaitable<void> {
-            total += bytes.size();
-            if (total > k_max_service_files)
-                too_large();
-            packed += bytes;
-            co_return;
-        };
-        const auto path = std::string(k_workspace) + (file.source == "." ? "" : "/" + file.source);
-        bool there = true;
-        try {
-            co_await engine.download(carrier, path, take);
-        } catch (const Error& error) {
-            if (error.code() != Errc::not_found)
-                throw;
-            there = false;
-        }
-        if (!there && !file.may_be_missing)
+        const auto packed = co_await pack(engine, carrier, file, total);
+        if (!packed && !file.may_be_missing)
             throw Error(Errc::bad_input, fmt::format("files: there is no '{}' in the workspace", terminal_safe(file.source)),
                         "'source' is a file or folder of the repository, or what a stage makes that this one needs");
-        if (there) {
-            archive.add_packed(file, packed);
+        if (packed) {
+            archive.add_packed(file, *packed);
         } else {
             archive.add_empty_folder(file);
             missing.push_back(file);

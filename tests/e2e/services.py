@@ -1,5 +1,6 @@
 """Services and their gates on a real engine."""
 
+import os
 import textwrap
 
 import e2e
@@ -277,6 +278,25 @@ class Services(e2e.Case):
         done = self.gantry("run", folder)
         self.assertIn(b"page\n", done.stdout)
         self.assertIn(b"one\n", done.stdout)
+
+    def test_links_lead_to_the_files_of_services(self):
+        folder = self.folder(self.stage(f"""
+            web:
+              image: {e2e.IMAGE}
+              command: [httpd, -f, -p, "8080", -h, /www]
+              files:
+                - {{ source: pages, target: /www }}
+                - {{ source: pages/first, target: /www/second }}
+              ready: {{ http: ":8080/index.html" }}
+            """, "wget -qO- http://web:8080/index.html && wget -qO- http://web:8080/second"), {"site/index.html": "page\n"})
+        os.symlink("site", os.path.join(folder, "pages"))
+        os.symlink("../pages/index.html", os.path.join(folder, "site", "first"))
+        self.assertEqual(self.gantry("run", folder).stdout.count(b"| page\n"), 2)
+        os.unlink(os.path.join(folder, "pages"))
+        os.symlink("/etc", os.path.join(folder, "pages"))
+        done = self.gantry("run", folder, expect=2)
+        self.assertIn("'/workspace/pages' is a link to '/etc', which is not in the workspace", done.stderr.decode())
+        self.assert_nothing_left()
 
     def test_a_file_that_is_not_in_the_workspace_is_told(self):
         folder = self.folder(self.stage(f"""
