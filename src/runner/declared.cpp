@@ -61,6 +61,16 @@ std::vector<engine::NetworkSpec> networks_of_stage(const pipeline::Plan& plan, c
                 "create it first, or leave out external: true");
 }
 
+// An engine that does not know what to call a refusal calls it its own failure: it is of what the file asks for.
+[[noreturn]] void throw_refused(const Error& error, const std::string& kind, const std::string& name)
+{
+    const bool is_unnamed = error.code() == Errc::internal && error.hint().empty();
+    Error refused(is_unnamed ? Errc::bad_input : error.code(), error.what(),
+                  is_unnamed ? kind + "s: see its driver and driver_opts; the engine's log may say more" : error.hint());
+    refused.add_context(kind + " " + terminal_safe(name));
+    throw refused;
+}
+
 } // namespace
 
 Declared::Declared(engine::Engine& engine, Objects& objects, const pipeline::Plan& plan, Owner run,
@@ -78,9 +88,8 @@ awaitable<void> Declared::make(engine::NetworkSpec spec, const Owner& owner)
         refuse_obstacles(*declared, consent_);
         objects_.intend(engine::ObjectKind::network, spec.name);
         co_await engine_.create_network(spec);
-    } catch (Error& error) {
-        error.add_context("network " + terminal_safe(declared->name));
-        throw;
+    } catch (const Error& error) {
+        throw_refused(error, "network", declared->name);
     }
 }
 
@@ -93,9 +102,8 @@ awaitable<void> Declared::make(engine::VolumeSpec spec, const Owner& owner)
         refuse_obstacles(*declared, consent_);
         objects_.intend(engine::ObjectKind::volume, spec.name);
         co_await engine_.create_volume(spec);
-    } catch (Error& error) {
-        error.add_context("volume " + terminal_safe(declared->name));
-        throw;
+    } catch (const Error& error) {
+        throw_refused(error, "volume", declared->name);
     }
 }
 

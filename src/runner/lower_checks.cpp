@@ -154,7 +154,10 @@ std::vector<Obstacle> obstacles_of(const pipeline::NetworkDeclaration& network)
     if (network.driver == "macvlan" || network.driver == "ipvlan")
         return {needs("driver", "the driver " + network.driver, "host-namespaces")};
     // The bridge driver joins one of the host's that has this name.
-    if (network.driver_opts.contains("com.docker.network.bridge.name"))
+    const auto bridge = network.driver_opts.find("com.docker.network.bridge.name");
+    if (bridge != network.driver_opts.end() && bridge->second == "docker0")
+        return {{"driver_opts", "docker0 is the bridge of the engine's own network, which would be lost", {}}};
+    if (bridge != network.driver_opts.end())
         return {needs("driver_opts", "a bridge by its name on the host", "host-namespaces")};
     return {};
 }

@@ -228,6 +228,20 @@ TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine
     CHECK(world.daemon.connections == 1); // none was broken off
 }
 
+TEST_CASE("what a daemon cannot write down as it shuts down is not removed", "[engine]")
+{
+    std::vector<ScriptedDaemon::Says> says{ScriptedDaemon::json(500, R"({"message":"error marking network n for deletion: failed to update store for object"})"),
+                                           ScriptedDaemon::json(404, "{}"), ScriptedDaemon::json(204, ""), ScriptedDaemon::json(404, "{}")};
+    std::size_t next = 0;
+    ScriptedEngine world([&](const Asked&) { return says.at(next++); });
+    const auto remove = [&] { world.loop.run(world.engine->remove(ObjectKind::network, "n")); };
+    CHECK_THROWS_WITH(remove(), ContainsSubstring("failed to update store"));
+    CHECK_THROWS_WITH(remove(), ContainsSubstring("may still come"));
+    CHECK_NOTHROW(remove()); // the daemon is back, and so was the network
+    CHECK_NOTHROW(remove());
+    CHECK(next == 4);
+}
+
 TEST_CASE("what is not created in time may still come, and is not taken for removed before that", "[engine]")
 {
     int removals = 0;

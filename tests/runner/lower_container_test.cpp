@@ -342,6 +342,8 @@ TEST_CASE("a network that is the host's needs consent, by whatever name", "[lowe
     CHECK(told(false, "host", "", "", {}).empty()); // one of its own
     CHECK(told(false, "host", "", "bridge", {}, {{"com.docker.network.bridge.name", "virbr0"}}) ==
           "2 networks.host.driver_opts" + ask);
+    CHECK(told(false, "host", "", "bridge", {"host-namespaces"}, {{"com.docker.network.bridge.name", "virbr0"}}).empty());
+    CHECK(told(false, "host", "", "bridge", {"all"}, {{"com.docker.network.bridge.name", "docker0"}}) == "2 networks.host.driver_opts | ");
     CHECK(told(false, "host", "", "bridge", {}, {{"com.docker.network.driver.mtu", "1400"}}).empty());
     CHECK(told(true, "shared", "", "", {}).empty());
 }

@@ -85,7 +85,7 @@ std::string hint_for(const Address& address, const error_code& error)
     if (error == boost::system::errc::permission_denied)
         return "you are not in the group 'docker': sudo usermod -aG docker \"$USER\", then sign in again";
     if (address.path.empty())
-        return "is its daemon running, and does it listen there? see: gantry doctor";
+        return "see that its daemon runs and listens there: --engine-host, DOCKER_HOST or the Docker context names the place";
     if (address.path.find("podman") != std::string::npos)
         return "start it: systemctl --user start podman.socket";
     return "start it: sudo systemctl start docker";

@@ -82,7 +82,7 @@ private:
     std::shared_ptr<Api> api_;
     std::map<std::string, std::shared_ptr<PullInFlight>> pulls_;
     std::set<std::string> killed_; // containers that were sent a signal and not yet waited for
-    std::set<std::pair<ObjectKind, std::string>> unanswered_; // their creation took too long, and they may still come
+    std::set<std::pair<ObjectKind, std::string>> doubtful_; // that they are not there is no reason to believe that they will not be
 };
 
 // "/containers/x/start" and the like.

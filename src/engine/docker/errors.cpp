@@ -80,6 +80,12 @@ constexpr std::string_view k_runtime_hint = "runtime: docker info lists those th
 
 constexpr std::string_view k_no_sysctl_hint = "sysctls: the kernel of the engine's host has no such setting";
 
+constexpr std::string_view k_folder_hint = "working_dir: choose a folder; the image has a file there";
+
+constexpr std::string_view k_limit_hint = "resources, pids_limit, device_…: the kernel of the engine's host does not take this value, or not for this device";
+
+constexpr std::string_view k_log_options_hint = "logging: this driver needs that option";
+
 constexpr std::string_view k_dockerfile_hint = "name it: build: { dockerfile: PATH }, from the context";
 
 constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
@@ -122,6 +128,7 @@ constexpr std::array k_situations = {
     Situation{"unexpected status from", Errc::unavailable, k_registry_down_hint, ": 5"},
     Situation{"unexpected http status: 429", Errc::unavailable, k_rate_hint},
     Situation{"toomanyrequests", Errc::unavailable, k_rate_hint},
+    Situation{"too many requests", Errc::unavailable, k_rate_hint},
     // Podman has the status 500 for nearly everything.
     Situation{"stat /var/tmp/libpod_builder", Errc::bad_input, k_dockerfile_hint},
     Situation{"was not found in the provided dockerfile", Errc::bad_input, k_target_hint},
@@ -164,14 +171,22 @@ constexpr std::array k_refusals = {
     Situation{"error looking up logging plugin", Errc::bad_input, k_log_driver_hint},
     Situation{"no log driver named", Errc::bad_input, k_log_driver_hint},
     Situation{"unknown log opt", Errc::bad_input, "logging: this driver has no such option"},
+    Situation{"must specify a value for log opt", Errc::bad_input, k_log_options_hint},
+    Situation{"missing logentries token", Errc::bad_input, k_log_options_hint},
     Situation{"failed to parse com.docker.network", Errc::bad_input, "networks: see its driver_opts"},
     Situation{"this node is not a swarm manager", Errc::bad_input, "networks: this driver needs a swarm; leave driver out"},
+    Situation{"invalid option: ", Errc::bad_input, "volumes: this driver has no such option in driver_opts"},
+    Situation{"quota size requested but no quota support", Errc::bad_input, "volumes: the engine's disk has no quotas; leave size out of driver_opts"},
     Situation{"failed to mount local volume", Errc::bad_input, "volumes: see the driver_opts of this one"},
     Situation{"pool overlaps with other one", Errc::bad_input, "networks: choose another subnet, or leave it out; docker network ls"},
     Situation{"plugin \"", Errc::bad_input, "networks: the engine has no such driver: docker info, docker plugin ls"},
     Situation{"invalid subnet", Errc::bad_input, "networks: write it as 10.8.0.0/24"},
+    Situation{"failed to allocate gateway (): ", Errc::bad_input, "networks: choose a larger subnet"},
+    Situation{"non-overlapping ipv6 address pool", Errc::bad_input,
+              "networks: give it a subnet of IPv6, too: ipam: { config: [{ subnet: \"fd00:8::/64\" }] }"},
     Situation{"failed to allocate gateway", Errc::bad_input, "networks: the gateway has to be an address of the subnet"},
     Situation{"address already in use", Errc::bad_input, k_taken_hint},
+    Situation{"cannot assign requested address", Errc::bad_input, "ports: the engine's host has no such address"},
     Situation{"does not belong to any of this network's subnets", Errc::bad_input, k_subnet_hint},
     Situation{"no configured subnet or ip-range contain", Errc::bad_input, k_subnet_hint},
     Situation{"networks with user configured subnets", Errc::bad_input,
@@ -180,24 +195,34 @@ constexpr std::array k_refusals = {
     Situation{"but it is not a shared", Errc::bad_input,
               "volumes: this propagation needs a shared mount on the engine's host: mount --make-rshared"},
     Situation{"unable to apply caps", Errc::bad_input, "privileged, cap_add: the engine itself may not give these capabilities"},
+    Situation{"unable to setup user: stat /dev/", Errc::bad_input, "volumes: choose another target; the container needs the /dev that it has"},
     Situation{"stat /dev/", Errc::bad_input, "device_read_iops, device_write_iops: the engine's host has no such device"},
     Situation{"adding custom device", Errc::bad_input, "devices: the engine's host has no such device"},
     Situation{"failed to init repo", Errc::unsupported, "a context that is an address needs git on the engine's host"},
     Situation{"executable file not found", Errc::bad_input, k_program_hint},
     Situation{"invoke a command that was not found", Errc::bad_input, k_program_hint},
+    Situation{"uids and gids must be in range", Errc::bad_input, "user: choose a number in that range"},
     Situation{"unable to find user", Errc::bad_input, k_user_hint},
     Situation{"unable to find group", Errc::bad_input, k_user_hint},
     Situation{"no matching entries in passwd file", Errc::bad_input, k_user_hint},
     Situation{"no matching entries in group file", Errc::bad_input, k_user_hint},
-    Situation{"cannot mkdir", Errc::bad_input, "working_dir: choose a folder; the image has a file there"},
+    Situation{"cannot mkdir", Errc::bad_input, k_folder_hint},
+    Situation{"lstat /", Errc::bad_input, k_folder_hint, ": not a directory"},
+    Situation{"cannot be mounted because it is", Errc::bad_input, "volumes, tmpfs: choose a target outside of /proc"},
     Situation{"is not directory", Errc::bad_input, "volumes: choose another target; the image has a file there"},
     Situation{"bind source path does not exist", Errc::bad_input, "volumes: create the folder on the engine's host first"},
     Situation{"unknown runtime specified", Errc::bad_input, k_runtime_hint},
     Situation{"unknown or invalid runtime name", Errc::bad_input, k_runtime_hint},
     Situation{"is not in a separate kernel namespace", Errc::bad_input,
               "sysctls: a container has net.*, fs.mqueue.*, kernel.msg*, kernel.shm* and kernel.sem for itself; others are the host's"},
+    Situation{"conflicts with the oci \"hostname\" field", Errc::bad_input, "sysctls: write hostname: NAME instead"},
+    Situation{"open /proc/sys/", Errc::bad_input, "sysctls: the kernel of the engine's host does not let a container set this", "permission denied"},
     Situation{"open /proc/sys/", Errc::bad_input, k_no_sysctl_hint},
+    Situation{"write /proc/sys/", Errc::bad_input, "sysctls: the kernel does not take this value"},
     Situation{"open sysctl ", Errc::bad_input, k_no_sysctl_hint},
+    Situation{"failed to write ", Errc::bad_input, k_limit_hint, "/sys/fs/cgroup/"},
+    Situation{"get final child's pid from pipe", Errc::bad_input,
+              "oom_score_adj and others: the engine itself may not do what this container asks for; its log says more"},
     Situation{"wrong rlimit value", Errc::bad_input, "ulimits: nofile, nproc, core and the others of man 2 getrlimit"},
     Situation{"error setting rlimit", Errc::bad_input, "ulimits: the engine itself may not have that much"},
     Situation{"dockerfile parse error", Errc::bad_input, "see that line of the Dockerfile"},

@@ -46,6 +46,13 @@ bool being_removed(const Answer& answer)
     return answer.status == 409 && answer.body.find("already in progress") != std::string::npos;
 }
 
+// A daemon that shuts down has closed its store and still answers: what it removes then is there again when it comes back, and
+// asked once more it says that there is no such thing.
+bool is_not_kept(const Answer& answer)
+{
+    return answer.status >= 500 && answer.body.find("failed to update store") != std::string::npos;
+}
+
 // Something still holds it, perhaps only until the daemon has finished with it.
 bool in_use(ObjectKind kind, const Answer& answer)
 {
@@ -108,7 +115,7 @@ awaitable<void> DockerEngine::create(ObjectKind kind, std::string name, std::fun
         co_await shielded(creation());
     } catch (const Error& error) {
         if (error.code() == Errc::timed_out)
-            unanswered_.emplace(kind, std::move(name));
+            doubtful_.emplace(kind, std::move(name));
         throw;
     }
 }
@@ -217,11 +224,15 @@ awaitable<void> DockerEngine::remove_or_retry(ObjectKind kind, const std::string
         Request request("DELETE", removal_path(kind, name));
         const auto answer = co_await api_->call(std::move(request), k_remove_limit);
         if (answer.ok()) {
-            unanswered_.erase({kind, name});
+            doubtful_.erase({kind, name});
             co_return;
         }
-        if (answer.status == 404 && unanswered_.contains({kind, name}))
-            throw Error(Errc::unavailable, name + " may still come: the engine has not answered its creation");
+        if (answer.status == 404 && doubtful_.contains({kind, name}))
+            throw Error(Errc::unavailable, name + " may still come: the engine has not answered its creation, or not kept its removal");
+        if (is_not_kept(answer)) {
+            doubtful_.emplace(kind, name);
+            check(answer);
+        }
         if (answer.status == 404)
             co_return;
         if (being_removed(answer) && kind == ObjectKind::container) {
