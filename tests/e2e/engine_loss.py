@@ -63,5 +63,28 @@ class EngineLoss(e2e.Case):
         self.assert_nothing_left()
 
 
+@unittest.skipIf(why_not_here(), why_not_here())
+class EngineStop(e2e.Case):
+    """A dockerd that is stopped in order goes on answering for a moment, with its store closed."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = PrivateEngine(9, containerd_outlives_it=False)
+        cls.addClassCleanup(cls.engine.close)
+        cls.engine.start()
+        cls.engine.take_image(f"{e2e.IMAGE}:latest")
+
+    def test_nothing_stays_that_it_has_again_when_it_comes_back(self):
+        for _ in range(3):
+            live = self.start(self.folder(f"image: {e2e.IMAGE}\nsteps: [{{ name: s, run: echo ready; exec sleep 1000 }}]\n"))
+            live.until("output", text="ready")
+            self.engine.stop()
+            self.engine.start()
+            self.assertEqual(live.end(), 3, live.report())
+            self.assertEqual(e2e.steps_of(self.show())["main/s"]["cause"], "engine_lost")
+            self.gantry("ps")
+            self.assert_nothing_left()
+
+
 if __name__ == "__main__":
     e2e.main()

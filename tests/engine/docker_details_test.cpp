@@ -142,6 +142,24 @@ TEST_CASE("an anonymous volume goes with its container, a named one stays", "[do
         CHECK(real.run(real.engine->find_volume(volume)).has_value() == (volume == named.name));
 }
 
+TEST_CASE("a link is followed as a process in the container follows it", "[docker]")
+{
+    RealEngine real;
+    GANTRY_NEEDS_ENGINE(real);
+    const auto spec = real.shell("links", "mkdir -p /w/d; cd /w; ln -s b a; ln -s d/../d b; ln -s /nowhere c; ln -s ../../../etc d/up; echo x >file");
+    real.run(real.engine->create_container(spec));
+    real.run(real.engine->start_container(spec.name));
+    real.run(real.engine->wait_container(spec.name));
+    const auto leads = [&](const char* path) { return real.run(real.engine->follow_link(spec.name, path)); };
+    CHECK(leads("/w/a") == "/w/d");
+    CHECK(leads("/w/c") == "/nowhere");
+    CHECK(leads("/w/a/up") == "/etc");
+    CHECK(leads("/w/file").empty());
+    CHECK(leads("/w/d").empty());
+    CHECK_THROWS_AS(leads("/w/nothing"), Error);
+    real.run(real.engine->remove(ObjectKind::container, spec.name));
+}
+
 TEST_CASE("an imported image has its labels and command as they were written", "[docker]")
 {
     RealEngine real;

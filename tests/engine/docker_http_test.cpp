@@ -230,7 +230,8 @@ TEST_CASE("a creation that is cancelled is seen through to its answer", "[engine
 
 TEST_CASE("what a daemon cannot write down as it shuts down is not removed", "[engine]")
 {
-    std::vector<ScriptedDaemon::Says> says{ScriptedDaemon::json(500, R"({"message":"error marking network n for deletion: failed to update store for object"})"),
+    const auto* not_kept = R"({"message":"error marking network n for deletion: failed to update store for object"})";
+    std::vector<ScriptedDaemon::Says> says{ScriptedDaemon::json(500, not_kept),
                                            ScriptedDaemon::json(404, "{}"), ScriptedDaemon::json(204, ""), ScriptedDaemon::json(404, "{}")};
     std::size_t next = 0;
     ScriptedEngine world([&](const Asked&) { return says.at(next++); });

@@ -68,6 +68,7 @@ awaitable<void> there_and_back(EngineBench& bench)
     co_await engine.upload(spec.name, "/", uneven_pieces_of(archive));
     const auto created = co_await fetch(bench, spec.name, "/in");
     CHECK((created == files));
+    CHECK((co_await engine.follow_link(spec.name, "/in/big")).empty());
 
     const Engine::AttachOptions options;
     const auto attachment = co_await engine.attach(spec.name, options);
@@ -144,6 +145,8 @@ awaitable<void> missing_files(EngineBench& bench)
     co_await engine.create_container(spec);
     const auto no_file = co_await failure_of(fetch(bench, spec.name, "/no/such/file"));
     CHECK(no_file == "not_found");
+    const auto no_link = co_await failure_of(engine.follow_link(spec.name, "/no/such/link"));
+    CHECK(no_link == "not_found");
     const auto no_container = co_await failure_of(fetch(bench, bench.unique_name("nobody"), "/tmp"));
     CHECK(no_container == "not_found");
 }

@@ -55,6 +55,7 @@ public:
     awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
     awaitable<void> upload(const std::string& container, const std::string& to, ReadPiece tar) override;
     awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
+    awaitable<std::string> follow_link(const std::string& container, const std::string& path) override;
     awaitable<std::vector<Object>> list(const Labels& labels) override;
     awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
     awaitable<void> remove(ObjectKind kind, const std::string& name) override;
@@ -76,6 +77,7 @@ private:
     awaitable<void> turn_into_mount(const std::string& container, std::string& path, ReadPiece& tar);
     // Whether the daemon tells, soon at the latest, that something in the container's cgroup was killed for want of memory.
     awaitable<bool> oom_is_told(const std::string& container, std::chrono::system_clock::time_point started);
+    awaitable<bool> end_is_told(const std::string& container, std::chrono::system_clock::time_point started);
     awaitable<void> wait_until_gone(const std::string& container);
     awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
 

@@ -80,9 +80,6 @@ EngineEvent connection_event(EngineEvent::Kind kind)
     return event;
 }
 
-// From a kill for want of memory, of which containerd tells beside the exit, to its event; 0.1 s was seen under load.
-constexpr std::chrono::nanoseconds k_oom_patience = 1s;
-
 awaitable<void> until_first_event(Api& api, Request request)
 {
     const auto exchange = co_await api.open(std::move(request), k_limit);
@@ -95,24 +92,47 @@ awaitable<void> until_first_event(Api& api, Request request)
     }
 }
 
-} // namespace
-
-// dockerd writes into a container's state what it knew of when the process ended. What it hears afterwards is in its events
-// alone, and it keeps the last of them.
-awaitable<bool> DockerEngine::oom_is_told(const std::string& container, std::chrono::system_clock::time_point started)
+Request event_question(const std::string& container, const char* event, std::chrono::system_clock::time_point since)
 {
-    const auto since = std::chrono::duration_cast<std::chrono::seconds>(started.time_since_epoch()).count();
-    const Json filter{{"type", {"container"}}, {"event", {"oom"}}, {"container", {container}}};
-    Request request("GET", fmt::format("/events?since={}&filters={}", since, encode_query(dump(filter))));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since.time_since_epoch()).count();
+    const Json filter{{"type", {"container"}}, {"event", {event}}, {"container", {container}}};
+    return Request("GET", fmt::format("/events?since={}&filters={}", seconds, encode_query(dump(filter))));
+}
+
+awaitable<bool> is_told(std::shared_ptr<Api> api, Request question, std::chrono::nanoseconds patience)
+{
     try {
-        const auto api = api_;
-        co_await with_deadline(k_oom_patience, "events", until_first_event(*api, std::move(request)));
+        co_await with_deadline(patience, "events", until_first_event(*api, std::move(question)));
         co_return true;
     } catch (const Error& error) {
         if (error.code() != Errc::timed_out && error.code() != Errc::unavailable)
             throw;
     }
     co_return false;
+}
+
+// From a kill for want of memory, of which containerd tells beside the exit, to its event; 0.1 s was seen under load.
+constexpr std::chrono::nanoseconds k_oom_patience = 1s;
+// A daemon that takes connections tells at once of what has just happened. One that systemd starts again answers when it is there.
+constexpr std::chrono::nanoseconds k_end_patience = 5s;
+
+} // namespace
+
+// dockerd writes into a container's state what it knew of when the process ended. What it hears afterwards is in its events
+// alone, and it keeps the last of them.
+awaitable<bool> DockerEngine::oom_is_told(const std::string& container, std::chrono::system_clock::time_point started)
+{
+    auto question = event_question(container, "oom", started);
+    co_return co_await is_told(api_, std::move(question), k_oom_patience);
+}
+
+// A daemon that stops has closed the place where it listens before it stops its containers; the one that comes after it knows
+// nothing of them.
+awaitable<bool> DockerEngine::end_is_told(const std::string& container, std::chrono::system_clock::time_point started)
+{
+    auto question = event_question(container, "die", started);
+    question.fresh = true;
+    co_return co_await is_told(api_, std::move(question), k_end_patience);
 }
 
 awaitable<void> DockerEngine::watch(const Labels& labels, std::function<void()> ready,

@@ -149,11 +149,12 @@ struct Exchange::Parser {
     boost::beast::flat_buffer buffer;
 };
 
-Exchange::Exchange(std::unique_ptr<Connection> connection, std::shared_ptr<ConnectionPool> pool)
+Exchange::Exchange(std::unique_ptr<Connection> connection, std::shared_ptr<ConnectionPool> pool, bool has_body)
     : connection_(std::move(connection)), pool_(std::move(pool)), parser_(std::make_unique<Parser>())
 {
     parser_->response.header_limit(k_header_limit_bytes);
     parser_->response.body_limit(boost::none);
+    parser_->response.skip(!has_body);
 }
 
 Exchange::~Exchange() = default;
@@ -161,6 +162,12 @@ Exchange::~Exchange() = default;
 int Exchange::status() const
 {
     return static_cast<int>(parser_->response.get().result_int());
+}
+
+std::string Exchange::header(std::string_view name) const
+{
+    const auto value = parser_->response.get()[boost::beast::string_view(name.data(), name.size())];
+    return std::string(value.data(), value.size());
 }
 
 // Feeds the parser with what is there, and with one more read if that is not enough.
@@ -244,7 +251,7 @@ HttpClient::~HttpClient() = default;
 
 awaitable<std::unique_ptr<Exchange>> HttpClient::open(const Request& request)
 {
-    if (auto kept = pool_->take()) {
+    if (auto kept = request.fresh ? nullptr : pool_->take()) {
         bool untouched = false;
         try {
             co_return co_await send(std::move(kept), request, untouched);
@@ -264,7 +271,7 @@ awaitable<std::unique_ptr<Exchange>> HttpClient::send(std::unique_ptr<Connection
 {
     auto& stream = *connection;
     const auto written_before = stream.written_bytes();
-    auto exchange = std::make_unique<Exchange>(std::move(connection), pool_);
+    auto exchange = std::make_unique<Exchange>(std::move(connection), pool_, request.method != "HEAD");
     const std::string head = head_of(request, connector_->host_header()) + request.body;
     std::exception_ptr broken, source_failure;
     try {

@@ -31,6 +31,7 @@ struct Request {
     std::vector<std::pair<std::string, std::string>> headers;
     ReadPiece stream;     // the body in pieces, instead of `body`
     bool upgrade = false; // asks for the raw connection ("Upgrade: tcp")
+    bool fresh = false;   // over a connection of its own: one that is kept may lead to a daemon that takes no more
 
     // True if it may be sent twice.
     bool repeatable() const { return !stream && (method == "GET" || method == "HEAD" || method == "DELETE"); }
@@ -42,13 +43,16 @@ class ConnectionPool;
 // closed when this is destroyed before.
 class Exchange {
 public:
-    Exchange(std::unique_ptr<Connection> connection, std::shared_ptr<ConnectionPool> pool);
+    // `has_body` is false for the answer to a HEAD, whatever length it tells (RFC 9110, 9.3.2).
+    Exchange(std::unique_ptr<Connection> connection, std::shared_ptr<ConnectionPool> pool, bool has_body);
     ~Exchange();
     Exchange(const Exchange&) = delete;
 
     awaitable<void> read_header();
 
     int status() const;
+    // Of the answer, in any case; empty: it has none of that name.
+    std::string header(std::string_view name) const;
 
     // The next bytes of the body; empty at its end. Throws unavailable when the connection breaks before.
     awaitable<std::string> read();

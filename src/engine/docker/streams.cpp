@@ -1,3 +1,4 @@
+#include "base/format.hpp"
 #include "engine/docker/attachment.hpp"
 #include "engine/docker/docker_engine.hpp"
 #include "engine/docker/renamed_members.hpp"
@@ -165,6 +166,20 @@ awaitable<void> DockerEngine::download(const std::string& container, const std::
         if (ends)
             co_return;
     }
+}
+
+// The daemon packs a file in a process of its own, and looks at it without one: a tenth of the time.
+awaitable<std::string> DockerEngine::follow_link(const std::string& container, const std::string& path)
+{
+    Request request("HEAD", container_path(container, "/archive?path=" + encode_query(path)));
+    const auto exchange = co_await api_->open_any(std::move(request), k_limit);
+    co_await with_deadline(k_limit, "look at a file in a container", exchange->read_all(0)); // none, and the connection is free again
+    if (exchange->status() == 404)
+        throw Error(Errc::not_found, fmt::format("no such file in container {}: {}", container, terminal_safe(path)));
+    if (exchange->status() >= 400)
+        throw refused(exchange->status(), "");
+    const auto told = base64_decode(exchange->header("X-Docker-Container-Path-Stat"));
+    co_return told ? text_field(parse_json(*told), "linkTarget") : std::string();
 }
 
 } // namespace gantry::engine::docker

@@ -266,6 +266,18 @@ awaitable<void> FakeEngine::download(const std::string& container, const std::st
     co_await daemon->answer(call);
 }
 
+awaitable<std::string> FakeEngine::follow_link(const std::string& container, const std::string& path)
+{
+    const auto daemon = daemon_;
+    auto call = call_of("follow_link", container, path);
+    co_await daemon->arrive(call);
+    const bool is_there = load_files(*daemon->container(container), path) || !daemon->settings.keeps_uploads;
+    co_await daemon->answer(call);
+    if (!is_there)
+        throw Error(Errc::not_found, "no such file in container " + container + ": " + path);
+    co_return std::string();
+}
+
 awaitable<std::vector<Object>> FakeEngine::list(const Labels& labels)
 {
     const auto daemon = daemon_;

@@ -161,6 +161,7 @@ public:
     awaitable<std::unique_ptr<ExecSession>> exec(const std::string& container, const ExecSpec& spec) override;
     awaitable<void> upload(const std::string& container, const std::string& path, ReadPiece tar) override;
     awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) override;
+    awaitable<std::string> follow_link(const std::string& container, const std::string& path) override; // it has none
     awaitable<std::vector<Object>> list(const Labels& labels) override;
     awaitable<std::vector<StoredObject>> list_stored(const Labels& labels) override;
     awaitable<void> remove(ObjectKind kind, const std::string& name) override;
