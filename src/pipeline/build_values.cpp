@@ -28,6 +28,18 @@ bool is_remote(std::string_view context)
     return begins_with_any(context, {"https://", "http://", "git://", "git@", "ssh://", "github.com/"});
 }
 
+// "file://…": begins with what an address begins with (RFC 3986, 3.1).
+bool has_scheme(std::string_view context)
+{
+    const auto end = context.find("://");
+    if (end == 0 || end == std::string_view::npos)
+        return false;
+    const auto scheme = context.substr(0, end);
+    return std::all_of(scheme.begin(), scheme.end(), [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' || c == '.';
+    });
+}
+
 // As Docker tells them from other URLs.
 bool is_git(std::string_view context)
 {
@@ -98,6 +110,9 @@ BuildPlace build_context(std::string_view written)
     if (is_remote(written) && !is_git(written))
         return refused(fmt::format("'{}' is no git repository", terminal_safe(written)),
                        "end it in .git, or get the context in an earlier step and name its folder");
+    if (!is_remote(written) && has_scheme(written))
+        return refused(fmt::format("'{}' is no address that an engine clones from", terminal_safe(written)),
+                       "write https://HOST/NAME.git, http:// or git://, in small letters; or name a folder of the repository");
     if (is_remote(written))
         return {BuildPlace::Kind::remote, std::string(written), {}, {}};
     auto place = in_workspace(written, k_workspace_folder);
@@ -111,6 +126,16 @@ BuildPlace build_dockerfile(std::string_view written, std::string_view context)
     auto place = in_workspace(written, context);
     if (!place.problem.empty())
         place.hint = "it is relative to the context, and may lie outside of it in the repository";
+    return place;
+}
+
+BuildPlace sent_dockerfile(std::string_view written)
+{
+    if (normalised_path(fmt::format("/{}", written)).empty())
+        return refused(fmt::format("'{}' is not in the context", terminal_safe(written)),
+                       "choose one of the archive, or of the repository's FOLDER: URL#REF:FOLDER");
+    BuildPlace place;
+    place.path = written;
     return place;
 }
 

@@ -21,6 +21,9 @@ BuildPlace build_context(std::string_view written);
 // `dockerfile` where the context is the folder `context`, which it may lie outside of.
 BuildPlace build_dockerfile(std::string_view written, std::string_view context);
 
+// `dockerfile` where the context is an archive or a repository: as it is, and never outside of that.
+BuildPlace sent_dockerfile(std::string_view written);
+
 // default, none or host.
 extern const ValueRule k_build_network_rule;
 // A name that an image can be given.

@@ -5,6 +5,7 @@
 #include "runner/dockerfile.hpp"
 #include "runner/packed_dockerfile.hpp"
 #include "runner/piece_pipe.hpp"
+#include "runner/workspace_link.hpp"
 
 #include <fmt/format.h>
 
@@ -21,11 +22,19 @@ constexpr std::size_t k_pipe_bytes = 1 << 20;
 // away before any COPY sees it.
 const std::string k_added_name = ".dockerfile.gantry";
 const std::string k_ignore_name = ".dockerignore";
+constexpr const char* k_context_hint = "a context is a folder, an archive of one (.tar, .tar.gz, …), or the address of a git repository";
 
 std::string in_repository(const std::string& path)
 {
     const auto top = std::string(k_workspace) + "/";
     return path.starts_with(top) ? path.substr(top.size()) : path;
+}
+
+// Of what was sent as an archive, before any instruction: engines have no code of their own for that.
+bool tells_bad_archive(const Error& error)
+{
+    const std::string_view words = error.what();
+    return words == "unexpected EOF" || words.find("archive/tar: ") != std::string_view::npos;
 }
 
 } // namespace
@@ -58,18 +67,31 @@ awaitable<std::optional<std::string>> BuildContext::read_small(std::string path)
             co_return std::nullopt;
         // What stands on the way to the file is a file itself. Engines have no code of their own for that.
         if (std::string_view(error.what()).find("not a directory") != std::string_view::npos)
-            throw Error(Errc::bad_input, fmt::format("build.context: {} is no folder", in_repository(build_.context)),
-                        "a context is a folder, an archive of one (.tar, .tar.gz, …), or the address of a git repository");
+            throw Error(Errc::bad_input, fmt::format("build.context: {} is no folder", in_repository(build_.context)), k_context_hint);
         error.add_context(in_repository(path));
         throw;
     }
     co_return text;
 }
 
+awaitable<std::string> BuildContext::followed(std::string path, const char* key)
+{
+    try {
+        co_return co_await follow_in_workspace(engine_, carrier_, std::move(path));
+    } catch (Error& error) {
+        error.add_context(key);
+        throw;
+    }
+}
+
 awaitable<void> BuildContext::open()
 {
     name_ = build_.spec.dockerfile;
-    if (build_.context.empty() || build_.is_archive)
+    if (build_.context.empty())
+        co_return;
+    const auto written = build_.context;
+    build_.context = co_await followed(written, "build.context");
+    if (build_.is_archive)
         co_return;
     const auto inside = build_.context + "/" + build_.spec.dockerfile;
     auto ignore = co_await read_small(inside + k_ignore_name);
@@ -81,16 +103,30 @@ awaitable<void> BuildContext::open()
         added_dockerfile_ = build_.inline_dockerfile;
     } else if (!build_.outside_dockerfile.empty()) {
         name_ = in_repository(build_.outside_dockerfile);
-        added_dockerfile_ = co_await read_small(build_.outside_dockerfile);
-        if (!added_dockerfile_)
-            throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
+        co_await read_outside_dockerfile();
     } else {
-        name_ = in_repository(inside);
+        name_ = in_repository(written + "/" + build_.spec.dockerfile);
+        // Of a link the builder gets what it leads to, so that this is sent whatever .dockerignore says.
+        const auto real = co_await followed(inside, "build.dockerfile");
+        if (real.starts_with(build_.context + "/")) {
+            build_.spec.dockerfile = real.substr(build_.context.size() + 1);
+        } else {
+            build_.outside_dockerfile = real;
+            co_await read_outside_dockerfile();
+        }
     }
     if (added_dockerfile_) {
         understand(*added_dockerfile_);
         build_.spec.dockerfile = k_added_name;
     }
+}
+
+awaitable<void> BuildContext::read_outside_dockerfile()
+{
+    const auto path = co_await followed(build_.outside_dockerfile, "build.dockerfile");
+    added_dockerfile_ = co_await read_small(path);
+    if (!added_dockerfile_)
+        throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
 }
 
 void BuildContext::understand(const std::string& dockerfile)
@@ -136,6 +172,8 @@ awaitable<BuildContext::Sent> BuildContext::send(PiecePipe& pipe)
         if (error.code() == Errc::not_found)
             throw Error(Errc::bad_input, fmt::format("build.context: there is no {}", in_repository(build_.context)),
                         "it is relative to the root of the repository");
+        if (error.code() == Errc::bad_input && build_.is_archive)
+            throw Error(Errc::bad_input, fmt::format("build.context: {}: {}", in_repository(build_.context), error.what()), k_context_hint);
         throw;
     }
     if (build_.is_archive) {
@@ -166,9 +204,21 @@ awaitable<engine::BuildResult> BuildContext::build(engine::TellBuild tell, std::
         }
     };
     engine::BuildResult result;
+    bool has_begun = false;
+    engine::TellBuild tell_begun = [&](const engine::BuildEvent& event) {
+        has_begun = true;
+        return tell(event);
+    };
     auto building = [&]() -> awaitable<void> {
         engine::ReadPiece read = [&pipe]() -> awaitable<std::string> { return pipe.read(); };
-        result = co_await engine_.build_image(build_.spec, read, tell);
+        try {
+            result = co_await engine_.build_image(build_.spec, read, tell_begun);
+        } catch (const Error& error) {
+            if (build_.is_archive && !has_begun && tells_bad_archive(error))
+                throw Error(Errc::bad_input, fmt::format("build.context: {} cannot be read: {}", in_repository(build_.context), error.what()),
+                            k_context_hint);
+            throw;
+        }
         pipe.abandon();
     };
     co_await both(sending(), building());

@@ -20,8 +20,8 @@ public:
     // find its Dockerfile; none: the loop does.
     BuildContext(engine::Engine& engine, asio::thread_pool* pool, std::string carrier, LoweredBuild build);
 
-    // With a context in the workspace: reads .dockerignore, and a Dockerfile that is not in it, and settles how the spec names
-    // that. Throws bad_input that says what is wrong.
+    // With a context in the workspace: follows links, reads .dockerignore, and a Dockerfile that is not in it, and settles how the
+    // spec names that. Throws bad_input that says what is wrong.
     awaitable<void> open();
     const engine::BuildSpec& spec() const { return build_.spec; }
     // As a person knows it: "api/Dockerfile", "Dockerfile (inline)".
@@ -38,6 +38,8 @@ public:
 
 private:
     awaitable<std::optional<std::string>> read_small(std::string path);
+    awaitable<std::string> followed(std::string path, const char* key);
+    awaitable<void> read_outside_dockerfile();
     void understand(const std::string& dockerfile);
     awaitable<Sent> send(PiecePipe& pipe);
 

@@ -81,4 +81,10 @@ std::string BuildLog::place(int step) const
     return index < instructions_.size() ? place_of(step) + ": " + instructions_[index] : place_of(step);
 }
 
+std::string BuildLog::last_place() const
+{
+    const auto step = static_cast<int>(instructions_.size());
+    return step == 0 || is_added(step) ? std::string() : place(step);
+}
+
 } // namespace gantry::runner

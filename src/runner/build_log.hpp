@@ -29,6 +29,8 @@ public:
 
     // "Dockerfile:5: RUN make": where the builder is, or was when it failed.
     std::string place(int step) const;
+    // The same of the instruction that began last; empty before the first, and behind those of the file.
+    std::string last_place() const;
 
 private:
     bool is_added(int step) const;

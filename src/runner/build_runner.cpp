@@ -180,7 +180,14 @@ awaitable<void> BuildRunner::build()
         log.know_lines(context.dockerfile_lines());
         say(fmt::format("context: {}, {}\n", format_count(sum.files, "file"), format_size(sum.bytes)));
     };
-    const auto result = co_await context.build(tell_log, sent);
+    engine::BuildResult result;
+    try {
+        result = co_await context.build(tell_log, sent);
+    } catch (Error& error) {
+        if (const auto place = log.last_place(); !place.empty() && error.code() != Errc::cancelled)
+            error.add_context(place);
+        throw;
+    }
     say(log.end(parts_.clock.now()));
     if (!result.image) {
         const auto what = fmt::format("{}: {}", log.place(result.step), terminal_safe(result.error));

@@ -55,7 +55,7 @@ void place_dockerfile(const pipeline::Build& build, const Resolve& resolve, Lowe
     if (written.empty())
         written = "Dockerfile";
     if (lowered.context.empty() || lowered.is_archive) {
-        lowered.spec.dockerfile = written;
+        lowered.spec.dockerfile = checked_path(pipeline::sent_dockerfile(written), "build.dockerfile");
         return;
     }
     const auto path = checked_path(pipeline::build_dockerfile(written, lowered.context), "build.dockerfile");

@@ -53,20 +53,12 @@ std::string placed_at(const PlacedFile& file, std::string_view name)
     return below.empty() ? file.target : file.target + "/" + below;
 }
 
-// What the archive is of, if that is a link: an engine packs the link, not what it leads to.
-std::optional<std::string> link_in(const std::string& packed)
-{
-    ArchiveReader reader(packed);
-    archive_entry* const first = reader.next();
-    if (!first || archive_entry_filetype(first) != AE_IFLNK)
-        return std::nullopt;
-    return text_or_empty(archive_entry_symlink(first));
-}
-
-// The archive of a file or folder of the workspace, for which Compose's bind and `cp` follow links. nullopt: it is not there.
+// The archive of a file or folder of the workspace; of a link, of what it leads to, as Compose's bind has it. nullopt: it is not
+// there.
 awaitable<std::optional<std::string>> pack(engine::Engine& engine, const std::string& carrier, const PlacedFile& file, std::size_t& total)
 {
-    auto path = std::string(k_workspace) + (file.source == "." ? "" : "/" + file.source);
+    auto written = std::string(k_workspace) + (file.source == "." ? "" : "/" + file.source);
+    const auto path = co_await follow_in_workspace(engine, carrier, std::move(written));
     std::string packed;
     const engine::WritePiece take = [&packed, &total](std::string_view bytes) -> awaitable<void> {
         total += bytes.size();
@@ -75,21 +67,14 @@ awaitable<std::optional<std::string>> pack(engine::Engine& engine, const std::st
         packed += bytes;
         co_return;
     };
-    for (int links = 0; links <= k_most_links; ++links) {
-        packed.clear();
-        try {
-            co_await engine.download(carrier, path, take);
-        } catch (const Error& error) {
-            if (error.code() != Errc::not_found)
-                throw;
-            co_return std::nullopt;
-        }
-        const auto link = link_in(packed);
-        if (!link)
-            co_return std::move(packed);
-        path = linked_path(path, *link);
+    try {
+        co_await engine.download(carrier, path, take);
+    } catch (const Error& error) {
+        if (error.code() != Errc::not_found)
+            throw;
+        co_return std::nullopt;
     }
-    throw Error(Errc::bad_input, fmt::format("files: '{}' leads through too many links", terminal_safe(file.source)));
+    co_return std::move(packed);
 }
 
 } // namespace

@@ -6,16 +6,26 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace gantry::runner {
 
-std::string linked_path(const std::string& path, std::string_view link)
+awaitable<std::string> follow_in_workspace(engine::Engine& engine, const std::string& container, std::string path)
 {
-    const auto whole = link.starts_with('/') ? std::string(link) : path.substr(0, path.rfind('/') + 1).append(link);
-    auto linked = pipeline::normalised_path(whole);
-    if (!pipeline::is_in_folder(linked, pipeline::k_workspace_folder))
-        throw Error(Errc::bad_input, fmt::format("'{}' is a link to '{}', which is not in the workspace", terminal_safe(path), terminal_safe(link)),
+    std::string target;
+    try {
+        target = co_await engine.follow_link(container, path);
+    } catch (const Error& error) {
+        // What stands on the way may be a file; engines have no code of their own for that. Who reads it tells.
+        if (error.code() != Errc::not_found && std::string_view(error.what()).find("not a directory") == std::string_view::npos)
+            throw;
+    }
+    if (target.empty())
+        co_return path;
+    if (!pipeline::is_in_folder(target, pipeline::k_workspace_folder))
+        throw Error(Errc::bad_input, fmt::format("'{}' is a link to '{}', which is not in the workspace", terminal_safe(path), terminal_safe(target)),
                     "name a file or folder of the repository, or a link to one");
-    return linked;
+    co_return target;
 }
 
 } // namespace gantry::runner

@@ -1,15 +1,14 @@
 #pragma once
 
+#include "engine/engine.hpp"
+
 #include <string>
-#include <string_view>
 
 namespace gantry::runner {
 
-// As many as the kernel follows in one path (path_resolution(7)).
-inline constexpr int k_most_links = 40;
-
-// Where the symbolic link at `path`, which is in the workspace and normalised, leads to: normalised, too. Links of folders on
-// the way are the engine's to follow. Throws bad_input for one that leads out of the workspace.
-std::string linked_path(const std::string& path, std::string_view link);
+// Where `path`, which is in the workspace and normalised, leads if it is a symbolic link; else, and where nothing is, as it is. The
+// workspace is mounted in `container`. Links of folders on the way are the engine's to follow. Throws bad_input for a link that
+// leads out of the workspace.
+awaitable<std::string> follow_in_workspace(engine::Engine& engine, const std::string& container, std::string path);
 
 } // namespace gantry::runner

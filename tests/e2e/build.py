@@ -152,26 +152,90 @@ class Build(e2e.Case):
         """, expect=1)
         self.assertIn("Dockerfile:4: RUN exit 3", json.dumps(ended))
 
-    def test_a_git_repository_is_a_context_with_a_ref_and_a_folder(self):
+    def git_server(self, files, branch="main"):
+        """The address of a repository of these files, with a second branch `side`."""
         served = os.path.join(self.home, "served")
         work = os.path.join(self.home, "work")
-        e2e.write(os.path.join(work, "api/Dockerfile"), f"FROM {BASE}\nCOPY file /\n")
-        e2e.write(os.path.join(work, "api/file"), "cloned\n")
-        for arguments in (["init", "-q", "-b", "main"], ["add", "."],
+        for name, content in files.items():
+            e2e.write(os.path.join(work, name), content)
+        for arguments in (["init", "-q", "-b", branch], ["add", "."],
                           ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"], ["branch", "side"]):
             subprocess.run(["git", "-C", work, *arguments], check=True)
         subprocess.run(["git", "clone", "-q", "--bare", work, served + "/x.git"], check=True)
         subprocess.run(["git", "-C", served + "/x.git", "update-server-info"], check=True)
         handler = functools.partial(QuietHandler, directory=served)
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_address[1]}/x.git"
+
+    def test_a_git_repository_is_a_context_with_a_ref_and_a_folder_or_its_own_branch(self):
+        address = self.git_server({"api/Dockerfile": f"FROM {BASE}\nCOPY file /\n", "api/file": "cloned\n",
+                                   "Dockerfile": f"FROM {BASE}\nCOPY api/file /\n"}, branch="trunk")
+        for behind in ("#side:api", "", "#:api"):
             self.run_pipeline(f"""
                 steps:
-                  - {{ name: app, build: {{ context: "http://127.0.0.1:{server.server_address[1]}/x.git#side:api", tags: "{self.tag}" }} }}
+                  - {{ name: app, build: {{ context: "{address}{behind}", tags: "{self.tag}" }} }}
                   - {{ name: use, image: "{self.tag}", run: cat /file }}
             """)
-            server.shutdown()
-        self.assertEqual(self.logs("use").decode(), "cloned\n")
+            self.assertEqual(self.logs("use").decode(), "cloned\n")
+
+    def test_what_is_wrong_with_a_git_repository_is_the_files_fault(self):
+        address = self.git_server({"api/Dockerfile": f"FROM {BASE}\n"})
+        for context, words, hint in ((f"{address}#nope:api", "couldn't find remote ref nope", "branch or tag"),
+                                     (f"{address}#main:nope", "/nope: no such file or directory", "#REF:FOLDER"),
+                                     (f"{address}#main:../../etc", "not within git root", "#REF:FOLDER"),
+                                     (address.replace("x.git", "none.git"), "none.git/' not found", "address")):
+            step = self.fails(cause="config_error", build=f'"{context}"', expect=2)
+            self.assertIn(words, step["message"])
+            self.assertIn(hint, step["hint"])
+
+    def test_a_context_and_a_dockerfile_may_be_links_inside_of_the_repository(self):
+        shutil.rmtree(os.path.join(self.home, "project"), ignore_errors=True)
+        folder = self.folder(f"""
+            steps:
+              - {{ name: app, build: {{ context: lnk, tags: "{self.tag}" }} }}
+              - {{ name: use, image: "{self.tag}", run: "ls /all" }}
+              - {{ name: own, build: {{ dockerfile: ldf }}, if: always() }}
+              - {{ name: out, build: {{ context: empty, dockerfile: far }}, if: always() }}
+              - {{ name: etc, build: {{ context: etc }}, if: always() }}
+              - {{ name: shared, build: {{ context: via/etc }}, if: always() }}
+        """, {"real/Dockerfile": f"FROM {BASE}\nCOPY . /all\n", "real/file": "", "docker/Dockerfile": f"\nFROM {BASE}\n\nRUN exit 3\n",
+              "empty/x": "", ".dockerignore": "docker"})
+        for target, name in (("./real/", "lnk"), ("docker/Dockerfile", "ldf"), ("../docker/Dockerfile", "empty/far"), ("/etc", "etc"), (".", "via")):
+            os.symlink(target, os.path.join(folder, name))
+        self.gantry("run", "--quiet", folder, expect=None)
+        shown = self.show()
+        self.assertEqual(self.logs("use").decode(), "Dockerfile\nfile\n")
+        self.assertIn("ldf:4: RUN exit 3", self.step(shown, "main/own")["message"])
+        self.assertIn("ldf:2 FROM", self.logs("own").decode())
+        self.assertIn("empty/far:4: RUN exit 3", self.step(shown, "main/out")["message"])
+        for name, place in (("etc", "etc"), ("shared", "via/etc")):
+            step = self.step(shown, f"main/{name}")
+            self.assertEqual((step["cause"], step["message"]),
+                             ("config_error", f"build.context: '/workspace/{place}' is a link to '/etc', which is not in the workspace"))
+            self.assertIn("of the repository", step["hint"])
+
+    def test_an_archive_may_be_a_link_and_one_that_is_none_is_named(self):
+        shutil.rmtree(os.path.join(self.home, "project"), ignore_errors=True)
+        folder = self.folder("""
+            steps:
+              - { name: app, build: { context: lnk.tar } }
+              - { name: bad, build: { context: bad.tar }, if: always() }
+              - { name: short, build: { context: short.tar }, if: always() }
+              - { name: dir, build: { context: dir.tar }, if: always() }
+        """, {"Dockerfile": f"FROM {BASE}\n", "bad.tar": "no archive " * 1000, "short.tar": "x", "dir.tar/file": "x"})
+        subprocess.run(["tar", "-cf", os.path.join(folder, "real.tar"), "-C", folder, "Dockerfile"], check=True)
+        os.symlink("real.tar", os.path.join(folder, "lnk.tar"))
+        self.gantry("run", "--quiet", folder, expect=None)
+        shown = self.show()
+        self.assertEqual(self.step(shown)["state"], "success")
+        for name, words in (("bad", "bad.tar cannot be read: archive/tar: invalid tar header"), ("short", "short.tar cannot be read: unexpected EOF"),
+                            ("dir", "dir.tar: it is no plain file")):
+            step = self.step(shown, f"main/{name}")
+            self.assertEqual((step["cause"], step["message"]), ("config_error", f"build.context: {words}"))
+            self.assertIn("an archive of one", step["hint"])
 
     def test_network_hosts_and_shared_memory_of_its_commands(self):
         self.run_pipeline(f"""
@@ -276,6 +340,13 @@ class Build(e2e.Case):
             server = registry.Unruly(status)
             self.addCleanup(server.close)
             self.assertIn(hint, self.fails({"Dockerfile": f"FROM {server.host}/x/y:1\n"}, "image_error", expect=3)["hint"])
+
+    def test_an_image_that_cannot_be_had_is_told_with_the_line(self):
+        step = self.fails({"Dockerfile": f"ARG X\n\n\nFROM {BASE}\n\nFROM 127.0.0.1:1/nothing:1\n"}, "image_error", expect=3)
+        self.assertTrue(step["message"].startswith("Dockerfile:6: FROM 127.0.0.1:1/nothing:1: "), step)
+        step = self.fails({"Dockerfile": f"FROM {BASE}\nCOPY --from=nostage /x /y\n"}, "image_error", expect=3)
+        self.assertTrue(step["message"].startswith("Dockerfile:2: COPY --from=nostage /x /y: "), step)
+        self.assertIn("no stage above it is called that: FROM … AS nostage", step["hint"])
 
     def test_an_image_is_for_the_platform_that_was_asked_for(self):
         own = self.image(BASE)["Architecture"]

@@ -1,4 +1,5 @@
 #include "engine/docker/build_messages.hpp"
+#include "engine/docker/http.hpp"
 #include "engine/docker_scripted_daemon.hpp"
 
 #include <algorithm>
@@ -217,6 +218,28 @@ TEST_CASE("a build asks for all of its spec", "[engine]")
                              "&shmsize=67108864&pull=1&nocache=1") == 1);
 }
 
+TEST_CASE("a repository of which no branch is named is built from its own, and Podman finds that itself", "[engine]")
+{
+    const std::vector<std::pair<std::string, std::string>> rows = {
+        {"https://h/x.git", "https://h/x.git#HEAD"}, {"https://h/x.git#", "https://h/x.git#HEAD"}, {"https://h/x.git#:sub", "https://h/x.git#HEAD:sub"},
+        {"https://h/x.git#v1", "https://h/x.git#v1"}, {"https://h/x.git#v1:sub", "https://h/x.git#v1:sub"},
+    };
+    for (const auto& [written, asked] : rows) {
+        CAPTURE(written);
+        auto world = building({{{"aux", {{"ID", "sha256:1"}}}}});
+        BuildSpec spec;
+        spec.remote = written;
+        CHECK(world.build(world.plain(), spec).image);
+        CHECK(world.daemon.count("&remote=" + encode_query(asked)) == 1);
+    }
+    auto podman = building({{{"aux", {{"ID", "sha256:1"}}}}});
+    podman.version = ScriptedDaemon::json(200, R"({"ApiVersion":"1.41","MinAPIVersion":"1.24","Components":[{"Name":"Podman Engine"}]})");
+    BuildSpec spec;
+    spec.remote = "https://h/x.git";
+    CHECK(podman.build(podman.plain(), spec).image);
+    CHECK(podman.daemon.count("HEAD") == 0);
+}
+
 TEST_CASE("Podman is not told what images to take layers from: it refuses names with tags, and looks at all images", "[engine]")
 {
     auto world = building({{{"aux", {{"ID", "sha256:1"}}}}});
@@ -267,6 +290,34 @@ TEST_CASE("a build brings the credentials of all registries that the user has so
     CHECK(config["registry.example:5000"]["password"] == "d");
 }
 
+TEST_CASE("what is wrong with a git repository or the path of a Dockerfile is bad input, with a hint", "[engine]")
+{
+    struct Row {
+        const char* words;
+        Errc code;
+        const char* hint;
+    };
+    const std::vector<Row> rows = {
+        {"error fetching: fatal: couldn't find remote ref nope\n: exit status 128", Errc::bad_input, "no such branch or tag"},
+        {"stat /var/lib/docker/tmp/docker-build-git730809340/nope: no such file or directory", Errc::bad_input, "URL#REF:FOLDER"},
+        {"error setting git context, \"../../etc\" not within git root: evalSymlinksInScope: …", Errc::bad_input, "URL#REF:FOLDER"},
+        {"error setting git context, not a directory: /var/lib/docker/tmp/docker-build-git1/Dockerfile", Errc::bad_input, "URL#REF:FOLDER"},
+        {"error fetching: fatal: repository 'http://h/none.git/' not found\n: exit status 128", Errc::bad_input, "check the address"},
+        {"error fetching: fatal: could not read Username for 'https://h': terminal prompts disabled", Errc::bad_input, "check the address"},
+        {"error fetching: fatal: unable to access 'https://h/x.git/': The requested URL returned error: 403", Errc::bad_input, "check the address"},
+        {"error fetching: fatal: unable to access 'http://h/x.git/': Could not resolve host: h", Errc::unavailable, "can the engine reach"},
+        {"forbidden path outside the build context: ../Dockerfile ()", Errc::bad_input, "one of the context"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.words);
+        const auto answer = Json{{"message", row.words}}.dump();
+        Daemon refuses([&answer](const Asked&) { return ScriptedDaemon::json(500, answer); });
+        const auto failed = refuses.failure([&] { refuses.build(refuses.plain()); });
+        CHECK(failed.code() == row.code);
+        CHECK_THAT(failed.hint(), ContainsSubstring(row.hint));
+    }
+}
+
 TEST_CASE("how a build fails is told by its kind", "[engine]")
 {
     const auto step = [](const std::string& instruction) { return said("Step 1/3 : " + instruction); };
@@ -302,6 +353,16 @@ TEST_CASE("how a build fails is told by its kind", "[engine]")
     {
         auto world = building({step("FROM a"), error("Get \"https://a/v2/\": dial tcp: connection refused")});
         CHECK(world.failure([&] { world.build(world.plain()); }).code() == Errc::unavailable);
+    }
+    SECTION("the name of a stage that there is not, which the builder takes for an image")
+    {
+        auto world = building({step("COPY --from=nostage /x /y"), error("invalid from flag value nostage: pull access denied for nostage, …")});
+        const auto failed = world.failure([&] { world.build(world.plain()); });
+        CHECK(failed.code() == Errc::denied);
+        CHECK(failed.hint() == "no stage above it is called that: FROM … AS nostage; if an image is meant: "
+                               "if the image exists, sign in: docker login REGISTRY");
+        auto image = building({step("COPY --from=r.example/a:1 /x /y"), error("invalid from flag value r.example/a:1: pull access denied for it")});
+        CHECK(image.failure([&] { image.build(image.plain()); }).hint() == "if the image exists, sign in: docker login REGISTRY");
     }
     SECTION("a base image's trigger that fails is the build's own")
     {

@@ -172,7 +172,7 @@ TEST_CASE("a build is made from the workspace, and its image can be named", "[pi
 {
     const auto problems = [](const std::string& build) { return problems_of("steps:\n- { build: " + build + " }\n"); };
     for (const char* good : {"./api", "/workspace/api", "{ context: api, dockerfile: ../Dockerfile }",
-                             "\"https://git.example/x.git#main:api\"", "{ context: ctx.tar.gz }",
+                             "\"https://git.example/x.git#main:api\"", "{ context: ctx.tar.gz }", "{ context: ctx.tar, dockerfile: a/../x }",
                              "{ context: \"${{ env.X }}\", dockerfile: ../../x }", "{ network: none, tags: [a, \"x.example:5000/a/b:1\", \"${{ env.X }}\"] }"})
         CHECK(problems(good) == "");
 
@@ -180,6 +180,10 @@ TEST_CASE("a build is made from the workspace, and its image can be named", "[pi
     CHECK_THAT(problems("{ context: /etc }"), ContainsSubstring(":2:23: error: '/etc' is not in the workspace"));
     CHECK_THAT(problems("{ context: \"git@git.example:x.git\" }"), ContainsSubstring("behind SSH are not for the engine to clone"));
     CHECK_THAT(problems("\"https://git.example/x.zip\""), ContainsSubstring("is no git repository"));
+    CHECK_THAT(problems("\"file:///etc/x.git\""), ContainsSubstring(":2:12: error: 'file:///etc/x.git' is no address that an engine clones from"));
+    CHECK_THAT(problems("{ context: \"HTTPS://git.example/x.git\" }"), ContainsSubstring("write https://HOST/NAME.git"));
+    CHECK_THAT(problems("{ context: \"https://git.example/x.git\", dockerfile: ../x }"), ContainsSubstring(":2:64: error: '../x' is not in the context"));
+    CHECK_THAT(problems("{ context: a.tar, dockerfile: a/../../x }"), ContainsSubstring("'a/../../x' is not in the context"));
     CHECK_THAT(problems("{ context: api, dockerfile: ../../x }"), ContainsSubstring(":2:40: error: '../../x' is not in the workspace"));
     CHECK_THAT(problems("{ dockerfile_inline: \"\" }"), ContainsSubstring(":2:33: error: a Dockerfile cannot be empty"));
     CHECK_THAT(problems("{ context: a.tar, dockerfile_inline: FROM a }"), ContainsSubstring("only a context that is a folder"));
@@ -191,6 +195,11 @@ TEST_CASE("a build is made from the workspace, and its image can be named", "[pi
     CHECK_THAT(problems("{ cache_from: [a, \"type=registry,ref=x/y\"] }"),
                ContainsSubstring(":2:30: error: 'type=registry,ref=x/y' is not an image to take layers from"));
     CHECK_THAT(problems("{ cache_from: Bad Name }"), ContainsSubstring("only names of images: registry/name:tag"));
+    for (const char* good : {"linux/arm64", "[linux/amd64]", "[Linux/arm/v7, arm64]"})
+        CHECK(problems("{ platforms: " + std::string(good) + " }").find("bad-value") == std::string::npos);
+    CHECK_THAT(problems("{ platforms: bogus }"), ContainsSubstring(":2:25: error: 'bogus' is not a platform"));
+    CHECK_THAT(problems("{ platforms: [linux/amd64, linux/amd46] }"), ContainsSubstring(":2:39: error: 'linux/amd46' is not a platform"));
+    CHECK_THAT(problems("{ platforms: [linux/amd46] }"), ContainsSubstring("did you mean 'linux/amd64'?"));
     CHECK_THAT(problems("{ tags: [BAD] }"), ContainsSubstring(":2:21: error: 'BAD' is not a name that an image can have"));
     CHECK_THAT(problems("{ tags: \"a@sha256:" + std::string(64, 'a') + "\" }"), ContainsSubstring("is not a name that an image can have"));
     CHECK_THAT(problems("., push: { tags: \"a b\" }"), ContainsSubstring("'a b' is not a name that an image can have"));

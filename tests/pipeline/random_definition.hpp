@@ -142,8 +142,10 @@ private:
         maybe(made.network, [&] { return std::string(pick(networks)); });
         if (chance(50))
             made.extra_hosts = hosts();
-        for (auto* strings : {&made.platforms, &made.secrets, &made.ssh})
+        static const char* const platforms[] = {"linux", "linux/amd64", "Linux/arm/v7", "arm64"};
+        for (auto* strings : {&made.secrets, &made.ssh})
             *strings = words();
+        made.platforms = list([&] { return std::string(pick(platforms)); });
         const auto place = [&made](const char* key, bool used) {
             if (used)
                 made.marks.emplace(key, Mark{});

@@ -32,7 +32,9 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
     BuildEvent cached;
     cached.kind = BuildEvent::Kind::cached;
 
+    CHECK(log.last_place().empty());
     std::string text = log.on(step_event(1, 4, "FROM busybox"), begin);
+    CHECK(log.last_place() == "api/Dockerfile:2: FROM busybox");
     text += log.on(step_event(2, 4, "COPY . /src"), begin + 5ms);
     text += log.on(cached, begin + 6ms);
     text += log.on(step_event(3, 4, "RUN make"), begin + 6ms);
@@ -49,6 +51,7 @@ TEST_CASE("a build reads as its steps with line, time and whether they were ther
                   "[3/4] 2.0s\n"
                   "[4/4] LABEL gantry.run=1\n"
                   "[4/4] 1ms\n");
+    CHECK(log.last_place().empty()); // a label of gantry's
     CHECK(log.place(3) == "api/Dockerfile:7: RUN make");
     CHECK(log.place(4) == "api/Dockerfile: LABEL gantry.run=1");
     CHECK(log.place(0) == "api/Dockerfile");

@@ -109,6 +109,8 @@ TEST_CASE("what is not in the workspace is refused", "[lower_build]")
     fixture.build().dockerfile = "Dockerfile";
     fixture.build().context = "https://example.org/context.tar";
     CHECK_THAT(fixture.problem(), ContainsSubstring("is no git repository"));
+    fixture.build().context = "file:///etc/x.git";
+    CHECK_THAT(fixture.problem(), ContainsSubstring("is no address that an engine clones from"));
     for (const auto* written : {"git@git.example:a.git", "ssh://git@git.example/a.git"}) {
         fixture.build().context = written;
         CHECK_THAT(fixture.problem(), ContainsSubstring("behind SSH"));
@@ -129,6 +131,8 @@ TEST_CASE("a context may be a git repository or an archive", "[lower_build]")
     CHECK(fixture.lowered().context == "/workspace/out/Context.TAR.gz");
     CHECK(fixture.lowered().is_archive);
     CHECK(fixture.lowered().spec.dockerfile == "x/Dockerfile");
+    fixture.build().dockerfile = "../Dockerfile";
+    CHECK(fixture.problem() == "build.dockerfile: '../Dockerfile' is not in the context");
     fixture.build().dockerfile = "";
     fixture.build().dockerfile_inline = pipeline::Text("FROM a");
     CHECK_THAT(fixture.problem(), ContainsSubstring("only with a context that is a folder"));

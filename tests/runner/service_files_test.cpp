@@ -1,7 +1,6 @@
 #include "runner/service_files.hpp"
 
 #include "runner/tar.hpp"
-#include "runner/workspace_link.hpp"
 #include "support/catch.hpp"
 #include "support/plan_builder.hpp"
 
@@ -98,17 +97,6 @@ TEST_CASE("a folder of the workspace becomes its target", "[services]")
     CHECK(found.at("srv/www/").mode == 0750);
     CHECK(found.at("srv/www/deep/one").contents == "1");
     CHECK(found.size() == 3);
-}
-
-TEST_CASE("links are followed inside of the workspace", "[services]")
-{
-    using runner::linked_path;
-    CHECK(linked_path("/workspace/a/link", "file") == "/workspace/a/file");
-    CHECK(linked_path("/workspace/a/link", "../b/./c") == "/workspace/b/c");
-    CHECK(linked_path("/workspace/link", ".") == "/workspace");
-    CHECK(linked_path("/workspace/link", "/workspace/x") == "/workspace/x");
-    for (const auto* out : {"..", "../workspaces", "/etc/hostname", "../../etc", "x/../../y", "/"})
-        CHECK_THROWS_WITH(linked_path("/workspace/link", out), ContainsSubstring("which is not in the workspace"));
 }
 
 TEST_CASE("files are computed, and their targets are paths from the root", "[services]")

@@ -18,6 +18,16 @@ namespace {
 
 constexpr auto k_header_limit = 600s; // the engine clones a remote context first
 
+// Docker takes a repository's branch `master` where nothing is said of which; git knows the one that is its own.
+std::string with_own_branch(const std::string& remote)
+{
+    const auto hash = remote.find('#');
+    if (hash == std::string::npos)
+        return remote.empty() ? remote : remote + "#HEAD";
+    const bool names_one = hash + 1 < remote.size() && remote[hash + 1] != ':';
+    return names_one ? remote : remote.substr(0, hash) + "#HEAD" + remote.substr(hash + 1);
+}
+
 std::string query_of(const BuildSpec& spec, const Dialect& dialect)
 {
     // What the builder makes on its way is removed even when it fails.
@@ -28,7 +38,7 @@ std::string query_of(const BuildSpec& spec, const Dialect& dialect)
     };
     for (const auto& tag : spec.tags)
         add("t", tag);
-    add("remote", spec.remote);
+    add("remote", dialect.podman ? spec.remote : with_own_branch(spec.remote));
     add("target", spec.target);
     add("platform", spec.platform);
     add("networkmode", spec.network_mode);
@@ -53,6 +63,22 @@ std::string query_of(const BuildSpec& spec, const Dialect& dialect)
     return query;
 }
 
+// What COPY --from= names, and no stage is called, Docker looks for in a registry.
+Error with_stage_meant(Error error)
+{
+    constexpr std::string_view k_begin = "invalid from flag value ";
+    const std::string_view words = error.what();
+    if (!words.starts_with(k_begin))
+        return error;
+    const auto name = words.substr(k_begin.size(), words.find(": ", k_begin.size()) - k_begin.size());
+    if (name.find_first_of("/:@") != std::string_view::npos)
+        return error;
+    auto hint = fmt::format("no stage above it is called that: FROM … AS {}", terminal_safe(name));
+    if (!error.hint().empty())
+        hint += "; if an image is meant: " + error.hint();
+    return std::move(error).with_hint(std::move(hint));
+}
+
 // Throws what is no instruction's own failure.
 BuildResult failed_build(const BuildMessages& messages)
 {
@@ -66,7 +92,7 @@ BuildResult failed_build(const BuildMessages& messages)
     const bool of_engine = error.code() == Errc::internal || messages.fetches();
     const bool says_why = error.code() == Errc::no_space || (of_engine && !of_instruction);
     if (says_why && messages.exit_code() == 0)
-        throw error;
+        throw with_stage_meant(std::move(error));
     BuildResult result;
     result.step = messages.step();
     result.exit_code = messages.exit_code() > 0 && messages.exit_code() < 256 ? messages.exit_code() : 1;

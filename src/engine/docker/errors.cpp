@@ -88,6 +88,13 @@ constexpr std::string_view k_log_options_hint = "logging: this driver needs that
 
 constexpr std::string_view k_dockerfile_hint = "name it: build: { dockerfile: PATH }, from the context";
 
+constexpr std::string_view k_repository_ref_hint = "build.context: the repository has no such branch or tag; write URL#REF:FOLDER";
+
+constexpr std::string_view k_repository_folder_hint = "build.context: FOLDER of URL#REF:FOLDER has to be a folder of the repository";
+
+constexpr std::string_view k_repository_address_hint =
+    "build.context: check the address; one that needs credentials is for an earlier step to clone: name the folder then";
+
 constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
 
 constexpr std::array k_situations = {
@@ -199,6 +206,16 @@ constexpr std::array k_refusals = {
     Situation{"stat /dev/", Errc::bad_input, "device_read_iops, device_write_iops: the engine's host has no such device"},
     Situation{"adding custom device", Errc::bad_input, "devices: the engine's host has no such device"},
     Situation{"failed to init repo", Errc::unsupported, "a context that is an address needs git on the engine's host"},
+    Situation{"couldn't find remote ref", Errc::bad_input, k_repository_ref_hint},
+    Situation{"fatal: remote branch ", Errc::bad_input, k_repository_ref_hint, " not found in upstream"}, // Podman's clone
+    Situation{"/docker-build-git", Errc::bad_input, k_repository_folder_hint, ": no such file or directory"},
+    Situation{"error setting git context", Errc::bad_input, k_repository_folder_hint},
+    Situation{"fatal: repository '", Errc::bad_input, k_repository_address_hint, "' not found"},
+    Situation{"fatal: could not read username for", Errc::bad_input, k_repository_address_hint},
+    Situation{"fatal: authentication failed for", Errc::bad_input, k_repository_address_hint},
+    Situation{"fatal: unable to access '", Errc::bad_input, k_repository_address_hint, "returned error: 4"},
+    Situation{"fatal: unable to access '", Errc::unavailable, "build.context: can the engine reach the repository's host?"},
+    Situation{"forbidden path outside the build context", Errc::bad_input, "build.dockerfile: choose one of the context"},
     Situation{"executable file not found", Errc::bad_input, k_program_hint},
     Situation{"invoke a command that was not found", Errc::bad_input, k_program_hint},
     Situation{"uids and gids must be in range", Errc::bad_input, "user: choose a number in that range"},

@@ -226,12 +226,20 @@ void check_build(Reader& reader, const Node& node, const Build& build)
         return refuse("context", place.problem, place.hint);
     if (build.dockerfile_inline && place.kind != BuildPlace::Kind::folder)
         return refuse("dockerfile_inline", "only a context that is a folder takes an inline Dockerfile", "use its own: dockerfile: PATH");
-    if (place.kind != BuildPlace::Kind::folder || !build.dockerfile.is_literal())
+    if (!build.dockerfile.is_literal())
         return;
-    const auto file = build_dockerfile(trim(build.dockerfile.literal()), place.path);
+    const std::string written(trim(build.dockerfile.literal()));
+    const auto file = place.kind == BuildPlace::Kind::folder ? build_dockerfile(written, place.path) : sent_dockerfile(written);
     if (!file.problem.empty())
         refuse("dockerfile", file.problem, file.hint);
 }
+
+struct PlatformType : NameType {
+    static bool read(Reader& reader, const Node& node, Value& value)
+    {
+        return NameType::read(reader, node, value) && keeps_rule(reader, node, k_platform_rule, value);
+    }
+};
 
 const ObjectKeys& build_keys()
 {
@@ -251,7 +259,7 @@ const ObjectKeys& build_keys()
         key<LabelsType, &Build::labels>("labels", "Labels of the image."),
         key<RuledStringType<k_build_network_rule>, &Build::network>("network", "Network of its RUN instructions: default, none or host."),
         key<ExtraHostsType, &Build::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
-        key<Strings, &Build::platforms>("platforms", "Platforms to build for."),
+        key<OneOrListType<PlatformType>, &Build::platforms>("platforms", "Platforms to build for."),
         key<Strings, &Build::secrets>("secrets", "Secrets for RUN --mount=type=secret."),
         key<Strings, &Build::ssh>("ssh", "SSH agents for RUN --mount=type=ssh."),
         key<BooleanType, &Build::pull>("pull", "Always look for newer base images."),
