@@ -170,7 +170,7 @@ public:
     // The tar of a file or folder; works on created, running and exited containers. Throws not_found. Streams.
     virtual awaitable<void> download(const std::string& container, const std::string& path, WritePiece tar) = 0;
     // Where a path of a container leads that is a symbolic link: from the root, all links followed as a process in it would follow
-    // them, whether anything is there or not. Empty: it is none. Throws not_found where nothing is at `path`. 30 s.
+    // them, whether anything is there or not. Empty: it is none, or download() follows it anyway. Throws not_found where nothing is at `path`. 30 s.
     virtual awaitable<std::string> follow_link(const std::string& container, const std::string& path) = 0;
 
     // ---- what is there, and taking it away

@@ -65,8 +65,7 @@ awaitable<std::optional<std::string>> BuildContext::read_small(std::string path)
     } catch (Error& error) {
         if (error.code() == Errc::not_found)
             co_return std::nullopt;
-        // What stands on the way to the file is a file itself. Engines have no code of their own for that.
-        if (std::string_view(error.what()).find("not a directory") != std::string_view::npos)
+        if (is_behind_a_file(error))
             throw Error(Errc::bad_input, fmt::format("build.context: {} is no folder", in_repository(build_.context)), k_context_hint);
         error.add_context(in_repository(path));
         throw;

@@ -61,13 +61,15 @@ std::vector<engine::NetworkSpec> networks_of_stage(const pipeline::Plan& plan, c
                 "create it first, or leave out external: true");
 }
 
-// An engine that does not know what to call a refusal calls it its own failure: it is of what the file asks for.
-[[noreturn]] void throw_refused(const Error& error, const std::string& kind, const std::string& name)
+// An engine that does not know what to call a refusal calls it its own failure. Where the file asks for more than the engine
+// does by itself, it is of that.
+template <typename Declaration> [[noreturn]] void throw_refused(const Error& error, const std::string& kind, const Declaration& declared)
 {
-    const bool is_unnamed = error.code() == Errc::internal && error.hint().empty();
+    const bool asks = !declared.driver.empty() || !declared.driver_opts.empty();
+    const bool is_unnamed = asks && error.code() == Errc::internal && error.hint().empty();
     Error refused(is_unnamed ? Errc::bad_input : error.code(), error.what(),
                   is_unnamed ? kind + "s: see its driver and driver_opts; the engine's log may say more" : error.hint());
-    refused.add_context(kind + " " + terminal_safe(name));
+    refused.add_context(kind + " " + terminal_safe(declared.name));
     throw refused;
 }
 
@@ -89,7 +91,7 @@ awaitable<void> Declared::make(engine::NetworkSpec spec, const Owner& owner)
         objects_.intend(engine::ObjectKind::network, spec.name);
         co_await engine_.create_network(spec);
     } catch (const Error& error) {
-        throw_refused(error, "network", declared->name);
+        throw_refused(error, "network", *declared);
     }
 }
 
@@ -103,7 +105,7 @@ awaitable<void> Declared::make(engine::VolumeSpec spec, const Owner& owner)
         objects_.intend(engine::ObjectKind::volume, spec.name);
         co_await engine_.create_volume(spec);
     } catch (const Error& error) {
-        throw_refused(error, "volume", declared->name);
+        throw_refused(error, "volume", *declared);
     }
 }
 

@@ -70,7 +70,7 @@ awaitable<std::optional<std::string>> pack(engine::Engine& engine, const std::st
     try {
         co_await engine.download(carrier, path, take);
     } catch (const Error& error) {
-        if (error.code() != Errc::not_found)
+        if (error.code() != Errc::not_found && !is_behind_a_file(error))
             throw;
         co_return std::nullopt;
     }

@@ -1,11 +1,11 @@
 #include "runner/workspace_link.hpp"
 
-#include "base/error.hpp"
 #include "base/format.hpp"
 #include "pipeline/container_path.hpp"
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
 
 namespace gantry::runner {
@@ -16,8 +16,7 @@ awaitable<std::string> follow_in_workspace(engine::Engine& engine, const std::st
     try {
         target = co_await engine.follow_link(container, path);
     } catch (const Error& error) {
-        // What stands on the way may be a file; engines have no code of their own for that. Who reads it tells.
-        if (error.code() != Errc::not_found && std::string_view(error.what()).find("not a directory") == std::string_view::npos)
+        if (error.code() != Errc::not_found) // who reads it tells
             throw;
     }
     if (target.empty())
@@ -27,5 +26,7 @@ awaitable<std::string> follow_in_workspace(engine::Engine& engine, const std::st
                     "name a file or folder of the repository, or a link to one");
     co_return target;
 }
+
+bool is_behind_a_file(const Error& error) { return std::string_view(error.what()).find("not a directory") != std::string_view::npos; }
 
 } // namespace gantry::runner

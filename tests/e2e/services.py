@@ -299,15 +299,16 @@ class Services(e2e.Case):
         self.assert_nothing_left()
 
     def test_a_file_that_is_not_in_the_workspace_is_told(self):
-        folder = self.folder(self.stage(f"""
-            web:
-              image: {e2e.IMAGE}
-              command: [sleep, "1000"]
-              files: [{{ source: db/shcema.sql, target: /init.sql }}]
-            """, "true"), {"db/schema.sql": ""})
-        done = self.gantry("run", folder, expect=2)
-        self.assertIn("there is no 'db/shcema.sql' in the workspace", done.stderr.decode())
-        self.assert_nothing_left()
+        for missing in ("db/shcema.sql", "db/schema.sql/behind"):
+            folder = self.folder(self.stage(f"""
+                web:
+                  image: {e2e.IMAGE}
+                  command: [sleep, "1000"]
+                  files: [{{ source: {missing}, target: /init.sql }}]
+                """, "true"), {"db/schema.sql": ""})
+            done = self.gantry("run", folder, expect=2)
+            self.assertIn(f"there is no '{missing}' in the workspace", done.stderr.decode())
+            self.assert_nothing_left()
 
     def test_a_service_that_is_built_first(self):
         folder = self.folder(self.stage("""

@@ -50,7 +50,7 @@ TEST_CASE("what the daemon tells of a kill after the end is waited for", "[engin
     const auto exit = killed.wait();
     CHECK(exit.oom_killed);
     CHECK(exit.exit_code == 137);
-    REQUIRE(killed.questions("") == 1);
+    REQUIRE(killed.questions("oom") == 1);
     const auto& asked = killed.daemon.asked.back().line;
     CHECK_THAT(asked, ContainsSubstring("since=1767323045&"));
     CHECK_THAT(asked, ContainsSubstring("one"));

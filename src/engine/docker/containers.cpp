@@ -152,11 +152,11 @@ awaitable<ContainerExit> DockerEngine::wait_container(const std::string& contain
     if (dialect().podman && status.state == ContainerState::missing)
         exit.exit_code = k_killed;
     const bool killed_by_us = killed_.erase(container) > 0;
-    if (exit.exit_code == k_killed && !exit.oom_killed && !killed_by_us && !dialect().podman)
-        exit.oom_killed = co_await oom_is_told(container, status.started);
     const bool is_suspicious = exit.exit_code != 0 && !exit.oom_killed && !killed_by_us && !dialect().podman;
-    if (is_suspicious && !co_await end_is_told(container, status.started))
+    if (is_suspicious && !co_await end_is_told(container))
         throw Error(Errc::unavailable, "the container engine has been stopped, and the container with it");
+    if (is_suspicious && exit.exit_code == k_killed)
+        exit.oom_killed = co_await oom_is_told(container, status.started);
     co_return exit;
 }
 

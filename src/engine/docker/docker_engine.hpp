@@ -77,7 +77,7 @@ private:
     awaitable<void> turn_into_mount(const std::string& container, std::string& path, ReadPiece& tar);
     // Whether the daemon tells, soon at the latest, that something in the container's cgroup was killed for want of memory.
     awaitable<bool> oom_is_told(const std::string& container, std::chrono::system_clock::time_point started);
-    awaitable<bool> end_is_told(const std::string& container, std::chrono::system_clock::time_point started);
+    awaitable<bool> end_is_told(const std::string& container);
     awaitable<void> wait_until_gone(const std::string& container);
     awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
 

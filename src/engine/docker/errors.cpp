@@ -80,7 +80,9 @@ constexpr std::string_view k_runtime_hint = "runtime: docker info lists those th
 
 constexpr std::string_view k_no_sysctl_hint = "sysctls: the kernel of the engine's host has no such setting";
 
-constexpr std::string_view k_folder_hint = "working_dir: choose a folder; the image has a file there";
+constexpr std::string_view k_no_address_hint = "ports: the engine's host has no such address";
+
+constexpr std::string_view k_folder_hint = "working_dir, volumes: choose another folder; the image has a file on the way there";
 
 constexpr std::string_view k_limit_hint = "resources, pids_limit, device_…: the kernel of the engine's host does not take this value, or not for this device";
 
@@ -98,6 +100,8 @@ constexpr std::string_view k_repository_address_hint =
 constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
 
 constexpr std::array k_situations = {
+    Situation{"failed to update store", Errc::unavailable, "the engine is being stopped"},
+    Situation{"error downloading remote context", Errc::bad_input, "build.context: see that the engine gets this address"},
     Situation{"no space left on device", Errc::no_space, "make room: gantry prune, or docker system prune"},
     Situation{"disk quota exceeded", Errc::no_space, ""},
     Situation{"http request to an https server", Errc::bad_input, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"},
@@ -193,7 +197,8 @@ constexpr std::array k_refusals = {
               "networks: give it a subnet of IPv6, too: ipam: { config: [{ subnet: \"fd00:8::/64\" }] }"},
     Situation{"failed to allocate gateway", Errc::bad_input, "networks: the gateway has to be an address of the subnet"},
     Situation{"address already in use", Errc::bad_input, k_taken_hint},
-    Situation{"cannot assign requested address", Errc::bad_input, "ports: the engine's host has no such address"},
+    Situation{"listen ", Errc::bad_input, k_no_address_hint, "cannot assign requested address"},
+    Situation{"failed to bind host port", Errc::bad_input, k_no_address_hint, "cannot assign requested address"},
     Situation{"does not belong to any of this network's subnets", Errc::bad_input, k_subnet_hint},
     Situation{"no configured subnet or ip-range contain", Errc::bad_input, k_subnet_hint},
     Situation{"networks with user configured subnets", Errc::bad_input,
@@ -213,6 +218,8 @@ constexpr std::array k_refusals = {
     Situation{"fatal: repository '", Errc::bad_input, k_repository_address_hint, "' not found"},
     Situation{"fatal: could not read username for", Errc::bad_input, k_repository_address_hint},
     Situation{"fatal: authentication failed for", Errc::bad_input, k_repository_address_hint},
+    Situation{"fatal: unable to access '", Errc::unavailable, "build.context: the repository's host limits how often one may ask", "returned error: 429"},
+    Situation{"fatal: unable to access '", Errc::bad_input, "build.context: the engine's host does not trust this host's certificate", "certificate"},
     Situation{"fatal: unable to access '", Errc::bad_input, k_repository_address_hint, "returned error: 4"},
     Situation{"fatal: unable to access '", Errc::unavailable, "build.context: can the engine reach the repository's host?"},
     Situation{"forbidden path outside the build context", Errc::bad_input, "build.dockerfile: choose one of the context"},
@@ -235,8 +242,9 @@ constexpr std::array k_refusals = {
     Situation{"conflicts with the oci \"hostname\" field", Errc::bad_input, "sysctls: write hostname: NAME instead"},
     Situation{"open /proc/sys/", Errc::bad_input, "sysctls: the kernel of the engine's host does not let a container set this", "permission denied"},
     Situation{"open /proc/sys/", Errc::bad_input, k_no_sysctl_hint},
-    Situation{"write /proc/sys/", Errc::bad_input, "sysctls: the kernel does not take this value"},
+    Situation{"container init", Errc::bad_input, "sysctls: the kernel does not take this value", "write /proc/sys/"},
     Situation{"open sysctl ", Errc::bad_input, k_no_sysctl_hint},
+    Situation{"failed to write ", Errc::internal, "the engine's control groups are not in order: its log says why", "/cgroup.procs: "},
     Situation{"failed to write ", Errc::bad_input, k_limit_hint, "/sys/fs/cgroup/"},
     Situation{"get final child's pid from pipe", Errc::bad_input,
               "oom_score_adj and others: the engine itself may not do what this container asks for; its log says more"},

@@ -80,11 +80,15 @@ EngineEvent connection_event(EngineEvent::Kind kind)
     return event;
 }
 
-awaitable<void> until_first_event(Api& api, Request request)
+// dockerd's filter takes a name for the beginning of one.
+awaitable<void> until_event_of(Api& api, Request request, std::string container)
 {
     const auto exchange = co_await api.open(std::move(request), k_limit);
     JsonLines lines;
-    while (!lines.next()) {
+    for (;;) {
+        while (const auto message = lines.next())
+            if (text_field(field(field(*message, "Actor"), "Attributes"), "name") == container)
+                co_return;
         const std::string piece = co_await exchange->read();
         if (piece.empty())
             throw Error(Errc::unavailable, "the container engine went away");
@@ -99,10 +103,10 @@ Request event_question(const std::string& container, const char* event, std::chr
     return Request("GET", fmt::format("/events?since={}&filters={}", seconds, encode_query(dump(filter))));
 }
 
-awaitable<bool> is_told(std::shared_ptr<Api> api, Request question, std::chrono::nanoseconds patience)
+awaitable<bool> is_told(std::shared_ptr<Api> api, Request question, std::string container, std::chrono::nanoseconds patience)
 {
     try {
-        co_await with_deadline(patience, "events", until_first_event(*api, std::move(question)));
+        co_await with_deadline(patience, "events", until_event_of(*api, std::move(question), std::move(container)));
         co_return true;
     } catch (const Error& error) {
         if (error.code() != Errc::timed_out && error.code() != Errc::unavailable)
@@ -123,16 +127,26 @@ constexpr std::chrono::nanoseconds k_end_patience = 5s;
 awaitable<bool> DockerEngine::oom_is_told(const std::string& container, std::chrono::system_clock::time_point started)
 {
     auto question = event_question(container, "oom", started);
-    co_return co_await is_told(api_, std::move(question), k_oom_patience);
+    try {
+        co_return co_await is_told(api_, std::move(question), container, k_oom_patience);
+    } catch (const Error&) {
+        co_return false;
+    }
 }
 
 // A daemon that stops has closed the place where it listens before it stops its containers; the one that comes after it knows
 // nothing of them.
-awaitable<bool> DockerEngine::end_is_told(const std::string& container, std::chrono::system_clock::time_point started)
+//
+// Silence alone says so: a daemon that may not be asked for events is there.
+awaitable<bool> DockerEngine::end_is_told(const std::string& container)
 {
-    auto question = event_question(container, "die", started);
+    auto question = event_question(container, "die", {}); // whenever: its clock may have been set back
     question.fresh = true;
-    co_return co_await is_told(api_, std::move(question), k_end_patience);
+    try {
+        co_return co_await is_told(api_, std::move(question), container, k_end_patience);
+    } catch (const Error&) {
+        co_return true;
+    }
 }
 
 awaitable<void> DockerEngine::watch(const Labels& labels, std::function<void()> ready,

@@ -174,10 +174,12 @@ awaitable<std::string> DockerEngine::follow_link(const std::string& container, c
     Request request("HEAD", container_path(container, "/archive?path=" + encode_query(path)));
     const auto exchange = co_await api_->open_any(std::move(request), k_limit);
     co_await with_deadline(k_limit, "look at a file in a container", exchange->read_all(0)); // none, and the connection is free again
-    if (exchange->status() == 404)
-        throw Error(Errc::not_found, fmt::format("no such file in container {}: {}", container, terminal_safe(path)));
-    if (exchange->status() >= 400)
-        throw refused(exchange->status(), "");
+    const bool is_missing = exchange->status() == 404;
+    if (exchange->status() >= 400) // an answer to HEAD has no words; 500 is a file on the way to the path
+        throw Error(is_missing || exchange->status() == 500 ? Errc::not_found : Errc::internal,
+                    fmt::format("no such file in container {}: {}", container, terminal_safe(path)));
+    if (dialect().podman) // names a target of everything, from the root of the volume; its archives follow links themselves
+        co_return std::string();
     const auto told = base64_decode(exchange->header("X-Docker-Container-Path-Stat"));
     co_return told ? text_field(parse_json(*told), "linkTarget") : std::string();
 }
