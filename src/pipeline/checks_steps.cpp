@@ -106,6 +106,16 @@ KeptFolders folders_of(const std::vector<VolumeMount>& volumes)
     return folders;
 }
 
+// Of a container that steps start in.
+void check_step_folder(const Container& container, Mark fallback, const std::string& path, Diagnostics& out)
+{
+    if (!container.working_dir || !container.working_dir->is_literal())
+        return;
+    if (auto folder = step_folder(container.working_dir->literal()); !folder.problem.empty())
+        out.push_back(error_at(mark_of(container.marks, "working_dir", fallback), "bad-path", std::move(folder.problem), path + "working_dir",
+                               std::move(folder.hint)));
+}
+
 // As overlay() has it.
 bool says_volumes(const Container& container) { return !container.volumes.empty() || container.marks.contains("volumes"); }
 
@@ -130,6 +140,7 @@ public:
             check_secrets();
             check_values();
             check_variables(placed.step->container, placed.step->mark, path() + ".", out_);
+            check_step_folder(placed.step->container, placed.step->mark, path() + ".", out_);
             check_container(names_, placed.step->container, [this] { return path(); }, placed.step->mark, out_);
         }
     }
@@ -415,6 +426,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
     check_container(names, definition.defaults.container, [] { return std::string("defaults"); }, {}, out);
     check_variables(definition.env, {0, 1, 1}, "env", out);
     check_variables(definition.defaults.container, {}, "defaults.", out);
+    check_step_folder(definition.defaults.container, {}, "defaults.", out);
     check_subnets(definition, out);
     std::optional<KeptFolders> default_volumes;
     std::vector<std::size_t> rows;
@@ -423,6 +435,7 @@ void check_steps(const Definition& definition, const StageGraph& graph, Diagnost
         const auto& stage = definition.stages[i];
         names.enter(stage);
         check_container(names, stage.container, [&] { return fmt::format("stages[{}]", i); }, stage.mark, out);
+        check_step_folder(stage.container, stage.mark, fmt::format("stages[{}].", i), out);
         check_variables(stage.container, stage.mark, fmt::format("stages[{}].", i), out);
         StepChecker(names, graph, i, default_volumes, out).check_all();
         for (const auto& service : stage.services)

@@ -85,8 +85,6 @@ bool is_signal(std::string_view text)
 
 // ---- processes
 
-bool is_working_dir(std::string_view text) { return step_folder(text).problem.empty(); }
-
 bool is_script(std::string_view text)
 {
     constexpr std::size_t k_max_bytes = 131071; // MAX_ARG_STRLEN, with its end
@@ -222,7 +220,6 @@ std::string take_tmpfs_option(std::string_view option, Tmpfs& tmpfs)
 
 const ValueRule k_network_mode_rule{is_network_mode, "a network that it can share",
                                     "one of: none, host, service:NAME; the networks of the file stand under 'networks'"};
-const ValueRule k_working_dir_rule{is_working_dir, "a folder to start in", "/proc, /sys and /dev are the kernel's: start elsewhere, and go there in 'run'"};
 const ValueRule k_script_rule{is_script, "a script of less than 128 KiB, without NUL bytes", "put it into a file of the repository"};
 const ValueRule k_volumes_from_rule{is_volumes_source, "a service whose volumes it can take", "write db or db:ro, a service of the stage"};
 const ValueRule k_user_rule{is_user, "a user", "write user or user:group, such as 1000:1000; numbers are at most 2147483647"};

@@ -20,8 +20,6 @@ struct ValueRule {
 
 // none, host, bridge and default (the stage's own), service:NAME.
 extern const ValueRule k_network_mode_rule;
-// Where a process can start: step_folder() of container_path.hpp.
-extern const ValueRule k_working_dir_rule;
 // What the kernel takes as one argument of a program.
 extern const ValueRule k_script_rule;
 // SERVICE, SERVICE:ro or SERVICE:rw.

@@ -240,8 +240,9 @@ TEST_CASE("paths of a service are from the root", "[checks]")
     check_one(service("volumes: [\"~/x:/x\"]"), "6:15 '~/x' is not a path from the root of the engine's host");
     CHECK(service("working_dir: \"${{ short_sha }}\"") == Said{});
     CHECK(of_step("working_dir: app") == Said{});
-    check_one(of_step("working_dir: /proc/self"),
-              "4:16 '/proc/self' is not a folder to start in | /proc, /sys and /dev are the kernel's");
+    check_one(of_step("working_dir: /proc/self"), "4:3 /proc/self is the kernel's | start elsewhere, and go there in 'run'");
+    check_one(of_step("working_dir: ../.."), "4:3 '../..' leads out of the container | write the path without '..'");
+    CHECK(service("working_dir: /dev/shm") == Said{});
 }
 
 TEST_CASE("a matrix of literal values has rows, and not too many", "[checks]")

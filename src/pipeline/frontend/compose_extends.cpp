@@ -94,7 +94,7 @@ Node* ComposeLoader::extended(const Service& service, const Node& own, std::vect
         open.push_back(service);
         const bool is_clear = !extends->is_map() || has_known_keys(world_.reader, own, *extends);
         if (const Node* base = is_clear ? base_of(service, *extends, open) : nullptr)
-            result = merge_compose(world_.tree, *base, *result, "");
+            result = merge_compose(world_.tree, *without_overrides(world_.tree, *world_.tree.copy(*base)), *result, "");
         else if (!result->find("image") && !result->find("build"))
             put(world_.tree, *result, "image", *world_.tree.scalar("unknown", *extends)); // that it is missing is no news
         open.pop_back();

@@ -229,6 +229,7 @@ Node* ComposeLoader::combine(const Node& other, const Node& own)
             Node** same_name = known.find(name.text);
             if (same_name && is_same_compose(world_.tree, **same_name, value))
                 continue;
+            const Reader::Inside inside_of_section(world_.reader, name);
             if (same_name)
                 world_.reader.error(
                     name, "conflict",

@@ -35,8 +35,11 @@ private:
         for (std::size_t i = 0; i < services.pairs(); ++i)
             lower_service(services.key(i), services.value(i));
         for (std::size_t i = 0; i < services_.size(); ++i)
+            for (int number = 1; services_[i].replicas > 1 && number <= services_[i].replicas; ++number)
+                further_names_.emplace(replica(services_[i].key->text, number), i);
+        for (std::size_t i = 0; i < services_.size(); ++i)
             if (services_[i].replicas > 0 && !services_[i].service->find("network_mode"))
-                std::erase_if(services_[i].aliases, [&](const FurtherName& name) { return !claim(name, i); });
+                std::erase_if(services_[i].aliases, [&](const FurtherName& name) { return !claim(services_[i], name, i); });
         for (const auto& service : services_)
             pass_names_on(service);
         Node* lowered = world_.tree.map(services);
@@ -92,14 +95,16 @@ private:
             const auto place = places_.find(link.service);
             if (place == places_.end())
                 continue; // it is in depends_on, too, and told of there
-            if (claim(link.name, place->second))
+            if (claim(from, link.name, place->second))
                 services_[place->second].aliases.push_back(link.name);
         }
     }
 
-    // False, with an error, when the name means another service already.
-    bool claim(const FurtherName& name, std::size_t service)
+    // False, with an error, when the name that `by` gives means another service already. As LinkNames of the checks has it.
+    bool claim(const ComposeService& by, const FurtherName& name, std::size_t service)
     {
+        const Reader::Inside inside(world_.reader, *by.key);
+        const Reader::Inside inside_of_key(world_.reader, key_of(by.from, name.key));
         const auto of_service = places_.find(name.name);
         const auto [first, is_new] = further_names_.emplace(name.name, service);
         const bool is_other = of_service != places_.end() && of_service->second != service;
@@ -138,9 +143,9 @@ private:
         std::unordered_set<std::string_view> known;
         for (const Node* alias : aliases->items)
             known.insert(alias->text);
-        for (const auto& [name, at] : names)
-            if (known.insert(name).second)
-                aliases->items.push_back(world_.tree.scalar(name, *at));
+        for (const auto& name : names)
+            if (known.insert(name.name).second)
+                aliases->items.push_back(world_.tree.scalar(name.name, *name.at));
         put(world_.tree, *map, "aliases", *aliases);
         return map;
     }
@@ -163,7 +168,7 @@ private:
             add_named(lowered, *service.key, *service.service);
             return;
         }
-        service.aliases.push_back({service.key->text, service.key});
+        service.aliases.push_back({service.key->text, service.key, ""});
         join_networks(service);
         for (int number = 1; number <= service.replicas; ++number)
             add_named(lowered, *world_.tree.scalar(replica(service.key->text, number), *service.key), *service.service);

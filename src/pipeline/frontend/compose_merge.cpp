@@ -61,6 +61,8 @@ Node* merge_lists(ComposeTree& tree, const Node& base, const Node& over, std::st
             const auto [place, is_new] = places.emplace(id, merged->items.size());
             if (id.empty() || is_new)
                 merged->items.push_back(item);
+            else if (what == "config" && item->is_map() && merged->items[place->second]->is_map())
+                merged->items[place->second] = merge_compose(tree, *merged->items[place->second], *item, "");
             else
                 merged->items[place->second] = item;
         }
@@ -72,15 +74,6 @@ const Node* find_charged(ComposeTree& tree, const Node& map, std::string_view ke
 {
     tree.charge_nodes(map.pairs());
     return map.find(key);
-}
-
-// What !override has put in its place, to which later files add as to anything else. Nothing stays what replaces all.
-Node* without_tag(ComposeTree& tree, const Node& over)
-{
-    Node* result = tree.copy(over);
-    if (!over.is_null())
-        result->merge = Node::Merge::normal;
-    return result;
 }
 
 bool is_replaced(std::string_view what) { return is_word_of("command entrypoint test", what); }
@@ -95,9 +88,8 @@ bool is_other_driver(const Node& base, const Node& over)
 
 Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::string_view what)
 {
-    if (over.merge == Node::Merge::replace)
-        return without_tag(tree, over);
-    if (over.merge == Node::Merge::reset || base.merge == Node::Merge::reset)
+    // To what !override has put in its place later files add as to anything else; of what stands before it keeps nothing.
+    if (over.merge != Node::Merge::normal || base.merge == Node::Merge::reset)
         return tree.copy(over);
     if (over.is_null())
         return tree.copy(base);
@@ -136,6 +128,25 @@ bool is_same_compose(ComposeTree& tree, const Node& one, const Node& other)
             return false;
     }
     return true;
+}
+
+Node* without_overrides(ComposeTree& tree, Node& node)
+{
+    tree.charge_nodes(1);
+    Node* result = &node;
+    if (node.merge == Node::Merge::replace && !node.is_null()) {
+        result = tree.copy(node);
+        result->merge = Node::Merge::normal;
+    }
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        Node* item = without_overrides(tree, *node.items[i]);
+        if (item == node.items[i])
+            continue;
+        if (result == &node)
+            result = tree.copy(node);
+        result->items[i] = item;
+    }
+    return result;
 }
 
 Node* without_resets(ComposeTree& tree, Node& node)

@@ -43,6 +43,10 @@ bool put_options(ComposeWorld& world, const Node& item, std::string_view written
     const bool is_copied = is_of_repository(*mount.find("source"));
     if (is_copied && !check_propagation(world, item, options.propagation))
         return false;
+    if (is_copied && options.nocopy) {
+        world.reader.error(item, "conflict", "'nocopy' says nothing of a path of the repository", "take it out");
+        return false;
+    }
     if (options.read_only)
         put(world.tree, mount, "read_only", *world.tree.scalar("true", item));
     if (options.nocopy)

@@ -182,7 +182,7 @@ void lower_container_name(ComposeService& service, Node&, Node& value)
     if (!value.is_scalar())
         service.world.reader.wrong_type(value, "text");
     else if (value.text != service.key->text && can_be_found(service, value, value.text))
-        service.aliases.push_back({value.text, &value});
+        service.aliases.push_back({value.text, &value, "container_name"});
 }
 
 // Both together are what `cpus` says: quota of each period, by default of 100 ms.
@@ -309,7 +309,7 @@ void lower_links(ComposeService& service, Node&, Node& value)
         const auto target = item.text.substr(0, colon);
         const auto name = colon == std::string::npos ? target : item.text.substr(colon + 1);
         if (name != target && can_be_found(service, item, name))
-            service.links.push_back({target, {name, &item}});
+            service.links.push_back({target, {name, &item, "links"}});
     }
 }
 

@@ -8,10 +8,11 @@
 
 namespace gantry::pipeline::native {
 
-// A further name of a service, and where it stands.
+// A further name of a service, where it stands, and under which key of who says it.
 struct FurtherName {
     std::string name;
     const Node* at;
+    const char* key;
 };
 
 // One service on its way into our words.

@@ -93,8 +93,8 @@ Node* canonical_service(ComposeWorld& world, const Node& service, const std::str
 Node* canonical_source(ComposeWorld& world, const Node& declaration, const std::string& folder);
 
 // `over` into `base` by Compose's rules ("Merge" in its specification): maps by key, lists appended, equal entries once,
-// and what has an identity (a port, the target of a volume, …) replaced; commands replaced; !override ends with what it
-// replaces, !reset stays for without_resets(). Both are canonical; neither changes. `what` is the key that both are the
+// and what has an identity (a port, the target of a volume, …) replaced; commands replaced; !override replaces all
+// of `base`, !reset stays for without_resets(). Both are canonical; neither changes. `what` is the key that both are the
 // values of: "services" for a map of services.
 Node* merge_compose(ComposeTree& tree, const Node& base, const Node& over, std::string_view what);
 
@@ -103,6 +103,8 @@ bool is_same_compose(ComposeTree& tree, const Node& one, const Node& other);
 
 // `node` without what !reset takes away; the node itself where nothing is.
 Node* without_resets(ComposeTree& tree, Node& node);
+// `node` whose values replace nothing any more: of a service that another extends. The node itself where none does.
+Node* without_overrides(ComposeTree& tree, Node& node);
 
 // Leaves the services that are not wanted out of a merged file: those whose profiles are not named by COMPOSE_PROFILES,
 // unless one that is taken requires them; also dependencies on what is left out, where they are not required.

@@ -62,7 +62,7 @@ const Key k_container_keys[] = {
     named(k_environment, "env").as_alias_of("environment"),
     key<OneOrListType<EnvFileType>, &Container::env_file>("env_file", "Files of the repository with NAME=value lines."),
     key<RuledTextType<k_user_rule>, &Container::user>("user", "User, or user:group, that the process runs as."),
-    key<RuledTextType<k_working_dir_rule>, &Container::working_dir>("working_dir", "Folder that the process starts in; relative to the workspace."),
+    key<TextType, &Container::working_dir>("working_dir", "Folder that the process starts in; relative to the workspace."),
     key<HostNameType, &Container::hostname>("hostname", "Host name inside the container.").only(k_own),
     key<ExtraHostsType, &Container::extra_hosts>("extra_hosts", "Further lines of /etc/hosts: name:address."),
     key<OneOrListType<AddressType>, &Container::dns>("dns", "Name servers."),

@@ -91,6 +91,8 @@ void check_limit_name(Reader& reader, const Node& key)
 
 void check_sysctl(Reader& reader, const Node& at, std::string_view name)
 {
+    if (name.find("${{") != std::string_view::npos)
+        return; // told of as a name
     if (dotted_sysctl(name) == "kernel.hostname")
         reader.error(at, "bad-value", fmt::format("'{}' is set by another key", clip(name)), "write hostname: NAME, in a step or a service");
     else

@@ -132,6 +132,8 @@ TEST_CASE("the long form of a path of the repository is read whole", "[pipeline]
           "1:80 unknown key 'nonsense' in a volume | it may have: type, source, target, read_only, volume, bind, tmpfs, consistency");
     CHECK(of_volume(", read_only: maybe") == "1:91 'maybe' is not a boolean | write true or false");
     CHECK(of_volume(", volume: { subpath: a }") == "1:80 'volume' says nothing of a path of the repository | take it out");
+    CHECK(compose_problems("services: { s: { image: i, volumes: ['./conf:/x:nocopy'] } }\n") ==
+          "1:38 'nocopy' says nothing of a path of the repository | take it out");
     CHECK(of_volume(", tmpfs: { size: 1m }") == "1:80 'tmpfs' says nothing of a path of the repository | take it out");
     CHECK(of_volume(", read_only: yes, consistency: cached, volume: {}, tmpfs: {}, bind: { selinux: z }, x-note: 1") == "");
 }

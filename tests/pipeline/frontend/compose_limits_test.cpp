@@ -4,8 +4,7 @@
 
 using namespace gantry::pipeline;
 
-// What a small Compose file could make much work of is little work, or refused. Where it was neither, each of these took
-// seconds, or minutes.
+// What a small Compose file could make much work of is little work, or refused.
 
 namespace {
 

@@ -20,6 +20,12 @@ TEST_CASE("a further name means one service", "[pipeline][compose]")
           "4:45 'd' is a further name of the service 'c', too" + hint);
     const std::string same = "  c: { image: i, container_name: d, links: ['db1:a', 'db2:b'] }\n  e: { image: i, links: ['c:d', 'db1:a'] }\n";
     CHECK(compose_problems(services + same) == "");
+    // Replicas have their names, and a path says of which service a name is, as what it hides depends on that.
+    CHECK(compose_problems(services + "  r: { image: i, scale: 2 }\n  o: { image: i, container_name: r-1 }\n") ==
+          "5:34 'r-1' is a further name of the service 'r', too" + hint);
+    CHECK(parse_compose(services + "  c: { image: i, container_name: db1 }\n").diagnostics.at(0).path == "services.c.container_name");
+    CHECK(parse_compose(services + "  a: { image: i, links: ['db1:x'] }\n  b: { image: i, links: ['db2:x'] }\n").diagnostics.at(0).path ==
+          "services.b.links");
     // It has no name in the network of the host.
     CHECK(compose_problems(services + "  c: { image: i, container_name: db1, network_mode: host }\n") == "");
     // Of a network, an alias may mean several on purpose.

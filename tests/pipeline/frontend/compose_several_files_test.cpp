@@ -70,6 +70,16 @@ TEST_CASE("what !override has replaced is added to by the next file", "[pipeline
         parse_compose("services: { base: { image: i, environment: !override { A: '1' } }, s: { extends: base, environment: { B: '2' } } }\n");
     REQUIRE(problems_of(extended) == "");
     CHECK(environment_lines(extended) == EnvLines{"A=1", "B=2"});
+    // With a file before: what a service overrides is all that stood in it, what its base does is the base's own.
+    const std::string before = "services: { s: { image: i, environment: { Z: '1' } } }\n";
+    const auto own = parse_compose_files(
+        {before, "services: { base: { image: i, environment: { A: '1' } }, s: { extends: base, environment: !override { B: '2' } } }\n"});
+    REQUIRE(problems_of(own) == "");
+    CHECK(environment_lines(own) == EnvLines{"B=2"});
+    const auto of_base = parse_compose_files(
+        {before, "services: { base: { image: i, environment: !override { A: '1' } }, s: { extends: base, environment: { B: '2' } } }\n"});
+    REQUIRE(problems_of(of_base) == "");
+    CHECK(environment_lines(of_base) == EnvLines{"Z=1", "A=1", "B=2"});
 }
 
 TEST_CASE("a variable without value is left out, whatever stands before", "[pipeline][compose]")
@@ -97,6 +107,13 @@ TEST_CASE("a subnet that two files give one network is one", "[pipeline][compose
     REQUIRE(problems_of(parsed) == "");
     REQUIRE(parsed.definition.networks.size() == 1);
     CHECK(parsed.definition.networks[0].ipam.size() == 1);
+    const auto of_both = parse_compose_files({"services: { s: { image: i, networks: [n] } }\n"
+                                              "networks: { n: { ipam: { config: [{ subnet: 10.9.0.0/24, gateway: 10.9.0.7 }] } } }\n",
+                                              "networks: { n: { ipam: { config: [{ subnet: 10.9.0.0/24, ip_range: 10.9.0.128/25 }] } } }\n"});
+    REQUIRE(problems_of(of_both) == "");
+    REQUIRE(of_both.definition.networks.at(0).ipam.size() == 1);
+    CHECK(of_both.definition.networks[0].ipam[0].gateway == "10.9.0.7");
+    CHECK(of_both.definition.networks[0].ipam[0].ip_range == "10.9.0.128/25");
 }
 
 TEST_CASE("names of services, volumes and the like may begin with x-", "[pipeline][compose]")
