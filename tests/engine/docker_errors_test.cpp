@@ -99,7 +99,7 @@ TEST_CASE("docker's words: what the image does not have", "[engine]")
          "no such program"},
         {400, "unable to find user nobody2: no matching entries in passwd file", Errc::bad_input, "user:"},
         {400, "unable to find group staff2: no matching entries in group file", Errc::bad_input, "user:"},
-        {500, "cannot mkdir: /etc/passwd is not a directory", Errc::bad_input, "working_dir, volumes:"},
+        {500, "cannot mkdir: /etc/passwd is not a directory", Errc::bad_input, "working_dir:"},
         {500, "source \"/v\" is not directory", Errc::bad_input, "another target"},
         {400, task + "sysctl \"kernel.pid_max\" is not in a separate kernel namespace: unknown", Errc::bad_input, "sysctls:"},
         {400, start + "error during container init: open /proc/sys/net/nope: no such file or directory", Errc::bad_input, "sysctls:"},

@@ -42,6 +42,22 @@ std::string fixed_addresses_of(const Json& container)
     return join(addresses, ", ");
 }
 
+Json parse_exit(const std::string& text)
+{
+    if (text.empty())
+        throw Error(Errc::unavailable, "the container engine went away while a container ran");
+    return parse_json(text);
+}
+
+ContainerExit exit_of(const ContainerStatus& status, const Json& answer)
+{
+    ContainerExit exit = status.exit;
+    exit.exit_code = static_cast<int>(number_field(answer, "StatusCode"));
+    if (const auto error = text_field(field(answer, "Error"), "Message"); !error.empty())
+        exit.error = error;
+    return exit;
+}
+
 } // namespace
 
 awaitable<std::vector<std::string>> DockerEngine::create_container(const ContainerSpec& spec)
@@ -131,28 +147,40 @@ awaitable<void> DockerEngine::start_container(const std::string& container)
     throw Error(*failure);
 }
 
+// Answers at the end with all of it: 0 of a container that somebody has removed, or that there is none of that name. Both are a kill.
+awaitable<ContainerExit> DockerEngine::wait_on_podman(const std::string& container)
+{
+    const bool was_there = (co_await inspect_container(container)).state != ContainerState::missing;
+    Request request("POST", container_path(container, "/wait?condition=not-running"));
+    Json answer;
+    try {
+        const auto exchange = co_await api_->open(std::move(request), 24h * 365);
+        answer = parse_exit(co_await exchange->read_all(k_exit_limit_bytes));
+    } catch (const Error& error) {
+        if (!was_there || std::string_view(error.what()).find("no such container") == std::string_view::npos)
+            throw;
+    }
+    const auto status = co_await inspect_container(container);
+    auto exit = exit_of(status, answer);
+    if (status.state == ContainerState::missing)
+        exit.exit_code = k_killed;
+    killed_.erase(container);
+    co_return exit;
+}
+
 awaitable<ContainerExit> DockerEngine::wait_container(const std::string& container)
 {
     co_await api_->connect();
-    // Docker answers with the header at once, Podman with all of it at the end.
-    const std::chrono::nanoseconds header_limit = dialect().podman ? std::chrono::nanoseconds(24h * 365) : k_limit;
+    if (dialect().podman)
+        co_return co_await wait_on_podman(container);
     Request request("POST", container_path(container, "/wait?condition=not-running"));
-    const auto exchange = co_await api_->open(std::move(request), header_limit);
-    const auto text = co_await exchange->read_all(k_exit_limit_bytes);
-    if (text.empty())
-        throw Error(Errc::unavailable, "the container engine went away while a container ran");
-    const auto answer = parse_json(text);
+    const auto exchange = co_await api_->open(std::move(request), k_limit); // the header comes at once
+    const auto answer = parse_exit(co_await exchange->read_all(k_exit_limit_bytes));
     const auto status = co_await inspect_container(container);
 
-    ContainerExit exit = status.exit;
-    exit.exit_code = static_cast<int>(number_field(answer, "StatusCode"));
-    if (const auto error = text_field(field(answer, "Error"), "Message"); !error.empty())
-        exit.error = error;
-    // Podman tells 0 of a container that somebody has removed, which is a kill.
-    if (dialect().podman && status.state == ContainerState::missing)
-        exit.exit_code = k_killed;
+    auto exit = exit_of(status, answer);
     const bool killed_by_us = killed_.erase(container) > 0;
-    const bool is_suspicious = exit.exit_code != 0 && !exit.oom_killed && !killed_by_us && !dialect().podman;
+    const bool is_suspicious = exit.exit_code != 0 && exit.error.empty() && !exit.oom_killed && !killed_by_us;
     if (is_suspicious && !co_await end_is_told(container))
         throw Error(Errc::unavailable, "the container engine has been stopped, and the container with it");
     if (is_suspicious && exit.exit_code == k_killed)

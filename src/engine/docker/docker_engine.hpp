@@ -79,6 +79,7 @@ private:
     awaitable<bool> oom_is_told(const std::string& container, std::chrono::system_clock::time_point started);
     awaitable<bool> end_is_told(const std::string& container);
     awaitable<void> wait_until_gone(const std::string& container);
+    awaitable<ContainerExit> wait_on_podman(const std::string& container);
     awaitable<void> remove_or_retry(ObjectKind kind, const std::string& name);
 
     std::shared_ptr<Api> api_;

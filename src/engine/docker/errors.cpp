@@ -82,7 +82,7 @@ constexpr std::string_view k_no_sysctl_hint = "sysctls: the kernel of the engine
 
 constexpr std::string_view k_no_address_hint = "ports: the engine's host has no such address";
 
-constexpr std::string_view k_folder_hint = "working_dir, volumes: choose another folder; the image has a file on the way there";
+constexpr std::string_view k_folder_hint = "working_dir: choose a folder; the image has a file there";
 
 constexpr std::string_view k_limit_hint = "resources, pids_limit, device_…: the kernel of the engine's host does not take this value, or not for this device";
 
@@ -231,7 +231,7 @@ constexpr std::array k_refusals = {
     Situation{"no matching entries in passwd file", Errc::bad_input, k_user_hint},
     Situation{"no matching entries in group file", Errc::bad_input, k_user_hint},
     Situation{"cannot mkdir", Errc::bad_input, k_folder_hint},
-    Situation{"lstat /", Errc::bad_input, k_folder_hint, ": not a directory"},
+    Situation{"lstat /", Errc::bad_input, "working_dir, volumes: choose another folder; the image has a file on the way there", ": not a directory"},
     Situation{"cannot be mounted because it is", Errc::bad_input, "volumes, tmpfs: choose a target outside of /proc"},
     Situation{"is not directory", Errc::bad_input, "volumes: choose another target; the image has a file there"},
     Situation{"bind source path does not exist", Errc::bad_input, "volumes: create the folder on the engine's host first"},
