@@ -147,17 +147,16 @@ awaitable<void> DockerEngine::start_container(const std::string& container)
     throw Error(*failure);
 }
 
-// Answers at the end with all of it: 0 of a container that somebody has removed, or that there is none of that name. Both are a kill.
+// Answers at the end with all of it: 0 of a container that somebody has removed, or that it is not there any more. Both are a kill.
 awaitable<ContainerExit> DockerEngine::wait_on_podman(const std::string& container)
 {
-    const bool was_there = (co_await inspect_container(container)).state != ContainerState::missing;
     Request request("POST", container_path(container, "/wait?condition=not-running"));
     Json answer;
     try {
         const auto exchange = co_await api_->open(std::move(request), 24h * 365);
         answer = parse_exit(co_await exchange->read_all(k_exit_limit_bytes));
     } catch (const Error& error) {
-        if (!was_there || std::string_view(error.what()).find("no such container") == std::string_view::npos)
+        if (std::string_view(error.what()).find("does not exist in database") == std::string_view::npos) // it had found it by its name
             throw;
     }
     const auto status = co_await inspect_container(container);
