@@ -75,12 +75,7 @@ awaitable<std::optional<std::string>> BuildContext::read_small(std::string path)
 
 awaitable<std::string> BuildContext::followed(std::string path, const char* key)
 {
-    try {
-        co_return co_await follow_in_workspace(engine_, carrier_, std::move(path));
-    } catch (Error& error) {
-        error.add_context(key);
-        throw;
-    }
+    return in_context(std::string(key), follow_in_workspace(engine_, carrier_, std::move(path)));
 }
 
 awaitable<void> BuildContext::open()
@@ -102,17 +97,16 @@ awaitable<void> BuildContext::open()
         added_dockerfile_ = build_.inline_dockerfile;
     } else if (!build_.outside_dockerfile.empty()) {
         name_ = in_repository(build_.outside_dockerfile);
-        co_await read_outside_dockerfile();
+        auto real = co_await followed(build_.outside_dockerfile, "build.dockerfile");
+        co_await read_outside_dockerfile(std::move(real));
     } else {
         name_ = in_repository(written + "/" + build_.spec.dockerfile);
         // Of a link the builder gets what it leads to, so that this is sent whatever .dockerignore says.
-        const auto real = co_await followed(inside, "build.dockerfile");
-        if (real.starts_with(build_.context + "/")) {
+        auto real = co_await followed(inside, "build.dockerfile");
+        if (real.starts_with(build_.context + "/"))
             build_.spec.dockerfile = real.substr(build_.context.size() + 1);
-        } else {
-            build_.outside_dockerfile = real;
-            co_await read_outside_dockerfile();
-        }
+        else
+            co_await read_outside_dockerfile(std::move(real));
     }
     if (added_dockerfile_) {
         understand(*added_dockerfile_);
@@ -120,10 +114,9 @@ awaitable<void> BuildContext::open()
     }
 }
 
-awaitable<void> BuildContext::read_outside_dockerfile()
+awaitable<void> BuildContext::read_outside_dockerfile(std::string path)
 {
-    const auto path = co_await followed(build_.outside_dockerfile, "build.dockerfile");
-    added_dockerfile_ = co_await read_small(path);
+    added_dockerfile_ = co_await read_small(std::move(path));
     if (!added_dockerfile_)
         throw Error(Errc::bad_input, "build.dockerfile: there is no " + name_, "it is relative to the context");
 }

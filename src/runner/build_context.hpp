@@ -39,7 +39,7 @@ public:
 private:
     awaitable<std::optional<std::string>> read_small(std::string path);
     awaitable<std::string> followed(std::string path, const char* key);
-    awaitable<void> read_outside_dockerfile();
+    awaitable<void> read_outside_dockerfile(std::string path);
     void understand(const std::string& dockerfile);
     awaitable<Sent> send(PiecePipe& pipe);
 

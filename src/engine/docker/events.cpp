@@ -103,22 +103,27 @@ Request event_question(const std::string& container, const char* event, std::chr
     return Request("GET", fmt::format("/events?since={}&filters={}", seconds, encode_query(dump(filter))));
 }
 
-awaitable<bool> is_told(std::shared_ptr<Api> api, Request question, std::string container, std::chrono::nanoseconds patience)
+struct Wait {
+    std::chrono::nanoseconds patience;
+    bool if_refused; // the answer where the daemon may not be asked
+};
+
+// False where the daemon says nothing of it, or is not there.
+awaitable<bool> is_told(std::shared_ptr<Api> api, Request question, std::string container, Wait wait)
 {
     try {
-        co_await with_deadline(patience, "events", until_event_of(*api, std::move(question), std::move(container)));
+        co_await with_deadline(wait.patience, "events", until_event_of(*api, std::move(question), std::move(container)));
         co_return true;
     } catch (const Error& error) {
-        if (error.code() != Errc::timed_out && error.code() != Errc::unavailable)
-            throw;
+        const bool is_silent = error.code() == Errc::timed_out || error.code() == Errc::unavailable;
+        co_return !is_silent && wait.if_refused;
     }
-    co_return false;
 }
 
 // From a kill for want of memory, of which containerd tells beside the exit, to its event; 0.1 s was seen under load.
-constexpr std::chrono::nanoseconds k_oom_patience = 1s;
+constexpr Wait k_oom_wait{1s, false};
 // A daemon that takes connections tells at once of what has just happened. One that systemd starts again answers when it is there.
-constexpr std::chrono::nanoseconds k_end_patience = 5s;
+constexpr Wait k_end_wait{5s, true};
 
 } // namespace
 
@@ -127,11 +132,7 @@ constexpr std::chrono::nanoseconds k_end_patience = 5s;
 awaitable<bool> DockerEngine::oom_is_told(const std::string& container, std::chrono::system_clock::time_point started)
 {
     auto question = event_question(container, "oom", started);
-    try {
-        co_return co_await is_told(api_, std::move(question), container, k_oom_patience);
-    } catch (const Error&) {
-        co_return false;
-    }
+    co_return co_await is_told(api_, std::move(question), container, k_oom_wait);
 }
 
 // A daemon that stops has closed the place where it listens before it stops its containers; the one that comes after it knows
@@ -142,11 +143,7 @@ awaitable<bool> DockerEngine::end_is_told(const std::string& container)
 {
     auto question = event_question(container, "die", {}); // whenever: its clock may have been set back
     question.fresh = true;
-    try {
-        co_return co_await is_told(api_, std::move(question), container, k_end_patience);
-    } catch (const Error&) {
-        co_return true;
-    }
+    co_return co_await is_told(api_, std::move(question), container, k_end_wait);
 }
 
 awaitable<void> DockerEngine::watch(const Labels& labels, std::function<void()> ready,

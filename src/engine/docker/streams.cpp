@@ -174,9 +174,9 @@ awaitable<std::string> DockerEngine::follow_link(const std::string& container, c
     Request request("HEAD", container_path(container, "/archive?path=" + encode_query(path)));
     const auto exchange = co_await api_->open_any(std::move(request), k_limit);
     co_await with_deadline(k_limit, "look at a file in a container", exchange->read_all(0)); // none, and the connection is free again
-    const bool is_missing = exchange->status() == 404;
-    if (exchange->status() >= 400) // an answer to HEAD has no words; 500 is a file on the way to the path
-        throw Error(is_missing || exchange->status() == 500 ? Errc::not_found : Errc::internal,
+    const bool is_missing = exchange->status() == 404 || exchange->status() == 500; // a file on the way; an answer to HEAD has no words
+    if (exchange->status() >= 400)
+        throw Error(is_missing ? Errc::not_found : Errc::internal,
                     fmt::format("no such file in container {}: {}", container, terminal_safe(path)));
     if (dialect().podman) // names a target of everything, from the root of the volume; its archives follow links themselves
         co_return std::string();
