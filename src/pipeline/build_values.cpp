@@ -101,6 +101,8 @@ const ValueRule k_cache_from_rule{is_image, "an image to take layers from", "onl
 
 bool names_registry(std::string_view image) { return image.find('/') != std::string_view::npos; }
 
+bool is_build_address(std::string_view context) { return is_remote(context) || has_scheme(context); }
+
 BuildPlace build_context(std::string_view written)
 {
     // It would be the engine's key that signs in, which is not the pipeline's to use.

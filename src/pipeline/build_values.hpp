@@ -18,6 +18,9 @@ struct BuildPlace {
 // `context`: a folder or an archive (by its name) of the workspace, or a git repository that the engine clones.
 BuildPlace build_context(std::string_view written);
 
+// Whether `context` is meant as an address, good or bad, and not as a path.
+bool is_build_address(std::string_view context);
+
 // `dockerfile` where the context is the folder `context`, which it may lie outside of.
 BuildPlace build_dockerfile(std::string_view written, std::string_view context);
 

@@ -1,5 +1,6 @@
 #include "pipeline/frontend/compose_tree.hpp"
 
+#include "pipeline/build_values.hpp"
 #include "pipeline/frontend/compose_mounts.hpp"
 #include "pipeline/frontend/compose_service.hpp"
 #include "pipeline/frontend/repository_file.hpp"
@@ -165,11 +166,6 @@ Node* security_options(const Place& place, Node& value) { return each(place, val
 
 // ---- sections
 
-bool is_remote(std::string_view context)
-{
-    return context.find("://") != std::string_view::npos || context.starts_with("git@");
-}
-
 struct Form {
     const char* keys; // separated by blanks
     Node* (*apply)(const Place& place, Node& value);
@@ -232,7 +228,7 @@ Node* build(const Place& place, Node& value)
     if (!context || !context->is_scalar() || context->merge == Node::Merge::reset)
         return map;
     const auto& written = context->text;
-    if (is_remote(written)) {
+    if (is_build_address(written)) {
         put(world.tree, *map, "context", *context);
         return map;
     }

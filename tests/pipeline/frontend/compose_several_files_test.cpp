@@ -58,6 +58,14 @@ TEST_CASE("without a context anywhere, a build has the folder of the project", "
     CHECK(compose_problems("services: { s: { build: { context: [a, b] } } }\n") == "1:36 'context' must be text, not a list");
 }
 
+TEST_CASE("a context that is an address is taken as it is, in a file of any folder", "[pipeline][compose]")
+{
+    for (const std::string address : {"https://example.org/x.git", "git://example.org/x.git#main", "github.com/example/x.git"}) {
+        const auto file = "services: { s: { build: \"" + address + "\" } }\n";
+        CHECK(context_of(parse_files({{".gantry.yml", "image: x\ncompose: ci/c.yml\nsteps: [x]\n"}, {"ci/c.yml", file}})) == address);
+    }
+}
+
 TEST_CASE("what !override has replaced is added to by the next file", "[pipeline][compose]")
 {
     const auto parsed = parse_compose_files({"services: { s: { image: i, environment: { A: '1' }, dns: [1.1.1.1] } }\n",
