@@ -177,12 +177,22 @@ void warn_of_doubled_dollars(Reader& reader, const Node& service)
     warn_of_doubled_dollars_in(reader, service, "command entrypoint environment env");
 }
 
-std::string habit_hint(std::string_view object, std::string_view key)
+std::string habit_hint(std::string_view object, std::string_view key, const Node& value)
 {
+    if (object == "pipeline" && key.starts_with('.') && key.size() > 1)
+        return fmt::format("write x{}{}: such keys are free, for anchors", key[1] == '-' ? "" : "-", clip(key.substr(1)));
     const auto* found = std::find_if(std::begin(k_habits), std::end(k_habits), [&](const Habit& habit) {
         return habit.key == key && is_word_of(habit.objects, object);
     });
-    return found == std::end(k_habits) ? "" : found->hint;
+    if (found != std::end(k_habits))
+        return found->hint;
+    const bool is_job = object == "pipeline" && value.is_map() && (value.find("script") || value.find("steps") || value.find("stage"));
+    return is_job ? "a job is one of the 'stages', a list of maps with 'name' and 'steps'" : "";
+}
+
+std::string habit_hint_for_text(std::string_view object)
+{
+    return object == "stage" ? "write { name: …, steps: [{ run: … }] }: a stage has its steps in it" : "";
 }
 
 } // namespace gantry::pipeline::native

@@ -59,7 +59,7 @@ void report_unknown(Reader& reader, const Node& key, const Node& value, const Ob
 {
     if (reader.is_full())
         return;
-    auto hint = habit_hint(object.id, key.text);
+    auto hint = habit_hint(object.id, key.text, value);
     std::string meant;
     if (hint.empty() && is_known_elsewhere(object, key.text)) {
         hint = "it belongs to one container: say it in a step or a service";
@@ -145,7 +145,8 @@ bool read_object(Reader& reader, const Node& node, const ObjectKeys& object, voi
     if (!node.is_map()) {
         reader.error(node, "wrong-type",
                      fmt::format("{} must be a map (key: value), not {}", object.what,
-                                 node.is_list() ? "a list" : node.is_null() ? "empty" : "text"));
+                                 node.is_list() ? "a list" : node.is_null() ? "empty" : "text"),
+                     node.is_scalar() ? habit_hint_for_text(object.id) : "");
         return false;
     }
     const auto& keys = index_of(object).by_name;

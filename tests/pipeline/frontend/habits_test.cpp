@@ -15,7 +15,27 @@ std::string told_of_service(const std::string& keys)
     return told;
 }
 
+// "line:column message: hint" of each problem of a file.
+std::string told_of_file(const std::string& text)
+{
+    std::string told;
+    for (const auto& problem : parse_text(text).diagnostics)
+        told += (told.empty() ? "" : "\n") + std::to_string(problem.mark.line) + ":" + std::to_string(problem.mark.column) + " " +
+                problem.message + ": " + problem.hint;
+    return told;
+}
+
 } // namespace
+
+TEST_CASE("a file of GitLab is told where its jobs belong", "[pipeline][native]")
+{
+    CHECK(told_of_file("stages: [build]\n.base: { image: a }\njob:\n  stage: build\n  script: [make]\nodd: { a: b }\n") ==
+          "1:10 a stage must be a map (key: value), not text: write { name: …, steps: [{ run: … }] }: a stage has its steps in it\n"
+          "2:1 unknown key '.base' in a pipeline: write x-base: such keys are free, for anchors\n"
+          "3:1 unknown key 'job' in a pipeline: a job is one of the 'stages', a list of maps with 'name' and 'steps'\n"
+          "6:1 unknown key 'odd' in a pipeline: ");
+    CHECK(told_of_file("stages: [[a]]\n") == "1:10 a stage must be a map (key: value), not a list: ");
+}
 
 TEST_CASE("a dollar sign as Compose escapes it is warned of in services of a pipeline", "[pipeline][native]")
 {
