@@ -25,6 +25,7 @@ HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 SKIPPED = 77  # tells ctest that a test was skipped
 LIMIT = 120   # seconds in which any command here has to end
 IMAGE = "busybox"
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)  # as OCI has it
 
 
 # ---- the engine

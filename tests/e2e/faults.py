@@ -56,6 +56,15 @@ class Pulls(Case):
         self.assertIn("no/such", said)
         self.assertIn("check the name", said)
 
+    @unittest.skipIf(registry.missing(), "there is no docker-registry")
+    def test_P21_an_image_of_more_layers_than_can_be_stacked(self):
+        server = registry.Registry()
+        self.addCleanup(server.close)
+        server.put_tall_image("too/tall", "1", 10_000)
+        outcome, said = self.one_step({"image": f"{server.host}/too/tall:1", "run": "true"}, 3)
+        self.assertEqual(outcome["cause"], "image_error")
+        self.assertIn("more layers than the engine can stack", said)
+
     def test_one_that_may_not_be_fetched(self):
         outcome, said = self.one_step({"image": "gantry-e2e-none:1", "pull_policy": "never", "run": "true"}, 3)
         self.assertEqual(outcome["cause"], "image_error")

@@ -89,7 +89,6 @@ def block_device():
 
 
 DEVICE = block_device()
-ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 
 
 def published(port, host_ip="127.0.0.1"):
@@ -230,7 +229,7 @@ USUAL = {
     "labels": ({"team": "web"}, equal(lambda seen: seen.config["Labels"]["team"], "web")),
     "healthcheck": ({"test": ["CMD", "true"], "interval": "1m30s", "timeout": "3s", "retries": 5, "start_period": "500ms"}, healthcheck),
     "depends_on": ({"base": {"condition": "service_healthy"}}, depends_on),
-    "platform": (f"linux/{ARCHITECTURE}", None),  # Pulls
+    "platform": (f"linux/{e2e.ARCHITECTURE}", None),  # Pulls
     "sysctls": ({"net.core.somaxconn": 1234}, equal(lambda seen: seen["somaxconn"], "1234")),
     "runtime": ("runc", equal(lambda seen: seen.host["Runtime"], "runc")),
 }

@@ -1,13 +1,16 @@
 """Registries for the end-to-end tests: the distribution's docker-registry, and a server of our own that misbehaves."""
 
 import base64
+import hashlib
 import http.server
+import io
 import json
 import os
 import shutil
 import socket
 import ssl
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -35,6 +38,10 @@ def outer_address():
             return probe.getsockname()[0]
         except OSError:
             return None
+
+
+def digest_of(blob):
+    return "sha256:" + hashlib.sha256(blob).hexdigest()
 
 
 def missing():
@@ -125,6 +132,32 @@ class Registry:
         """Its digest, and what it says."""
         headers, body = self.get(f"/v2/{repository}/manifests/{tag}")
         return headers["Docker-Content-Digest"], json.loads(body)
+
+    def put_tall_image(self, repository, tag, layers):
+        """An image of as many layers, all of them the same. Only to an open registry."""
+        with io.BytesIO() as packed:
+            with tarfile.open(fileobj=packed, mode="w") as archive:
+                archive.addfile(tarfile.TarInfo("file"))
+            layer = packed.getvalue()
+        layer_digest = digest_of(layer)
+        config = json.dumps({"architecture": e2e.ARCHITECTURE, "os": "linux", "config": {},
+                             "rootfs": {"type": "layers", "diff_ids": [layer_digest] * layers}}).encode()
+        for blob in (layer, config):
+            begun = self._send("POST", f"/v2/{repository}/blobs/uploads/", b"")
+            self._send("PUT", begun["Location"] + "&digest=" + digest_of(blob), blob)
+        kinds = "application/vnd.oci.image."
+        self._send("PUT", f"/v2/{repository}/manifests/{tag}", json.dumps({
+            "schemaVersion": 2, "mediaType": kinds + "manifest.v1+json",
+            "config": {"mediaType": kinds + "config.v1+json", "digest": digest_of(config), "size": len(config)},
+            "layers": [{"mediaType": kinds + "layer.v1.tar", "digest": layer_digest, "size": len(layer)}] * layers,
+        }).encode(), kinds + "manifest.v1+json")
+
+    def _send(self, method, url, body, kind="application/octet-stream"):
+        """Headers of the answer."""
+        url = urllib.parse.urljoin("http://" + self.host, url)
+        request = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": kind})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.headers
 
     def close(self):
         self.process.terminate()

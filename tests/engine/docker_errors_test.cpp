@@ -147,6 +147,7 @@ TEST_CASE("docker's words: registries", "[engine]")
         {500, "received unexpected HTTP status: 503 Service Unavailable", Errc::unavailable, "in trouble"},
         {500, "Too many requests", Errc::unavailable, "limits how often"},
         {500, "toomanyrequests: You have reached your pull rate limit.", Errc::unavailable, "limits how often"},
+        {500, "failed to register layer: max depth exceeded", Errc::bad_input, "more layers than the engine can stack"},
         {500, "no matching manifest for linux/s390x in the manifest list entries", Errc::not_found, "no variant for this platform"},
         {500, "error pulling image configuration: unexpected EOF", Errc::unavailable, ""},
         {500, "tag does not exist: a/b:1", Errc::not_found, ""},

@@ -97,6 +97,9 @@ constexpr std::string_view k_repository_folder_hint = "build.context: FOLDER of 
 constexpr std::string_view k_repository_address_hint =
     "build.context: check the address; one that needs credentials is for an earlier step to clone: name the folder then";
 
+constexpr std::string_view k_layers_hint =
+    "the image has more layers than the engine can stack (some 125): a last stage of FROM scratch and COPY --from makes one of them";
+
 constexpr std::string_view k_target_hint = "target: it has to be the NAME of a FROM … AS NAME";
 
 constexpr std::array k_situations = {
@@ -111,6 +114,7 @@ constexpr std::array k_situations = {
     Situation{"access to the resource is denied", Errc::denied, k_sign_in_hint},
     Situation{"manifest unknown", Errc::not_found, k_name_hint},
     Situation{"no matching manifest for", Errc::not_found, "the image has no variant for this platform"},
+    Situation{"max depth exceeded", Errc::bad_input, k_layers_hint},
     Situation{"server gave http response to https client", Errc::bad_input,
               "add the registry to 'insecure-registries' in /etc/docker/daemon.json"},
     Situation{"does not exist locally", Errc::not_found, ""},
