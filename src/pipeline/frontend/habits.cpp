@@ -36,6 +36,9 @@ constexpr Habit k_habits[] = {
     {"pipeline", "clone", "the repository is checked out at /workspace by itself"},
     {"pipeline", "git", "the repository is checked out at /workspace by itself"},
     {"pipeline", "kind", "one file is one pipeline; this key has no meaning here"},
+    {"pipeline", "type", "one file is one pipeline; this key has no meaning here"},
+    {"pipeline stage", "permissions", "a step gets no token of the forge; give it the secrets that it needs"},
+    {"defaults", "run", "write shell and working_dir right here"},
     {"pipeline", "version", "the format has no versions; leave it out"},
     {"pipeline", "default", "write 'defaults'"},
     {"pipeline", "script", "write steps: [{ run: … }]"},
@@ -186,7 +189,9 @@ std::string habit_hint(std::string_view object, std::string_view key, const Node
     });
     if (found != std::end(k_habits))
         return found->hint;
-    const bool is_job = object == "pipeline" && value.is_map() && (value.find("script") || value.find("steps") || value.find("stage"));
+    constexpr std::string_view of_jobs[] = {"script", "steps", "stage", "extends", "image", "rules", "trigger"};
+    const bool is_job = object == "pipeline" && value.is_map() &&
+                        std::any_of(std::begin(of_jobs), std::end(of_jobs), [&](std::string_view name) { return value.find(name) != nullptr; });
     return is_job ? "a job is one of the 'stages', a list of maps with 'name' and 'steps'" : "";
 }
 

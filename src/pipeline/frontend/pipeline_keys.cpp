@@ -254,7 +254,7 @@ const ObjectKeys& pipeline_keys()
         const auto marks = [](void* file) { return &static_cast<PipelineFile*>(file)->main.container.marks; };
         ObjectKeys object{"pipeline", "a pipeline", {}};
         object.parts = {{k_definition_keys, definition}, {stage_own_keys(), main}, {container_keys(), container, marks, in_stage}};
-        object.exclusive = {{{"stages", "steps"}}, {{"env", "environment"}}};
+        object.exclusive = {{{"stages", "steps"}, "each stage has its steps: move them there"}, {{"env", "environment"}}};
         object.one_of = {"stages", "steps", "include"};
         object.one_of_hint = "write steps: [{ run: … }]";
         return object;

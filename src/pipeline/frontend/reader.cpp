@@ -159,7 +159,8 @@ bool Reader::has_no_nul(const Node& node)
 std::optional<std::string> Reader::scalar(const Node& node)
 {
     if (!node.is_scalar()) {
-        wrong_type(node, "text", node.is_null() ? "write \"\" for empty text" : "");
+        const bool is_secret = node.is_map() && node.find("from_secret"); // as Woodpecker and Drone have it
+        wrong_type(node, "text", node.is_null() ? "write \"\" for empty text" : is_secret ? "write secrets: { VARIABLE: NAME } in the step" : "");
         return std::nullopt;
     }
     return has_no_nul(node) ? std::optional(node.text) : std::nullopt;

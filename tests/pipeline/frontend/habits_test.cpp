@@ -37,6 +37,12 @@ TEST_CASE("a file of GitLab is told where its jobs belong", "[pipeline][native]"
     CHECK(told_of_file("stages: [[a]]\n") == "1:10 a stage must be a map (key: value), not a list: ");
 }
 
+TEST_CASE("a secret as Woodpecker has it is told where it belongs", "[pipeline][native]")
+{
+    CHECK(told_of_file("image: a\nsteps:\n  - run: x\n    env: { TOKEN: { from_secret: token }, B: { c: d } }\n") ==
+          "4:19 'TOKEN' must be text, not a map: write secrets: { VARIABLE: NAME } in the step\n4:46 'B' must be text, not a map: ");
+}
+
 TEST_CASE("a dollar sign as Compose escapes it is warned of in services of a pipeline", "[pipeline][native]")
 {
     const std::string told = " '$$' is not an escape here: write $";
