@@ -16,7 +16,7 @@ packages_of() { # CODENAME GROUP...
                     libcli11-dev libyaml-dev libgit2-dev libre2-dev libarchive-dev libexpat1-dev
                 ;;
             test) echo catch2 git lld openssl python3 python3-jsonschema python3-yaml ;;
-            lint) [ "$codename" != bookworm ] || echo clang-format-14 ;;
+            lint) [ "$codename" != bookworm ] || echo clang-format-14 clang-14 ;;
             engine) echo docker.io iptables iproute2 ca-certificates ;;
             registry) echo docker-registry apache2-utils ;;
             podman) echo podman runc netavark aardvark-dns catatonit ;;
@@ -38,6 +38,8 @@ distribution_codename() {
     (. /etc/os-release && printf '%s\n' "${VERSION_CODENAME:-unknown}")
 }
 
+installed= # yes: need_packages has installed something
+
 # Installs what is missing of the groups; costs one dpkg-query when nothing is.
 need_packages() { # GROUP...
     local codename names missing
@@ -56,6 +58,7 @@ need_packages() { # GROUP...
         tail -n 40 "$root/build/.install.log" >&2
         die "cannot install: $missing(all of it: build/.install.log)"
     fi
+    installed=yes
 }
 
 # Fresh lists first: a mirror keeps only the newest version of a package.

@@ -41,7 +41,11 @@ struct Patterns::Compiled {
 
 std::shared_ptr<const Patterns::Compiled> Patterns::compile(const Value& pattern)
 {
-    const auto refused = [](std::string problem) { return std::make_shared<const Compiled>(std::move(problem)); };
+    const auto refused = [](std::string problem) -> std::shared_ptr<const Compiled> {
+        auto made = std::make_shared<Compiled>();
+        made->problem = std::move(problem);
+        return made;
+    };
     const auto* text = std::get_if<std::string>(&pattern);
     if (!text)
         return refused(fmt::format("'matches' needs a pattern as text on its right, not {}", type_name(pattern)));
