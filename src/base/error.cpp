@@ -82,7 +82,7 @@ Error errno_error(int number, std::string what)
 Error to_error(std::exception_ptr failure)
 {
     try {
-        std::rethrow_exception(failure);
+        std::rethrow_exception(std::move(failure));
     } catch (const Error& error) {
         return error;
     } catch (const boost::system::system_error& error) {
