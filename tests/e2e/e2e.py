@@ -88,6 +88,10 @@ class Engine:
             raise AssertionError(f"GET {path}: {status} {body[:500]!r}")
         return json.loads(body)
 
+    def has_containerds_images(self):
+        """Whether containerd keeps its images, and not a store of its own."""
+        return ["driver-type", "io.containerd.snapshotter.v1"] in self.get("/info")["DriverStatus"]
+
     @contextlib.contextmanager
     def events(self, actions):
         """What it tells of anybody's containers from now on, one after the other."""

@@ -58,6 +58,8 @@ class Pulls(Case):
 
     @unittest.skipIf(registry.missing(), "there is no docker-registry")
     def test_P21_an_image_of_more_layers_than_can_be_stacked(self):
+        if self.engine.has_containerds_images():
+            self.skipTest("containerd stacks hundreds, and over thousands it keeps its daemon from answering for minutes")
         server = registry.Registry()
         self.addCleanup(server.close)
         server.put_tall_image("too/tall", "1", 10_000)
